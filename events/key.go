@@ -1,0 +1,93 @@
+package events
+
+import "time"
+
+// Causes of KeyCreated.
+const (
+	CauseRequested = "requested" // somebody asked for it
+	CauseOpening   = "opening"   // the root user's first key, made when its account opened
+	CauseRecovery  = "recovery"  // made with the unlock key at hand, because every other was lost
+)
+
+// Causes of KeyPurged, besides CauseRequested.
+const (
+	CauseRetention = "retention" // its time in the recycle bin was over
+	CauseOverflow  = "overflow"  // it was the oldest when the recycle bin was full
+	CauseNoBin     = "no-bin"    // the account keeps no recycle bin for it
+)
+
+// KeyCreated records that a key came to be, active.
+type KeyCreated struct {
+	Key         AccessKeyID `json:"access_key_id"`
+	Description string      `json:"description,omitempty"`
+	Cause       string      `json:"cause"`
+	Warnings    []string    `json:"warnings,omitempty"` // stable rule names that warned, e.g. "root.create"
+	Sealed      Sealed      `json:"sealed,omitzero"`
+}
+
+// KeyDisabled records that a key stopped verifying, reversibly.
+type KeyDisabled struct {
+	Key    AccessKeyID `json:"access_key_id"`
+	Reason string      `json:"reason,omitempty"`
+}
+
+// KeyEnabled records that a disabled key verifies again.
+type KeyEnabled struct {
+	Key AccessKeyID `json:"access_key_id"`
+}
+
+// KeyDeleted records that a key went to the recycle bin.
+type KeyDeleted struct {
+	Key      AccessKeyID `json:"access_key_id"`
+	PurgeAt  time.Time   `json:"purge_at"` // when it falls due for purge; the time of deletion if there is no bin
+	Warnings []string    `json:"warnings,omitempty"`
+}
+
+// KeyRestored records that a key came back from the recycle bin, disabled.
+type KeyRestored struct {
+	Key AccessKeyID `json:"access_key_id"`
+}
+
+// KeyPurged records that a key is gone for ever. Its ID is never used again.
+type KeyPurged struct {
+	Key   AccessKeyID `json:"access_key_id"`
+	Cause string      `json:"cause"`
+}
+
+// KeyDescribed records a new description of a key; empty removes it.
+type KeyDescribed struct {
+	Key         AccessKeyID `json:"access_key_id"`
+	Description string      `json:"description"`
+}
+
+// KeyringClosed records that no key can be created for a user any more,
+// because the user is about to be removed.
+type KeyringClosed struct {
+	User UserID `json:"user_id"`
+}
+
+// KeyringReopened records that a removal did not go through: keys can be
+// created again.
+type KeyringReopened struct {
+	User UserID `json:"user_id"`
+}
+
+func (KeyCreated) Kind() string      { return "key.created" }
+func (KeyDisabled) Kind() string     { return "key.disabled" }
+func (KeyEnabled) Kind() string      { return "key.enabled" }
+func (KeyDeleted) Kind() string      { return "key.deleted" }
+func (KeyRestored) Kind() string     { return "key.restored" }
+func (KeyPurged) Kind() string       { return "key.purged" }
+func (KeyDescribed) Kind() string    { return "key.described" }
+func (KeyringClosed) Kind() string   { return "keyring.closed" }
+func (KeyringReopened) Kind() string { return "keyring.reopened" }
+
+func (e KeyCreated) About() string      { return string(e.Key) }
+func (e KeyDisabled) About() string     { return string(e.Key) }
+func (e KeyEnabled) About() string      { return string(e.Key) }
+func (e KeyDeleted) About() string      { return string(e.Key) }
+func (e KeyRestored) About() string     { return string(e.Key) }
+func (e KeyPurged) About() string       { return string(e.Key) }
+func (e KeyDescribed) About() string    { return string(e.Key) }
+func (e KeyringClosed) About() string   { return string(e.User) }
+func (e KeyringReopened) About() string { return string(e.User) }

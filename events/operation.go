@@ -1,0 +1,25 @@
+package events
+
+import "time"
+
+// RecordAcknowledged records that an operator looked at a record that a
+// projection could not apply and let that projection pass it. It is a fact of
+// the operator's account, so that a rebuild passes the same record again.
+type RecordAcknowledged struct {
+	Projection string   `json:"projection"`
+	Position   Position `json:"position"`
+	Reason     string   `json:"reason"`
+}
+
+// ClockConfirmed records that an operator looked at the clock and found it
+// right, after the timekeeper had stopped purging because it might not be.
+type ClockConfirmed struct {
+	Account AccountID `json:"account_id"`
+	Clock   time.Time `json:"clock"`
+}
+
+func (RecordAcknowledged) Kind() string { return "record.acknowledged" }
+func (ClockConfirmed) Kind() string     { return "clock.confirmed" }
+
+func (e RecordAcknowledged) About() string { return e.Projection }
+func (e ClockConfirmed) About() string     { return string(e.Account) }

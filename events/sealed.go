@@ -1,0 +1,32 @@
+package events
+
+import (
+	"fmt"
+	"log/slog"
+)
+
+// Sealed is a secret as the vault sealed it: the ciphertext under a data key of
+// its own, and that data key wrapped under an epoch key. The wrapped key counts
+// only while its epoch lives. Every way of printing it prints "[sealed]"; only
+// the codec writes it out.
+type Sealed struct {
+	Layout     int    `json:"format"`      // 1: of the fields below
+	Version    int    `json:"version"`     // of the secret, from 1
+	Epoch      uint32 `json:"epoch"`       // that wrapped the data key
+	Ciphertext []byte `json:"ciphertext"`  // the secret under the data key
+	WrappedKey []byte `json:"wrapped_key"` // the data key under the epoch key
+}
+
+func (Sealed) String() string             { return "[sealed]" }
+func (Sealed) GoString() string           { return "[sealed]" }
+func (Sealed) LogValue() slog.Value       { return slog.StringValue("[sealed]") }
+func (Sealed) Format(f fmt.State, _ rune) { fmt.Fprint(f, "[sealed]") }
+
+// Public is the event as others may see it: without what is sealed.
+func Public(e Event) Event {
+	if c, ok := e.(KeyCreated); ok {
+		c.Sealed = Sealed{}
+		return c
+	}
+	return e
+}
