@@ -58,7 +58,19 @@ func kind[E Event](version int, summary string, upcasts ...upcast) fact {
 	if len(upcasts) != version-1 {
 		panic(fmt.Sprintf("events: %s is at version %d: want %d upcasts, have %d", zero.Kind(), version, version-1, len(upcasts)))
 	}
-	return fact{name: zero.Kind(), version: version, summary: summary, upcasts: upcasts, shape: reflect.TypeFor[E](), decode: decodeStrict[E]}
+	return fact{name: zero.Kind(), version: version, summary: summary, upcasts: upcasts, shape: reflect.TypeFor[E](), decode: decoder[E]()}
+}
+
+// decoder reads plain JSON the quick way and all other JSON with encoding/json.
+func decoder[E Event]() func(data []byte) (Event, error) {
+	s := shapeOf(reflect.TypeFor[E]())
+	return func(data []byte) (Event, error) {
+		var e E
+		if s != nil && s.readPlain(data, &e) {
+			return e, nil
+		}
+		return decodeStrict[E](data)
+	}
 }
 
 // decodeStrict refuses unknown fields: a field this build does not know is a

@@ -14,23 +14,27 @@ const ContentType = "application/cloudevents-batch+json"
 // cloudEvent is one event on disk. Extension names are lower-case letters
 // and digits only, as CloudEvents 1.0 section 3.1 asks.
 type cloudEvent struct {
-	SpecVersion     string          `json:"specversion"`
-	ID              string          `json:"id"`
-	Source          string          `json:"source"`
-	Type            string          `json:"type"`
-	Subject         string          `json:"subject"`
-	Time            string          `json:"time"`
-	DataContentType string          `json:"datacontenttype"`
-	Actor           string          `json:"actor"`
-	ActorKey        string          `json:"actorkey,omitempty"`
-	RequestID       string          `json:"requestid"`
-	RequestDigest   string          `json:"requestdigest,omitempty"`
-	RequestScope    string          `json:"requestscope,omitempty"`
-	SourceIP        string          `json:"sourceip,omitempty"`
-	Dialect         string          `json:"dialect,omitempty"`
-	PolicyPosition  string          `json:"policyposition,omitempty"`
-	Data            json.RawMessage `json:"data"`
+	SpecVersion     string    `json:"specversion"`
+	ID              string    `json:"id"`
+	Source          string    `json:"source"`
+	Type            string    `json:"type"`
+	Subject         string    `json:"subject"`
+	Time            string    `json:"time"`
+	DataContentType string    `json:"datacontenttype"`
+	Actor           string    `json:"actor"`
+	ActorKey        string    `json:"actorkey,omitempty"`
+	RequestID       string    `json:"requestid"`
+	RequestDigest   string    `json:"requestdigest,omitempty"`
+	RequestScope    string    `json:"requestscope,omitempty"`
+	SourceIP        string    `json:"sourceip,omitempty"`
+	Dialect         string    `json:"dialect,omitempty"`
+	PolicyPosition  string    `json:"policyposition,omitempty"`
+	Data            undecoded `json:"data"`
 }
+
+// undecoded is the data of an event as it stands. It may not even be JSON until
+// the type it stands under has been decoded from it.
+type undecoded struct{ json.RawMessage }
 
 // Encode is the data of d's message. It fails on a decision that no log should
 // hold: without events, with an invalid subject or without a request ID.
@@ -59,7 +63,7 @@ func encodeOne(s Subject, m Meta, r Recorded) (cloudEvent, error) {
 	if _, known := byName[r.Event.Kind()]; !known {
 		return cloudEvent{}, fmt.Errorf("events: %s is not in the catalog", r.Event.Kind())
 	}
-	data, err := json.Marshal(r.Event)
+	data, err := json.Marshal(onDisk(r.Event))
 	if err != nil {
 		return cloudEvent{}, fmt.Errorf("events: %s: %w", r.Event.Kind(), err)
 	}
@@ -67,7 +71,7 @@ func encodeOne(s Subject, m Meta, r Recorded) (cloudEvent, error) {
 		SpecVersion: "1.0", ID: string(r.ID), Source: s.Source(), Type: TypeOf(r.Event), Subject: r.Event.About(),
 		Time: m.Time.UTC().Format(time.RFC3339Nano), DataContentType: "application/json",
 		Actor: string(m.Actor), ActorKey: string(m.ActorKey), RequestID: string(m.Request), RequestDigest: m.Digest,
-		RequestScope: string(m.Scope), SourceIP: m.SourceIP, Dialect: m.Dialect, Data: data,
+		RequestScope: string(m.Scope), SourceIP: m.SourceIP, Dialect: m.Dialect, Data: undecoded{data},
 	}
 	if m.Policy != 0 {
 		ce.PolicyPosition = strconv.FormatUint(uint64(m.Policy), 10)
@@ -115,8 +119,8 @@ func decode(m Message) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
-	var batch []cloudEvent
-	if err := json.Unmarshal(m.Data, &batch); err != nil {
+	batch, err := decodeBatch(m.Data)
+	if err != nil {
 		return Record{}, err
 	}
 	if len(batch) == 0 {
@@ -126,18 +130,31 @@ func decode(m Message) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
+	source := s.Source()
 	r := Record{Position: m.Position, Subject: s, Meta: meta, Events: make([]Recorded, len(batch))}
 	for i, ce := range batch {
-		if ce.SpecVersion != "1.0" || ce.Source != s.Source() || ce.RequestID != batch[0].RequestID {
+		if ce.SpecVersion != "1.0" || ce.Source != source || ce.RequestID != batch[0].RequestID {
 			return Record{}, fmt.Errorf("event %d: the envelope does not belong to %s", i, m.Subject)
 		}
-		e, err := decodeData(ce.Type, ce.Data)
+		e, err := decodeData(ce.Type, ce.Data.RawMessage)
 		if err != nil {
 			return Record{}, fmt.Errorf("event %d: %w", i, err)
+		}
+		if ce.Subject != e.About() {
+			return Record{}, fmt.Errorf("event %d: the envelope is about %q, the event about %q", i, ce.Subject, e.About())
 		}
 		r.Events[i] = Recorded{ID: EventID(ce.ID), Event: e}
 	}
 	return r, nil
+}
+
+func decodeBatch(data []byte) ([]cloudEvent, error) {
+	if batch, ok := plainBatch(data); ok {
+		return batch, nil
+	}
+	var batch []cloudEvent
+	err := json.Unmarshal(data, &batch)
+	return batch, err
 }
 
 func decodeMeta(ce cloudEvent) (Meta, error) {
@@ -145,8 +162,11 @@ func decodeMeta(ce cloudEvent) (Meta, error) {
 	if err != nil {
 		return Meta{}, err
 	}
+	if at = at.UTC(); at.Year() < 0 || at.Year() > 9999 {
+		return Meta{}, fmt.Errorf("time %q: want a year of four digits in UTC", ce.Time)
+	}
 	m := Meta{
-		Time: at.UTC(), Actor: Actor(ce.Actor), ActorKey: AccessKeyID(ce.ActorKey), Request: RequestID(ce.RequestID),
+		Time: at, Actor: Actor(ce.Actor), ActorKey: AccessKeyID(ce.ActorKey), Request: RequestID(ce.RequestID),
 		Digest: ce.RequestDigest, Scope: AccountID(ce.RequestScope), SourceIP: ce.SourceIP, Dialect: ce.Dialect,
 	}
 	if ce.PolicyPosition != "" {

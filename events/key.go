@@ -16,6 +16,14 @@ const (
 	CauseNoBin     = "no-bin"    // the account keeps no recycle bin for it
 )
 
+// Statuses of a key. A purged key has no other state than this one, for ever.
+const (
+	StatusActive   = "active"   // it verifies
+	StatusDisabled = "disabled" // it does not verify, reversibly
+	StatusDeleted  = "deleted"  // it is in the recycle bin
+	StatusPurged   = "purged"   // it is gone; its ID is never used again
+)
+
 // KeyCreated records that a key came to be, active.
 type KeyCreated struct {
 	Key         AccessKeyID `json:"access_key_id"`

@@ -1,0 +1,66 @@
+# Keyledger. `make` alone prints this list.
+SHELL := /bin/bash
+
+export CGO_ENABLED = 0
+GO      ?= go
+BIN     := bin/keyledger
+DATA    ?= keyledger-data
+LISTEN  ?= 127.0.0.1:7420
+FUZZTIME ?= 30s
+BENCHTIME ?= 2s
+LINTER  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: help build run test unit sdk-go lint race fuzz fault sdk bench docs tools
+
+help: ## prints this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+build: ## builds bin/keyledger, one static binary
+	@$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN) ./cmd/keyledger
+
+run: build ## builds and starts a server on an embedded log; prints where to go
+	@$(BIN) serve --data $(DATA) --listen $(LISTEN)
+
+test: tools build unit sdk-go ## everything that must hold
+	@echo "make test: all of it holds"
+
+unit:
+	@unformatted=$$(gofmt -l aggregate cmd docs events projections services); \
+	  if [ -n "$$unformatted" ]; then echo "not gofmt'd:"; echo "$$unformatted"; exit 1; fi
+	@$(GO) vet ./...
+	@$(GO) test -timeout 15m ./... | grep -v 'no test files'; exit $${PIPESTATUS[0]}
+
+# The vendors' own SDKs are clients, each in a module of its own.
+sdk-go: build
+	@cd cmd/keyledger/testdata/sdk/aws-go && KEYLEDGER_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 ./...
+
+tools:
+	@command -v strace >/dev/null || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y strace; } >/dev/null
+
+lint: ## runs the linters of .golangci.yml
+	@$(GO) run $(LINTER) run ./...
+
+race: ## runs the tests under the race detector (needs a C compiler)
+	@CGO_ENABLED=1 $(GO) test -race -timeout 40m ./...
+
+fuzz: ## fuzzes every parser for FUZZTIME each
+	@for pkg in $$(grep -rl --include=*_test.go '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+	  for target in $$(grep -h -o '^func Fuzz[A-Za-z0-9]*' $$pkg/*_test.go | cut -c6-); do \
+	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; done
+
+fault: tools build ## kills, fills and damages a running ledger, for minutes
+	@KEYLEDGER_FAULT=1 KEYLEDGER_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 60m -run 'Fault|Crash|Disk|Guard|Fsync' ./cmd/... ./services/journal/... ./projections/...
+
+sdk: build sdk-go ## drives the binary with every client program, the AWS CLI included
+	@command -v aws >/dev/null || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y awscli; } >/dev/null
+	@command -v curl >/dev/null || $(SUDO) apt-get -qq install -y curl >/dev/null
+	@KEYLEDGER_SDK=1 KEYLEDGER_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -run 'SDK' ./cmd/keyledger
+
+bench: build ## prints every figure with its ratio
+	@$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./...
+
+docs: ## writes the generated pages anew
+	@$(GO) test ./docs -run TestGenerated -update

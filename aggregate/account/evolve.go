@@ -1,0 +1,121 @@
+package account
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/keyledger/keyledger/events"
+)
+
+// Evolve is the state after e. It never fails and shares nothing with s that it
+// changes: s stays as it was.
+func Evolve(s State, e events.Event) State {
+	s = EvolveHeader(s, e)
+	id, ok := userOf(e)
+	if !ok {
+		return s
+	}
+	before, present := s.Users[id]
+	after, remains := EvolveUser(before, present, e)
+	if !present && !remains {
+		return s
+	}
+	s.Users = maps.Clone(s.Users)
+	if !remains {
+		delete(s.Users, id)
+		return s
+	}
+	if s.Users == nil {
+		s.Users = make(map[events.UserID]User, 1)
+	}
+	s.Users[id] = after
+	return s
+}
+
+// EvolveHeader is Evolve for all of the state but its users, which stay as they
+// are.
+func EvolveHeader(s State, e events.Event) State {
+	switch e := e.(type) {
+	case events.AccountOpened:
+		s.Opened, s.ID, s.Name, s.Operator = true, e.Account, e.Name, e.Operator
+		s.Preset, s.Overrides, s.Policy = e.Preset, e.Overrides, e.Policy
+		return s
+	case events.PolicyChanged:
+		s.Preset, s.Overrides, s.Policy = e.Preset, e.Overrides, e.Policy
+		return s
+	case events.UserAdded:
+		if e.UserKind == events.KindRoot {
+			s.RootUser = e.User
+		}
+		return s
+	case events.UserRenamed, events.UserRoleChanged, events.UserGranted, events.UserGrantRevoked, events.UserRemoved:
+		return s // facts of one user
+	case events.RecordAcknowledged, events.ClockConfirmed:
+		return s // read by those whom they concern; no rule depends on them
+	case events.KeyCreated, events.KeyDisabled, events.KeyEnabled, events.KeyDeleted, events.KeyRestored, events.KeyPurged,
+		events.KeyDescribed, events.KeyringClosed, events.KeyringReopened:
+		return s // facts of a keyring
+	}
+	return s
+}
+
+// EvolveUser folds one user's row: it is the user after e and whether there is one,
+// given the user before and whether there was one. What is about another user, or
+// about none, changes nothing.
+func EvolveUser(u User, present bool, e events.Event) (User, bool) {
+	if added, ok := e.(events.UserAdded); ok && !present {
+		return User{ID: added.User, Name: added.Name, Kind: added.UserKind, Role: added.Role}, true
+	}
+	if id, ok := userOf(e); !ok || !present || id != u.ID {
+		return u, present
+	}
+	switch e := e.(type) {
+	case events.UserRenamed:
+		u.Name = e.To
+	case events.UserRoleChanged:
+		u.Role = e.To
+	case events.UserGranted:
+		u.Grants = with(u.Grants, e.Grant)
+	case events.UserGrantRevoked:
+		u.Grants = without(u.Grants, e.Grant)
+	case events.UserRemoved:
+		return User{}, false
+	}
+	return u, true
+}
+
+// userOf is the user that e is about, if it is about one of an account's users.
+func userOf(e events.Event) (events.UserID, bool) {
+	switch e := e.(type) {
+	case events.UserAdded:
+		return e.User, true
+	case events.UserRenamed:
+		return e.User, true
+	case events.UserRoleChanged:
+		return e.User, true
+	case events.UserGranted:
+		return e.User, true
+	case events.UserGrantRevoked:
+		return e.User, true
+	case events.UserRemoved:
+		return e.User, true
+	}
+	return "", false
+}
+
+func with(grants []string, grant string) []string {
+	if slices.Contains(grants, grant) {
+		return grants
+	}
+	return append(slices.Clip(grants), grant) // clipped, so that append copies
+}
+
+func without(grants []string, grant string) []string {
+	var out []string
+	for _, g := range grants {
+		if g != grant {
+			out = append(out, g)
+		}
+	}
+	return out
+}

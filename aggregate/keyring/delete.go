@@ -1,0 +1,90 @@
+package keyring
+
+import (
+	"time"
+
+	"github.com/keyledger/keyledger/aggregate"
+	"github.com/keyledger/keyledger/aggregate/policy"
+	"github.com/keyledger/keyledger/events"
+)
+
+func remove(s State, c Delete, now time.Time) ([]events.Event, error) {
+	root, err := isRoot(c.OwnerKind)
+	k, err := lookup(s, c.Key, firstOf(validPolicy(c.Policy), err))
+	switch {
+	case err != nil:
+		return nil, err
+	case k.Status == Deleted:
+		return nothing()
+	case k.Status == Active && c.Policy.Delete.RequiresDisabled:
+		return nil, aggregate.Refuse(aggregate.Conflict, "delete.requires_disabled", "key %s is active; disable it first", k.ID)
+	}
+	warnings, err := idle(c, now)
+	if err != nil {
+		return nil, err
+	}
+	b := binFor(c.Policy, root)
+	if b.full(s) && c.Policy.Recycle.Overflow != policy.OverflowPurgeOldest {
+		return nil, aggregate.Refuse(aggregate.Limit, "bin.full",
+			"the user's recycle bin holds %d keys and may hold %d; purge or restore one first", s.Count(Deleted), b.capacity)
+	}
+	return b.take(s, k.ID, now, warnings), nil
+}
+
+// idle judges whether the key has been unused for long enough, and what to warn
+// of. A key that was never used has been.
+func idle(c Delete, now time.Time) (warnings []string, err error) {
+	least := policy.MinIdle(c.Policy)
+	if least == 0 || c.LastUsed.IsZero() || !now.Before(c.LastUsed.Add(least)) {
+		return nil, nil
+	}
+	if c.Policy.Delete.MinIdleMode == policy.IdleWarn {
+		return []string{ruleMinIdle}, nil
+	}
+	return nil, aggregate.Refuse(aggregate.Conflict, ruleMinIdle,
+		"key %s was used at %s; it can be deleted once it has been unused for %s, from %s",
+		c.Key, c.LastUsed.UTC().Format(time.RFC3339), least, c.LastUsed.Add(least).UTC().Format(time.RFC3339))
+}
+
+// A bin is what the policy keeps deleted keys in.
+type bin struct {
+	retention time.Duration // zero: there is none
+	capacity  int           // in keys; zero: no bound
+}
+
+func binFor(p events.Policy, root bool) bin {
+	if root && !p.Recycle.AppliesToRoot {
+		return bin{}
+	}
+	return bin{retention: policy.Retention(p), capacity: p.Recycle.MaxPerUser}
+}
+
+// full says that a key more would raise the number of keys in the bin above its
+// capacity.
+func (b bin) full(s State) bool {
+	return b.retention > 0 && b.capacity > 0 && s.Count(Deleted) >= b.capacity
+}
+
+// take is how a key goes into the bin: one out for one in if the bin is full, and
+// straight through if there is none.
+func (b bin) take(s State, id events.AccessKeyID, now time.Time, warnings []string) []events.Event {
+	deleted := events.KeyDeleted{Key: id, PurgeAt: now.Add(b.retention), Warnings: warnings}
+	switch {
+	case b.retention == 0:
+		return []events.Event{deleted, events.KeyPurged{Key: id, Cause: events.CauseNoBin}}
+	case b.full(s):
+		return []events.Event{events.KeyPurged{Key: oldestInBin(s), Cause: events.CauseOverflow}, deleted}
+	}
+	return []events.Event{deleted}
+}
+
+// oldestInBin is the key that was deleted first of those in the bin.
+func oldestInBin(s State) events.AccessKeyID {
+	var oldest Key
+	for _, k := range s.Keys {
+		if k.Status == Deleted && (oldest.ID == "" || k.Binned < oldest.Binned) {
+			oldest = k
+		}
+	}
+	return oldest.ID
+}

@@ -1,0 +1,123 @@
+package policy
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/keyledger/keyledger/aggregate"
+	"github.com/keyledger/keyledger/events"
+)
+
+// Values of Quota.Counts. Keys in the recycle bin never count.
+const (
+	CountActive            = "active"
+	CountActiveAndDisabled = "active+disabled"
+)
+
+// Values of Recycle.Overflow: what deleting does when the recycle bin is full.
+const (
+	OverflowPurgeOldest = "purge-oldest"
+	OverflowRefuse      = "refuse"
+)
+
+// Values of DeleteRule.MinIdleMode: what deleting a key does that was used lately.
+const (
+	IdleWarn  = "warn"
+	IdleBlock = "block"
+)
+
+// Values of the fields of Confirm: what a person is asked before an action.
+const (
+	ConfirmNone       = "none"
+	ConfirmClick      = "click"
+	ConfirmTypeDelete = "type:DELETE"
+	ConfirmTypeKeyID  = "type:key_id"
+)
+
+// Values of RootRule.Create: whether the root user may have keys.
+const (
+	RootAllow = "allow"
+	RootWarn  = "warn"
+	RootDeny  = "deny"
+)
+
+// Values of SelfService: whether a user may manage its own keys with its own key.
+const (
+	SelfServiceOn    = "on"
+	SelfServiceGrant = "grant" // with events.GrantManageOwnKeys
+	SelfServiceOff   = "off"
+)
+
+// Bounds of the numbers in a policy.
+const (
+	MaxQuota      = 100
+	MaxSeconds    = 10 * 365 * day // of any duration
+	MaxPerUser    = 1000           // keys in one user's recycle bin
+	MaxSchemes    = 32
+	maxSchemeName = 64
+)
+
+// check returns the refusal that the first wrong field deserves, or nil.
+func check(p events.Policy) error {
+	confirms := []string{ConfirmNone, ConfirmClick, ConfirmTypeDelete, ConfirmTypeKeyID}
+	return first(
+		within("quota.max", int64(p.Quota.Max), 1, MaxQuota),
+		oneOf("quota.counts", p.Quota.Counts, CountActive, CountActiveAndDisabled),
+		within("recycle.retention_seconds", p.Recycle.RetentionSeconds, 0, MaxSeconds),
+		within("recycle.max_per_user", int64(p.Recycle.MaxPerUser), 0, MaxPerUser),
+		oneOf("recycle.overflow", p.Recycle.Overflow, OverflowPurgeOldest, OverflowRefuse),
+		within("delete.min_idle_seconds", p.Delete.MinIdleSeconds, 0, MaxSeconds),
+		oneOf("delete.min_idle_mode", p.Delete.MinIdleMode, IdleWarn, IdleBlock),
+		oneOf("confirm.disable", p.Confirm.Disable, confirms...),
+		oneOf("confirm.enable", p.Confirm.Enable, confirms...),
+		oneOf("confirm.delete", p.Confirm.Delete, confirms...),
+		oneOf("root.create", p.Root.Create, RootAllow, RootWarn, RootDeny),
+		oneOf("self_service", p.SelfService, SelfServiceOn, SelfServiceGrant, SelfServiceOff),
+		schemes(p.Signature.Schemes),
+	)
+}
+
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func within(field string, n, low, high int64) error {
+	if n >= low && n <= high {
+		return nil
+	}
+	return invalid("%s is %d; want a whole number from %d to %d", field, n, low, high)
+}
+
+func oneOf(field, value string, allowed ...string) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return invalid("%s is %q; want one of %s", field, value, strings.Join(allowed, ", "))
+}
+
+var schemeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+func schemes(names []string) error {
+	if len(names) > MaxSchemes {
+		return invalid("signature.schemes names %d schemes; want at most %d", len(names), MaxSchemes)
+	}
+	for i, name := range names {
+		if len(name) > maxSchemeName || !schemeName.MatchString(name) {
+			return invalid("signature.schemes names %q; want the name of a signature scheme, such as AWS4-HMAC-SHA256", name)
+		}
+		if slices.Contains(names[:i], name) {
+			return invalid("signature.schemes names %q twice; want each scheme once", name)
+		}
+	}
+	return nil
+}
+
+func invalid(format string, args ...any) error {
+	return aggregate.Refuse(aggregate.Invalid, "policy.invalid", format, args...)
+}

@@ -1,0 +1,165 @@
+package projections
+
+import (
+	"bytes"
+	"fmt"
+	"hash/maphash"
+	"io"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// A Batch is what Apply writes to, by way of the tables. It holds the pending
+// rows of many records and is read through: Get finds the row as the records before
+// left it. A row that is written many times is stored once.
+type Batch struct {
+	store   *Store
+	rows    []pending
+	first   map[uint64]int32 // hash of a key to the newest row with it, which leads to the others
+	bytes   []byte           // keys and values of rows, never moved within
+	undo    []undone         // what the current record changed
+	seed    maphash.Seed
+	owner   *member // whose record is being applied
+	err     error   // the first wrong use by owner
+	key     []byte  // buffers of Table
+	value   []byte
+}
+
+// A pending row is a key and what becomes of it.
+type pending struct {
+	key, value part
+	next       int32 // another row with the same hash; -1 at the end
+	state      byte
+}
+
+// What becomes of a pending row.
+const (
+	absent  byte = iota // nothing: what was written was taken back
+	written             // it is set to value
+	removed             // it is deleted
+)
+
+// A part is a place in Batch.bytes.
+type part struct{ at, length int }
+
+type undone struct {
+	row int32
+	was pending
+}
+
+func newBatch(s *Store) *Batch {
+	return &Batch{store: s, first: map[uint64]int32{}, seed: maphash.MakeSeed()}
+}
+
+func (b *Batch) reset() {
+	b.rows, b.bytes, b.undo = b.rows[:0], b.bytes[:0], b.undo[:0]
+	clear(b.first)
+}
+
+// enter begins a record of m.
+func (b *Batch) enter(m *member) { b.owner, b.err = m, nil }
+
+// keep makes what the current record wrote stay.
+func (b *Batch) keep() { b.undo = b.undo[:0] }
+
+// takeBack undoes what the current record wrote.
+func (b *Batch) takeBack() {
+	for i := len(b.undo) - 1; i >= 0; i-- {
+		u := b.undo[i]
+		b.rows[u.row] = u.was
+	}
+	b.undo = b.undo[:0]
+}
+
+func (b *Batch) of(p part) []byte { return b.bytes[p.at : p.at+p.length] }
+
+func (b *Batch) hold(data []byte) part {
+	p := part{len(b.bytes), len(data)}
+	b.bytes = append(b.bytes, data...)
+	return p
+}
+
+// find is the pending row of key, or -1, and the hash of key.
+func (b *Batch) find(key []byte) (int32, uint64) {
+	h := maphash.Bytes(b.seed, key)
+	i, ok := b.first[h]
+	if !ok {
+		return -1, h
+	}
+	for i >= 0 && !bytes.Equal(b.of(b.rows[i].key), key) {
+		i = b.rows[i].next
+	}
+	return i, h
+}
+
+// owned fills in the generation of key, whose table the owner must own.
+func (b *Batch) owned(key []byte) bool {
+	if !b.owner.owns[key[0]] {
+		b.err = fmt.Errorf("projections: %s uses the table %s, which is not its own", b.owner.name, TableID(key[0]))
+		return false
+	}
+	key[1] = b.owner.generation
+	return true
+}
+
+func (b *Batch) set(key, value []byte) {
+	if b.owned(key) {
+		row := b.change(key)
+		row.value, row.state = b.hold(value), written
+	}
+}
+
+func (b *Batch) remove(key []byte) {
+	if b.owned(key) {
+		b.change(key).state = removed
+	}
+}
+
+// change is the pending row of key, whose state is noted for takeBack.
+func (b *Batch) change(key []byte) *pending {
+	i, h := b.find(key)
+	if i < 0 {
+		next := int32(-1)
+		if head, ok := b.first[h]; ok {
+			next = head
+		}
+		i = int32(len(b.rows))
+		b.rows = append(b.rows, pending{key: b.hold(key), next: next})
+		b.first[h] = i
+	}
+	b.undo = append(b.undo, undone{i, b.rows[i]})
+	return &b.rows[i]
+}
+
+func (b *Batch) lookup(key []byte) ([]byte, io.Closer, bool, error) {
+	if !b.owned(key) {
+		return nil, nil, false, b.err
+	}
+	if i, _ := b.find(key); i >= 0 {
+		switch row := &b.rows[i]; row.state {
+		case written:
+			return b.of(row.value), nil, true, nil
+		case removed:
+			return nil, nil, false, nil
+		}
+	}
+	return get(b.store.db, key)
+}
+
+// writeTo puts the rows into a batch of the store's.
+func (b *Batch) writeTo(out *pebble.Batch) error {
+	for i := range b.rows {
+		row := &b.rows[i]
+		var err error
+		switch row.state {
+		case written:
+			err = out.Set(b.of(row.key), b.of(row.value), nil)
+		case removed:
+			err = out.Delete(b.of(row.key), nil)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

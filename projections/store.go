@@ -1,0 +1,201 @@
+package projections
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Schema is the version of how keys are laid out. Raising it starts an empty
+// store beside the old one, which is removed: the log is the truth.
+const Schema = 1
+
+// format is pinned: a store is not upgraded by a new version of Pebble.
+const format = pebble.FormatValueSeparation
+
+// Options are how a store is opened. The zero value is fit for a server of one
+// million keys.
+type Options struct {
+	FS            vfs.FS       // the file system of the machine if nil
+	CacheBytes    int64        // blocks and memtables kept in memory; 192 MiB if zero
+	MemTableBytes int64        // of one memtable, of which there are at most four; 16 MiB if zero
+	Health        func(Health) // told what the store noticed about itself; must not block
+}
+
+// A Store holds the rows of every projection. It may be used by many
+// goroutines at once, and is a Reader whose every read is of its own moment.
+type Store struct {
+	db   *pebble.DB
+	live atomic.Pointer[generations]
+}
+
+// Open opens the store in dir/v<schema>, or makes an empty one there. Only one
+// process can have it open.
+func Open(dir string, o Options) (*Store, error) {
+	fs := o.FS
+	if fs == nil {
+		fs = vfs.Default
+	}
+	own := fs.PathJoin(dir, "v"+strconv.Itoa(Schema))
+	if err := fs.MkdirAll(own, 0o700); err != nil {
+		return nil, fmt.Errorf("projections: %w", err)
+	}
+	if err := removeOlder(fs, dir); err != nil {
+		return nil, fmt.Errorf("projections: remove an older store: %w", err)
+	}
+	db, err := open(own, o)
+	if err != nil {
+		return nil, fmt.Errorf("projections: open %s: %w", own, err)
+	}
+	s := &Store{db: db}
+	s.live.Store(&generations{})
+	return s, nil
+}
+
+// open turns a panic of the logger's Fatalf into an error.
+func open(dir string, o Options) (db *pebble.DB, err error) {
+	defer recoverFatal(&err)
+	return pebble.Open(dir, pebbleOptions(o))
+}
+
+func pebbleOptions(o Options) *pebble.Options {
+	cache, memtable := o.CacheBytes, o.MemTableBytes
+	if cache == 0 {
+		cache = 192 << 20
+	}
+	if memtable == 0 {
+		memtable = 16 << 20
+	}
+	p := &pebble.Options{
+		FS: o.FS, FormatMajorVersion: format, CacheSize: cache,
+		MemTableSize: uint64(memtable), MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold: 4, L0StopWritesThreshold: 40, LBaseMaxBytes: 256 << 20,
+		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
+		Logger:                     logger{o.Health},
+		EventListener:              listener(o.Health),
+	}
+	p.ApplyCompressionSettings(pebble.DBCompressionBalanced)
+	for i := range p.Levels {
+		p.Levels[i].BlockSize = 16 << 10
+		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	p.TargetFileSizes[0] = 8 << 20
+	return p
+}
+
+// removeOlder removes the stores of lower schemas. A higher one is left alone.
+func removeOlder(fs vfs.FS, dir string) error {
+	names, err := fs.List(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		digits, ok := strings.CutPrefix(name, "v")
+		n, err := strconv.Atoi(digits)
+		if !ok || err != nil || strconv.Itoa(n) != digits || n >= Schema {
+			continue
+		}
+		if err := fs.RemoveAll(fs.PathJoin(dir, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close closes the store. Every view must be closed and no runner may run.
+func (s *Store) Close() error { return s.db.Close() }
+
+// Flush makes what is written so far durable. It is never needed for
+// correctness; it shortens what the next start must read from the log.
+func (s *Store) Flush() error { return s.db.Flush() }
+
+// DiskBytes is what the store takes on disk.
+func (s *Store) DiskBytes() uint64 { return s.db.Metrics().DiskSpaceUsage() }
+
+// A Reader is where queries read: the Store, or a View of it.
+type Reader interface {
+	// lookup finds the row at key, whose generation byte it fills in. The value
+	// may be used until release, if it is not nil, is closed.
+	Getter
+	// iterate is an iterator over the rows within [low, high), whose generation
+	// bytes it fills in.
+	iterate(low, high []byte) (*pebble.Iterator, error)
+}
+
+// A View is all the rows at one moment. It must be closed.
+type View struct {
+	snapshot *pebble.Snapshot
+	live     *generations
+}
+
+// View is all the rows as they are now.
+func (s *Store) View() *View {
+	for {
+		g := s.live.Load()
+		snapshot := s.db.NewSnapshot()
+		if s.live.Load() == g {
+			return &View{snapshot: snapshot, live: g}
+		}
+		_ = snapshot.Close()
+	}
+}
+
+// Close ends the view; it never fails.
+func (v *View) Close() { _ = v.snapshot.Close() }
+
+func (v *View) lookup(key []byte) ([]byte, io.Closer, bool, error) {
+	key[1] = v.live[key[0]]
+	return get(v.snapshot, key)
+}
+
+func (v *View) iterate(low, high []byte) (*pebble.Iterator, error) {
+	high = within(low, high, v.live[low[0]])
+	return v.snapshot.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: high})
+}
+
+func (s *Store) lookup(key []byte) ([]byte, io.Closer, bool, error) {
+	for {
+		g := s.live.Load()
+		key[1] = g[key[0]]
+		value, release, found, err := get(s.db, key)
+		if s.live.Load() == g {
+			return value, release, found, err
+		}
+		if found {
+			_ = release.Close()
+		}
+	}
+}
+
+func (s *Store) iterate(low, high []byte) (*pebble.Iterator, error) {
+	for {
+		g := s.live.Load()
+		upper := within(low, slices.Clone(high), g[low[0]])
+		it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: upper})
+		if err != nil || s.live.Load() == g {
+			return it, err
+		}
+		_ = it.Close()
+	}
+}
+
+func get(r pebble.Reader, key []byte) ([]byte, io.Closer, bool, error) {
+	value, release, err := r.Get(key)
+	if err == pebble.ErrNotFound {
+		return nil, nil, false, nil
+	}
+	return value, release, err == nil, err
+}
+
+// commit writes b without waiting for the disk.
+func (s *Store) commit(b *pebble.Batch) (err error) {
+	defer recoverFatal(&err)
+	return b.Commit(pebble.NoSync)
+}

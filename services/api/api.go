@@ -1,0 +1,141 @@
+// Package api is the ledger's HTTP face: the native API under /v1, its
+// description at /openapi.json, the health of the process, and the doors through which
+// vendors' own programs come in.
+//
+// The way in is [New], which gives an http.Handler. Every request but those for
+// health and description is signed by an access key of the ledger; the signature is
+// checked on the bytes as they came, before anything looks inside.
+//
+// The limits: it decides nothing. Who may do what is services/permission, what
+// may happen is the aggregates', and every change goes through services/ledger.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/services/dialect"
+	"github.com/keyledger/keyledger/services/ledger"
+	"github.com/keyledger/keyledger/services/permission"
+	"github.com/keyledger/keyledger/services/verify"
+)
+
+// Headers of answers and requests. The prefix is the product's.
+const (
+	headerRequestID   = "X-Keyledger-Request-Id"
+	headerPosition    = "X-Keyledger-Position"
+	headerIdempotency = "Idempotency-Key"
+)
+
+// maxBody bounds a request's body in bytes.
+const maxBody = 256 << 10
+
+// A Door is a vendor's own API, recognised by the shape of a request.
+type Door interface {
+	Recognise(r *dialect.Request) bool
+	// Serve answers r. The caller has not been authenticated yet: the door asks
+	// authenticate, so that every refusal speaks the vendor's own language.
+	Serve(ctx context.Context, w http.ResponseWriter, r *dialect.Request, in Inbound)
+}
+
+// Config is what the API stands on. All fields are required.
+type Config struct {
+	Ledger   *ledger.Ledger
+	Queries  Queries
+	Verifier *verify.Verifier
+	Operator Operator
+	Draw     interface {
+		RequestID() (events.RequestID, error)
+	}
+	Now     func() time.Time
+	Logger  *slog.Logger
+	Version string
+}
+
+type server struct {
+	Config
+	doors []door
+	mux   *http.ServeMux
+}
+
+// New makes the handler.
+func New(c Config) http.Handler {
+	s := &server{Config: c, mux: http.NewServeMux()}
+	s.doors = []door{awsDoor{s}}
+	s.register(humago.New(s.mux, s.describe()))
+	return s
+}
+
+// describe is the head of the OpenAPI document.
+func (s *server) describe() huma.Config {
+	c := huma.DefaultConfig("Keyledger", s.Version)
+	c.Info.Description = "An event-sourced ledger of access keys. Requests are signed by an access key, for example with AWS Signature Version 4 (service \"keyledger\")."
+	c.DocsPath, c.SchemasPath = "", ""
+	c.CreateHooks = nil // no $schema fields and no Link headers
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"sigv4": {Type: "apiKey", In: "header", Name: "Authorization", Description: "AWS4-HMAC-SHA256 signature by an access key of the ledger"},
+	}
+	c.Security = []map[string][]string{{"sigv4": {}}}
+	return c
+}
+
+// register lists every route. Each names the operation of the permission table
+// that it is.
+func (s *server) register(api huma.API) {
+	s.accountRoutes(api)
+	s.userRoutes(api)
+	s.keyRoutes(api)
+	s.auditRoutes(api)
+	s.operatorRoutes(api)
+}
+
+// A route is one line of the API.
+type route struct {
+	method, path string
+	id, summary  string
+	status       int
+	tag          string
+}
+
+func add[I, O any](api huma.API, r route, h func(context.Context, *I) (*O, error)) {
+	huma.Register(api, huma.Operation{
+		OperationID: r.id, Method: r.method, Path: r.path, Summary: r.summary, Tags: []string{r.tag},
+		DefaultStatus: r.status, MaxBodyBytes: maxBody,
+		Errors: []int{400, 401, 403, 404, 409, 410, 413, 422, 500, 503},
+	}, func(ctx context.Context, in *I) (*O, error) {
+		out, err := h(ctx, in)
+		if err != nil {
+			return nil, faultOf(ctx, err)
+		}
+		return out, nil
+	})
+}
+
+// faultOf is the problem for err; a fault of ours is logged here and nowhere else.
+func faultOf(ctx context.Context, err error) error {
+	p := problemOf(err)
+	in := inboundOf(ctx)
+	p.RequestID = string(in.request.ID)
+	if p.Code == codeInternal {
+		in.log.Error("a request failed", "request_id", p.RequestID, "error", err)
+	}
+	return p
+}
+
+// allow is nil if the caller may do op to t. What it may not even see is answered by
+// hidden, as an unknown one would be.
+func allow(ctx context.Context, op permission.Operation, t permission.Target, hidden error) error {
+	switch inboundOf(ctx).caller.May(op, t) {
+	case permission.Allowed:
+		return nil
+	case permission.Hidden:
+		return hidden
+	}
+	return problem(http.StatusForbidden, codeDenied, "the caller's role does not allow "+string(op))
+}

@@ -1,0 +1,232 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/services/dialect"
+	"github.com/keyledger/keyledger/services/ledger"
+	"github.com/keyledger/keyledger/services/permission"
+	"github.com/keyledger/keyledger/services/verify"
+)
+
+// inbound is a request whose caller is known.
+type inbound struct {
+	caller  permission.Caller
+	request ledger.Request
+	log     *slog.Logger
+}
+
+type inboundKey struct{}
+
+func inboundOf(ctx context.Context) inbound {
+	in, _ := ctx.Value(inboundKey{}).(inbound)
+	if in.log == nil {
+		in.log = slog.New(slog.DiscardHandler)
+	}
+	return in
+}
+
+// ServeHTTP reads the whole request, finds out who sends it, and passes it on.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id, err := s.Draw.RequestID()
+	if err != nil {
+		s.Logger.Error("no randomness for a request ID", "error", err)
+		writeProblem(w, problem(http.StatusInternalServerError, codeInternal, "something went wrong on our side; it has been logged"))
+		return
+	}
+	w.Header().Set(headerRequestID, string(id))
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if s.open(w, r) {
+		return
+	}
+	body, p := readBody(w, r)
+	if p != nil {
+		p.RequestID = string(id)
+		writeProblem(w, p)
+		return
+	}
+	wire := dialect.FromHTTP(r, body)
+	for _, d := range s.doors {
+		if d.recognise(wire) {
+			d.serve(w, r, wire, id)
+			return
+		}
+	}
+	s.native(w, r, wire, id)
+}
+
+// open answers what needs no caller.
+func (s *server) open(w http.ResponseWriter, r *http.Request) bool {
+	switch r.URL.Path {
+	case "/livez":
+		s.livez(w)
+	case "/readyz", "/healthz":
+		s.readyz(w, r)
+	case "/openapi.json", "/openapi.yaml", "/openapi-3.0.json", "/openapi-3.0.yaml":
+		s.mux.ServeHTTP(w, r)
+	default:
+		return false
+	}
+	return true
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, problem(http.StatusRequestEntityTooLarge, codeTooLarge, fmt.Sprintf("the body is larger than %d bytes", maxBody))
+	case err != nil:
+		return nil, problem(http.StatusBadRequest, codeMalformed, "the body could not be read to its end")
+	}
+	return body, nil
+}
+
+// native serves a request to the native API.
+func (s *server) native(w http.ResponseWriter, r *http.Request, wire *dialect.Request, id events.RequestID) {
+	in, p := s.inboundNative(r, wire, id)
+	if p != nil {
+		p.RequestID = string(id)
+		writeProblem(w, p)
+		return
+	}
+	w.Header().Set(headerRequestID, string(in.request.ID))
+	w.Header().Set("Cache-Control", "no-store")
+	if _, pattern := s.mux.Handler(r); pattern == "" {
+		s.notFound(w, r, in.request.ID)
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(wire.Body))
+	s.mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), inboundKey{}, in)))
+}
+
+// notFound answers for a path or a method that is none of ours, as ServeMux
+// tells them apart.
+func (s *server) notFound(w http.ResponseWriter, r *http.Request, id events.RequestID) {
+	p := problem(http.StatusNotFound, codeNotFound, "there is nothing at this path; see /openapi.json")
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, pattern := s.mux.Handler(other); pattern != "" {
+			p = problem(http.StatusMethodNotAllowed, codeNotAllowed, "this path does not take "+r.Method+"; see /openapi.json")
+			w.Header().Add("Allow", method)
+		}
+	}
+	p.RequestID = string(id)
+	writeProblem(w, p)
+}
+
+// inboundNative finds out who sends a request to the native API. One that is
+// not genuine gets the same answer whatever is wrong with its key.
+func (s *server) inboundNative(r *http.Request, wire *dialect.Request, id events.RequestID) (inbound, *Problem) {
+	d, err := s.Verifier.Verify(r.Context(), wire)
+	if err != nil {
+		return inbound{}, s.logged(err, id)
+	}
+	if !d.Allowed {
+		return inbound{}, refusedProblem(d)
+	}
+	if d.Presigned || !d.Covers.Has(dialect.Method|dialect.Path|dialect.Query|dialect.Body) {
+		return inbound{}, problem(http.StatusUnauthorized, "signature.incomplete",
+			"the signature must cover the method, the path, the query and the body, and may not be presigned")
+	}
+	named, p := requestID(r)
+	if p != nil {
+		return inbound{}, p
+	}
+	if named != "" {
+		id = named
+	}
+	in, err := s.inbound(r, wire, d, id, "native")
+	if err != nil {
+		return inbound{}, s.logged(err, id)
+	}
+	return in, nil
+}
+
+func (s *server) logged(err error, id events.RequestID) *Problem {
+	p := problemOf(err)
+	if p.Code == codeInternal {
+		s.Logger.Error("a request failed", "request_id", id, "error", err)
+	}
+	return p
+}
+
+// refusedProblem tells a stranger nothing about keys: what is malformed and what is
+// out of time depends on the request alone, all else is one answer.
+func refusedProblem(d verify.Decision) *Problem {
+	switch {
+	case d.Reason == verify.Unsigned:
+		p := problem(http.StatusUnauthorized, codeUnsigned, "the request must be signed by an access key, for example with AWS Signature Version 4")
+		return p
+	case d.Malformed != nil:
+		return problem(http.StatusUnauthorized, "signature."+d.Malformed.Code, d.Malformed.Detail)
+	case d.Refused != nil && d.Refused.Reason != dialect.SignatureMismatch:
+		return problem(http.StatusUnauthorized, "signature."+d.Refused.Reason, d.Refused.Error())
+	}
+	return problem(http.StatusUnauthorized, codeBadSignature, "the access key is not valid or the signature does not match the request")
+}
+
+// inbound puts together what is known of a genuine request.
+func (s *server) inbound(r *http.Request, wire *dialect.Request, d verify.Decision, id events.RequestID, dialectName string) (inbound, error) {
+	caller, err := s.Queries.Caller(d.Owner)
+	if err != nil {
+		return inbound{}, err
+	}
+	caller.Key = d.Key
+	return inbound{
+		caller: caller,
+		log:    s.Logger,
+		request: ledger.Request{
+			ID: id, Actor: events.UserActor(caller.Account, caller.User), ActorKey: d.Key,
+			SourceIP: sourceIP(r), Dialect: dialectName, Digest: digest(wire),
+		},
+	}, nil
+}
+
+// requestID is the Idempotency-Key, with or without the quotes that its
+// draft asks for; empty if there is none.
+func requestID(r *http.Request) (events.RequestID, *Problem) {
+	values := r.Header.Values(headerIdempotency)
+	if len(values) == 0 {
+		return "", nil
+	}
+	text := values[0]
+	if len(text) >= 2 && text[0] == '"' && text[len(text)-1] == '"' {
+		text = text[1 : len(text)-1]
+	}
+	id := events.RequestID(text)
+	if len(values) > 1 || id.Valid() != nil || strings.Contains(text, "#") {
+		return "", problem(http.StatusBadRequest, "idempotency_key.invalid",
+			"the Idempotency-Key header must stand once and hold 1 to 128 printable ASCII characters other than space and '#'")
+	}
+	return id, nil
+}
+
+// digest is what a request ID stands for: sent again with another body, path
+// or query, it is another request.
+func digest(wire *dialect.Request) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n%s\n", wire.Method, wire.Target)
+	h.Write(wire.Body)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func sourceIP(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	return host
+}

@@ -1,0 +1,291 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/keyledger/keyledger/aggregate"
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/services/ledger"
+	"github.com/keyledger/keyledger/services/permission"
+)
+
+func (s *server) keyRoutes(api huma.API) {
+	add(api, route{http.MethodPost, "/v1/users/{user_id}/keys", "create-key", "Create an access key for a user", 201, "keys"}, s.createKey)
+	add(api, route{http.MethodGet, "/v1/users/{user_id}/keys", "list-user-keys", "List a user's keys, newest first, now or at a past moment", 200, "keys"}, s.listUserKeys)
+	add(api, route{http.MethodGet, "/v1/keys", "list-keys", "List the keys of an account, newest first", 200, "keys"}, s.listKeys)
+	add(api, route{http.MethodGet, "/v1/keys/{access_key_id}", "show-key", "Show a key, now or at a past moment", 200, "keys"}, s.showKey)
+	add(api, route{http.MethodPatch, "/v1/keys/{access_key_id}", "update-key", "Disable or enable a key, or describe it", 200, "keys"}, s.updateKey)
+	add(api, route{http.MethodDelete, "/v1/keys/{access_key_id}", "delete-key", "Move a key to the recycle bin", 200, "keys"}, s.deleteKey)
+	add(api, route{http.MethodPost, "/v1/keys/{access_key_id}/restore", "restore-key", "Restore a key from the recycle bin, disabled", 200, "keys"}, s.restoreKey)
+	add(api, route{http.MethodPost, "/v1/keys/{access_key_id}/purge", "purge-key", "Purge a key in the recycle bin for ever", 200, "keys"}, s.purgeKey)
+	add(api, route{http.MethodGet, "/v1/recycle-bin", "list-recycle-bin", "List the keys in the recycle bin, newest first", 200, "keys"}, s.listBin)
+}
+
+type createKeyInput struct {
+	accountInput
+	UserID string `path:"user_id" pattern:"^[1-9][0-9]{17}$"`
+	Body   *struct {
+		Description string `json:"description,omitempty" doc:"at most 256 characters on one line"`
+	}
+}
+
+type createdKey struct {
+	AccessKeyID     string     `json:"access_key_id"`
+	SecretAccessKey *string    `json:"secret_access_key" doc:"shown once; null when the request had been answered before"`
+	UserID          string     `json:"user_id"`
+	AccountID       string     `json:"account_id"`
+	Status          string     `json:"status"`
+	Description     string     `json:"description"`
+	CreatedAt       *time.Time `json:"created_at"`
+	Warnings        []string   `json:"warnings,omitempty" doc:"names of rules that would rather not"`
+}
+
+func (s *server) createKey(ctx context.Context, in *createKeyInput) (*written[createdKey], error) {
+	u, err := s.user(ctx, permission.KeyWrite, in.accountInput, in.UserID)
+	if err != nil {
+		return nil, err
+	}
+	description := ""
+	if in.Body != nil {
+		description = in.Body.Description
+	}
+	k, err := s.Ledger.CreateKey(ctx, inboundOf(ctx).request, events.KeyringSubject(u.Account, u.ID), description)
+	if err != nil {
+		return nil, err
+	}
+	return &written[createdKey]{Position: uint64(k.Position), Body: createdKey{
+		AccessKeyID: string(k.Key), SecretAccessKey: shownOnce(k), UserID: string(u.ID), AccountID: string(u.Account),
+		Status: events.StatusActive, Description: k.Description, CreatedAt: instant(k.CreatedAt), Warnings: k.Warnings,
+	}}, nil
+}
+
+// asOfInput is a past moment, by time or by position.
+type asOfInput struct {
+	AsOf         time.Time `query:"as_of" doc:"as it was at this time (RFC 3339)"`
+	AsOfPosition uint64    `query:"as_of_position" doc:"as it was at this position of the log"`
+}
+
+// moment is the position asked for; past is false if it is now.
+func (s *server) moment(in asOfInput) (p events.Position, past bool, err error) {
+	switch {
+	case !in.AsOf.IsZero() && in.AsOfPosition != 0:
+		return 0, false, problem(http.StatusUnprocessableEntity, codeInvalid, "give as_of or as_of_position, not both")
+	case !in.AsOf.IsZero():
+		p, err = s.Queries.PositionAt(in.AsOf)
+		return p, true, err
+	case in.AsOfPosition == 0:
+		return 0, false, nil
+	case events.Position(in.AsOfPosition) > s.Queries.Applied():
+		return 0, false, problem(http.StatusUnprocessableEntity, codeInvalid, "as_of_position is beyond the end of the log as it is known here")
+	}
+	return events.Position(in.AsOfPosition), true, nil
+}
+
+type listUserKeysInput struct {
+	accountInput
+	pageInput
+	asOfInput
+	UserID string `path:"user_id" pattern:"^[1-9][0-9]{17}$"`
+	Status string `query:"status" enum:"active,disabled,deleted,purged" doc:"only keys with this status; all but purged if left out"`
+}
+
+func (s *server) listUserKeys(ctx context.Context, in *listUserKeysInput) (*read[list[keyShape]], error) {
+	if err := s.reached(ctx, in.MinPosition); err != nil {
+		return nil, err
+	}
+	u, err := s.user(ctx, permission.KeyRead, in.accountInput, in.UserID)
+	if err != nil {
+		return nil, err
+	}
+	p, past, err := s.moment(in.asOfInput)
+	if err != nil {
+		return nil, err
+	}
+	if past {
+		keys, err := s.Queries.KeysAsOf(events.KeyringSubject(u.Account, u.ID), p)
+		return &read[list[keyShape]]{list[keyShape]{Items: shapeAll(withStatus(keys, in.Status), shapeKey)}}, err
+	}
+	return s.keys(KeyFilter{Account: u.Account, User: u.ID, Status: in.Status}, in.page())
+}
+
+func withStatus(keys []Key, status string) []Key {
+	if status == "" {
+		return keys
+	}
+	var out []Key
+	for _, k := range keys {
+		if k.Status == status {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+func (s *server) keys(f KeyFilter, p Page) (*read[list[keyShape]], error) {
+	keys, next, err := s.Queries.Keys(f, p)
+	if err != nil {
+		return nil, err
+	}
+	return &read[list[keyShape]]{list[keyShape]{shapeAll(keys, shapeKey), next}}, nil
+}
+
+type listKeysInput struct {
+	accountInput
+	pageInput
+	Status string `query:"status" enum:"active,disabled,deleted,purged" doc:"only keys with this status; all but purged if left out"`
+}
+
+func (s *server) listKeys(ctx context.Context, in *listKeysInput) (*read[list[keyShape]], error) {
+	if err := s.reached(ctx, in.MinPosition); err != nil {
+		return nil, err
+	}
+	a, err := s.account(ctx, permission.KeyList, s.accountID(ctx, in.AccountID))
+	if err != nil {
+		return nil, err
+	}
+	return s.keys(KeyFilter{Account: a.ID, Status: in.Status}, in.page())
+}
+
+type listBinInput struct {
+	accountInput
+	pageInput
+	UserID string `query:"user_id" pattern:"^[1-9][0-9]{17}$" doc:"only this user's keys"`
+}
+
+func (s *server) listBin(ctx context.Context, in *listBinInput) (*read[list[keyShape]], error) {
+	if err := s.reached(ctx, in.MinPosition); err != nil {
+		return nil, err
+	}
+	if in.UserID != "" {
+		u, err := s.user(ctx, permission.KeyRead, in.accountInput, in.UserID)
+		if err != nil {
+			return nil, err
+		}
+		return s.keys(KeyFilter{Account: u.Account, User: u.ID, Status: events.StatusDeleted}, in.page())
+	}
+	a, err := s.account(ctx, permission.KeyList, s.accountID(ctx, in.AccountID))
+	if err != nil {
+		return nil, err
+	}
+	return s.keys(KeyFilter{Account: a.ID, Status: events.StatusDeleted}, in.page())
+}
+
+type keyPath struct {
+	AccessKeyID string `path:"access_key_id" minLength:"1" maxLength:"128"`
+}
+
+type showKeyInput struct {
+	keyPath
+	asOfInput
+	MinPosition uint64 `query:"min_position" doc:"answer only when this position of the log is known"`
+}
+
+func (s *server) showKey(ctx context.Context, in *showKeyInput) (*read[keyShape], error) {
+	if err := s.reached(ctx, in.MinPosition); err != nil {
+		return nil, err
+	}
+	k, err := s.key(ctx, permission.KeyRead, in.AccessKeyID)
+	if err != nil {
+		return nil, err
+	}
+	p, past, err := s.moment(in.asOfInput)
+	if err != nil {
+		return nil, err
+	}
+	if past {
+		k, err = s.keyAsOf(k, p)
+	}
+	return &read[keyShape]{shapeKey(k)}, err
+}
+
+func (s *server) keyAsOf(k Key, p events.Position) (Key, error) {
+	keys, err := s.Queries.KeysAsOf(k.Owner, p)
+	if err != nil {
+		return Key{}, err
+	}
+	for _, then := range keys {
+		if then.ID == k.ID {
+			return then, nil
+		}
+	}
+	return Key{}, aggregate.Refuse(aggregate.NotFound, "key.not_found", "there was no access key %q at that moment", k.ID)
+}
+
+// key is a key that exists, purged ones included, and to which the caller may
+// do op.
+func (s *server) key(ctx context.Context, op permission.Operation, id string) (Key, error) {
+	unknown := aggregate.Refuse(aggregate.NotFound, "key.not_found", "there is no access key %q", id)
+	k, found, err := s.Queries.Key(events.AccessKeyID(id))
+	if err != nil {
+		return Key{}, err
+	}
+	if !found {
+		return Key{}, unknown
+	}
+	return k, allow(ctx, op, permission.Target{Account: k.Owner.Account, User: k.Owner.User}, unknown)
+}
+
+type updateKeyInput struct {
+	keyPath
+	Body struct {
+		Status      *string `json:"status,omitempty" enum:"active,disabled"`
+		Description *string `json:"description,omitempty" doc:"at most 256 characters on one line; empty removes it"`
+		Reason      string  `json:"reason,omitempty" doc:"why it is disabled; at most 256 characters"`
+	}
+}
+
+func (s *server) updateKey(ctx context.Context, in *updateKeyInput) (*written[keyShape], error) {
+	b := in.Body
+	if (b.Status == nil) == (b.Description == nil) {
+		return nil, problem(http.StatusUnprocessableEntity, codeInvalid, "the body must hold either status or description")
+	}
+	if b.Reason != "" && (b.Status == nil || *b.Status != events.StatusDisabled) {
+		return nil, problem(http.StatusUnprocessableEntity, codeInvalid, "reason goes with the status disabled only")
+	}
+	return s.changeKey(ctx, in.AccessKeyID, func(req ledger.Request, k events.AccessKeyID) (ledger.Outcome, error) {
+		switch {
+		case b.Description != nil:
+			return s.Ledger.DescribeKey(ctx, req, k, *b.Description)
+		case *b.Status == events.StatusDisabled:
+			return s.Ledger.DisableKey(ctx, req, k, b.Reason)
+		}
+		return s.Ledger.EnableKey(ctx, req, k)
+	})
+}
+
+func (s *server) deleteKey(ctx context.Context, in *keyPath) (*written[keyShape], error) {
+	return s.changeKey(ctx, in.AccessKeyID, func(req ledger.Request, k events.AccessKeyID) (ledger.Outcome, error) {
+		return s.Ledger.DeleteKey(ctx, req, k)
+	})
+}
+
+func (s *server) restoreKey(ctx context.Context, in *keyPath) (*written[keyShape], error) {
+	return s.changeKey(ctx, in.AccessKeyID, func(req ledger.Request, k events.AccessKeyID) (ledger.Outcome, error) {
+		return s.Ledger.RestoreKey(ctx, req, k)
+	})
+}
+
+func (s *server) purgeKey(ctx context.Context, in *keyPath) (*written[keyShape], error) {
+	return s.changeKey(ctx, in.AccessKeyID, func(req ledger.Request, k events.AccessKeyID) (ledger.Outcome, error) {
+		return s.Ledger.PurgeKey(ctx, req, k, events.CauseRequested)
+	})
+}
+
+// changeKey carries out a command on a key and answers with the key as it is
+// afterwards.
+func (s *server) changeKey(ctx context.Context, id string, do func(ledger.Request, events.AccessKeyID) (ledger.Outcome, error)) (*written[keyShape], error) {
+	k, err := s.key(ctx, permission.KeyWrite, id)
+	if err != nil {
+		return nil, err
+	}
+	out, err := do(inboundOf(ctx).request, k.ID)
+	if err != nil {
+		return nil, err
+	}
+	k, _, err = s.Queries.Key(k.ID)
+	return &written[keyShape]{Position: uint64(out.Position), Body: shapeKey(k)}, err
+}

@@ -1,0 +1,132 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/services/permission"
+)
+
+// An Account is what is known of an account.
+type Account struct {
+	ID        events.AccountID
+	Name      string
+	Operator  bool
+	Preset    string
+	Overrides []byte // JSON; empty if there are none
+	Policy    events.Policy
+	Root      events.UserID
+	OpenedAt  time.Time
+	Position  events.Position
+}
+
+// A User is what is known of a user.
+type User struct {
+	ID      events.UserID
+	Account events.AccountID
+	Name    string
+	Kind    string
+	Role    string
+	Grants  []string
+	AddedAt time.Time
+}
+
+// A Key is what is known of a key.
+type Key struct {
+	ID          events.AccessKeyID
+	Owner       events.Subject
+	Status      string
+	Description string
+	Cause       string
+	CreatedAt   time.Time
+	ChangedAt   time.Time // of its status
+	DeletedAt   time.Time // zero unless in the recycle bin or purged
+	PurgeAt     time.Time // zero unless in the recycle bin
+	PurgedAt    time.Time // zero unless purged
+}
+
+// A Page is a part of a list. Cursor is empty at the beginning; Limit is 1 to 1000.
+type Page struct {
+	Cursor string
+	Limit  int
+}
+
+// A KeyFilter says which keys to list: of an account, or of one user of it,
+// with one status or any.
+type KeyFilter struct {
+	Account events.AccountID
+	User    events.UserID // empty: every user's
+	Status  string        // empty: any but purged
+}
+
+// An EventFilter says which lifecycle events to list. Empty fields ask for nothing.
+type EventFilter struct {
+	Account events.AccountID
+	Actor   events.Actor
+	User    events.UserID
+	Key     events.AccessKeyID
+	Action  string // an event's name: "key.created"
+	Since   time.Time
+	Until   time.Time
+}
+
+// Queries is what is known, as the API asks for it. Lists are newest first; next
+// is empty at the end. A cursor that is none of the list's is a *projections.CursorError.
+type Queries interface {
+	// Caller is the user that owns a key, with role and grants.
+	Caller(owner events.Subject) (permission.Caller, error)
+	Account(a events.AccountID) (Account, bool, error)
+	Accounts(name string, p Page) (list []Account, next string, err error)
+	User(a events.AccountID, u events.UserID) (User, bool, error)
+	// UserOf finds a user in any account.
+	UserByName(a events.AccountID, name string) (User, bool, error)
+	Users(a events.AccountID, p Page) (list []User, next string, err error)
+	Key(k events.AccessKeyID) (Key, bool, error)
+	Keys(f KeyFilter, p Page) (list []Key, next string, err error)
+	// Events lists lifecycle events as CloudEvents, without what is sealed.
+	Events(f EventFilter, p Page) (list []Event, next string, err error)
+	// PositionAt is the longest prefix of the log whose times are all at or before t.
+	PositionAt(t time.Time) (events.Position, error)
+	// KeysAsOf is a user's keys, purged ones left out, as they were at p.
+	KeysAsOf(owner events.Subject, p events.Position) ([]Key, error)
+	// Wait ends when what is known has reached p.
+	Wait(ctx context.Context, p events.Position) error
+	// Applied is how far what is known has come.
+	Applied() events.Position
+}
+
+// An Event is one lifecycle event.
+type Event struct {
+	Position events.Position
+	JSON     []byte // a CloudEvents 1.0 event
+}
+
+// Status is the state of the installation's parts, for operators.
+type Status struct {
+	Ready       bool         `json:"ready"`
+	Last        uint64       `json:"last_position"`
+	Projections []Projection `json:"projections"`
+	Clock       string       `json:"clock" doc:"\"trusted\", or why purging has stopped"`
+	Log         string       `json:"log" doc:"\"whole\", or what is wrong with it"`
+	Writes      string       `json:"writes" doc:"\"on\", or why they are off"`
+	Secrets     string       `json:"secrets" doc:"whether every key has a secret that opens"`
+}
+
+// A Projection is how far one projection has come.
+type Projection struct {
+	Name     string `json:"name"`
+	Position uint64 `json:"position"`
+	Critical bool   `json:"critical" doc:"whether commands and verification wait for it"`
+	Degraded string `json:"degraded,omitempty" doc:"why it stopped, and where"`
+}
+
+// Operator is what an operator can see and do beyond accounts.
+type Operator interface {
+	// Account is the operator's account.
+	Account() events.AccountID
+	Status(ctx context.Context) Status
+	// ClockConfirmed is called when a confirmation has been recorded.
+	ClockConfirmed()
+	Rebuild(ctx context.Context, projection string) error
+}

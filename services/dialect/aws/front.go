@@ -1,0 +1,136 @@
+package aws
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/keyledger/keyledger/services/dialect"
+)
+
+// The versions of the two Query APIs, and their namespaces.
+const (
+	versionIAM   = "2010-05-08"
+	versionSTS   = "2011-06-15"
+	namespaceIAM = "https://iam.amazonaws.com/doc/2010-05-08/"
+	namespaceSTS = "https://sts.amazonaws.com/doc/2011-06-15/"
+)
+
+// Recognise reports whether r wants to be a request to the IAM or STS Query
+// API: a POST or GET of "/" with Action and a Version of these APIs, or with
+// any Version if it is signed the AWS way. It does not say that r is right:
+// also a request that will be refused should be refused in AWS's words.
+func Recognise(r *dialect.Request) bool {
+	if r.Path() != "/" {
+		return false
+	}
+	version, ok := parameter(r, "Version")
+	if _, action := parameter(r, "Action"); !ok || !action {
+		return false
+	}
+	return version == versionIAM || version == versionSTS || signed(r)
+}
+
+// parameter returns a parameter of the form, wherever it is.
+func parameter(r *dialect.Request, name string) (string, bool) {
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
+		return "", false
+	}
+	value, ok := peek(r.Query(), name)
+	if !ok && r.Method == http.MethodPost {
+		value, ok = peek(string(r.Body), name)
+	}
+	if !ok {
+		return "", false
+	}
+	return formPart(value)
+}
+
+func signed(r *dialect.Request) bool {
+	return signedByQuery(r.Query()) || strings.HasPrefix(r.Get("Authorization"), "AWS4-")
+}
+
+// RequestIdentity returns what the client calls this request, the same for
+// each of its attempts, or "" if it does not say, as AWS CLI 2.9 does not. The
+// vendor's clients send it as Amz-Sdk-Invocation-Id and do not all sign it.
+func RequestIdentity(r *dialect.Request) string {
+	id := r.Get("Amz-Sdk-Invocation-Id")
+	if len(id) > 128 {
+		return ""
+	}
+	for i := range len(id) {
+		if id[i] <= ' ' || id[i] > '~' {
+			return ""
+		}
+	}
+	return id
+}
+
+// CheckScope refuses a claim that was not made for this API: one scoped to
+// another service than the one that r is for, and one that does not cover the
+// body. It returns a [*dialect.MalformedError].
+func CheckScope(r *dialect.Request, c dialect.Claim) error {
+	version, _ := parameter(r, "Version")
+	want := serviceIAM
+	if version == versionSTS {
+		want = serviceSTS
+	}
+	if c.Service != want {
+		return malformed(CodeScopeService, "Credential should be scoped to correct service: '"+want+"'.")
+	}
+	if !c.Covers.Has(dialect.Method | dialect.Path | dialect.Query | dialect.Body) {
+		return malformed(CodePayloadUnsupported, "the signature must cover the body")
+	}
+	return nil
+}
+
+// An Outcome is what became of a request, for logs and counters.
+type Outcome struct {
+	Action string // a name of the table below, or "" if it is none
+	Status int    // HTTP
+	Code   string // AWS's error code, or ""
+}
+
+// An operation reads its parameters from f and returns the result element, nil
+// if it has none.
+type operation func(ctx context.Context, f form, keys Keys) (result any, err error)
+
+// operations is every operation that is answered, by Version and Action.
+var operations = map[[2]string]operation{
+	{versionIAM, "CreateAccessKey"}:   createAccessKey,
+	{versionIAM, "ListAccessKeys"}:    listAccessKeys,
+	{versionIAM, "UpdateAccessKey"}:   updateAccessKey,
+	{versionIAM, "DeleteAccessKey"}:   deleteAccessKey,
+	{versionSTS, "GetCallerIdentity"}: getCallerIdentity,
+}
+
+// Answer carries out r, which is authenticated and whose caller keys stands
+// for, and writes the answer in one write. Unknown parameters are passed over,
+// as AWS does. requestID is ours, for the answer.
+func Answer(ctx context.Context, w http.ResponseWriter, r *dialect.Request, requestID string, keys Keys) Outcome {
+	f, err := readForm(r)
+	if err != nil {
+		return Refuse(w, r, requestID, err)
+	}
+	action := f["Action"]
+	do, ok := operations[[2]string{f["Version"], action}]
+	if !ok {
+		return Refuse(w, r, requestID, &refusal{http.StatusBadRequest, "InvalidAction",
+			"Could not find operation " + action + " for version " + f["Version"]})
+	}
+	result, err := do(ctx, f, keys)
+	if err != nil {
+		outcome := Refuse(w, r, requestID, err)
+		outcome.Action = action
+		return outcome
+	}
+	write(w, http.StatusOK, requestID, success(namespace(r), action, result, requestID))
+	return Outcome{Action: action, Status: http.StatusOK}
+}
+
+func namespace(r *dialect.Request) string {
+	if version, _ := parameter(r, "Version"); version == versionSTS {
+		return namespaceSTS
+	}
+	return namespaceIAM
+}

@@ -1,0 +1,120 @@
+package aws
+
+import (
+	"context"
+	"encoding/xml"
+	"net/http"
+	"time"
+)
+
+type keyElement struct {
+	UserName        string
+	AccessKeyID     string `xml:"AccessKeyId"`
+	Status          string
+	SecretAccessKey string `xml:",omitempty"`
+	CreateDate      string
+}
+
+func element(k Key) keyElement {
+	e := keyElement{UserName: k.UserName, AccessKeyID: k.AccessKeyID, Status: "Inactive"}
+	if k.Active {
+		e.Status = "Active"
+	}
+	e.CreateDate = k.CreatedAt.UTC().Format(time.RFC3339)
+	return e
+}
+
+type createResult struct {
+	XMLName   xml.Name   `xml:"CreateAccessKeyResult"`
+	AccessKey keyElement `xml:"AccessKey"`
+}
+
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateAccessKey.html
+func createAccessKey(ctx context.Context, f form, keys Keys) (any, error) {
+	user, err := f.userName()
+	if err != nil {
+		return nil, err
+	}
+	created, err := keys.Create(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	if created.Secret == "" { // a success without a secret would be kept as if it had one
+		return nil, &refusal{http.StatusConflict, "EntityAlreadyExists", "An earlier attempt of this request created the access key " + created.AccessKeyID +
+			". Its secret was sent once and is not shown again; if it did not arrive, delete the key and create another."}
+	}
+	e := element(created.Key)
+	e.SecretAccessKey = string(created.Secret)
+	return createResult{AccessKey: e}, nil
+}
+
+type listResult struct {
+	XMLName           xml.Name `xml:"ListAccessKeysResult"`
+	AccessKeyMetadata members  // there even if empty: clients look into it
+	IsTruncated       bool
+	Marker            string `xml:",omitempty"`
+}
+
+type members struct {
+	Member []keyElement `xml:"member"`
+}
+
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAccessKeys.html
+func listAccessKeys(ctx context.Context, f form, keys Keys) (any, error) {
+	user, err := f.userName()
+	if err != nil {
+		return nil, err
+	}
+	marker, err := f.marker()
+	if err != nil {
+		return nil, err
+	}
+	limit, err := f.limit()
+	if err != nil {
+		return nil, err
+	}
+	page, err := keys.List(ctx, user, marker, limit)
+	if err != nil {
+		return nil, err
+	}
+	result := listResult{IsTruncated: page.Next != "", Marker: page.Next}
+	for _, k := range page.Keys {
+		result.AccessKeyMetadata.Member = append(result.AccessKeyMetadata.Member, element(k))
+	}
+	return result, nil
+}
+
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccessKey.html
+func updateAccessKey(ctx context.Context, f form, keys Keys) (any, error) {
+	user, id, err := f.userAndKey()
+	if err != nil {
+		return nil, err
+	}
+	active, err := f.active()
+	if err != nil {
+		return nil, err
+	}
+	return nil, keys.SetStatus(ctx, user, id, active)
+}
+
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteAccessKey.html
+func deleteAccessKey(ctx context.Context, f form, keys Keys) (any, error) {
+	user, id, err := f.userAndKey()
+	if err != nil {
+		return nil, err
+	}
+	return nil, keys.Delete(ctx, user, id)
+}
+
+type identityResult struct {
+	XMLName xml.Name `xml:"GetCallerIdentityResult"`
+	ARN     string   `xml:"Arn"`
+	UserID  string   `xml:"UserId"`
+	Account string
+}
+
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
+func getCallerIdentity(ctx context.Context, _ form, keys Keys) (any, error) {
+	who := keys.Caller(ctx)
+	return identityResult{ARN: who.arn(), UserID: who.UserID, Account: who.Account}, nil
+}

@@ -1,0 +1,24 @@
+// Package builtin is the table of the vendors this product speaks. A vendor is
+// added by one line in [All]; verifier, command line and tests follow from it.
+package builtin
+
+import (
+	"github.com/keyledger/keyledger/services/dialect"
+	"github.com/keyledger/keyledger/services/dialect/aws"
+)
+
+// All returns every vendor, in the order in which their schemes are tried.
+func All() []dialect.Dialect {
+	return []dialect.Dialect{
+		aws.Dialect(),
+	}
+}
+
+// Schemes returns the schemes of every vendor, in the order they are tried.
+func Schemes() []dialect.Scheme {
+	var schemes []dialect.Scheme
+	for _, d := range All() {
+		schemes = append(schemes, d.Schemes...)
+	}
+	return schemes
+}

@@ -1,0 +1,98 @@
+package dialect
+
+import (
+	"crypto/hmac"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Reasons why a claim is refused. They are stable.
+const (
+	SignatureMismatch  = "signature_mismatch"
+	RequestExpired     = "request_expired"
+	RequestNotYetValid = "request_not_yet_valid"
+	PresignedExpired   = "presigned_expired"
+)
+
+// A RefusedError says that a well-formed claim does not hold. Any reason but
+// [SignatureMismatch] means that the signature itself was genuine.
+type RefusedError struct {
+	Reason   string        // one of the constants above
+	SignedAt time.Time     // when the caller says it signed
+	Now      time.Time     // when it was judged
+	Window   time.Duration // the skew, or the life of a presigned request
+}
+
+func (e *RefusedError) Error() string {
+	at, now := e.SignedAt.UTC().Format(time.RFC3339), e.Now.UTC().Format(time.RFC3339)
+	switch e.Reason {
+	case RequestExpired:
+		return fmt.Sprintf("signed at %s, more than %s before %s: sign again, and check the clock (%s)", at, e.Window, now, e.Reason)
+	case RequestNotYetValid:
+		return fmt.Sprintf("signed at %s, more than %s after %s: check the clock (%s)", at, e.Window, now, e.Reason)
+	case PresignedExpired:
+		return fmt.Sprintf("presigned at %s for %s, and it is %s now: sign again (%s)", at, e.Window, now, e.Reason)
+	}
+	return fmt.Sprintf("the signature does not match the request: check the secret and what was signed (%s)", e.Reason)
+}
+
+// Check judges c: one clock window, one constant-time comparison, for every
+// vendor. It returns nil or a [*RefusedError].
+//
+// The MAC is computed and compared whatever the time, and whatever the secret:
+// for a key that is not known, pass no secret, and the same work ends in
+// [SignatureMismatch]. A wrong signature is reported before a wrong time, so
+// that "expired" is only ever said of a request that the key's holder signed.
+// Both ends of the window are inside it.
+func Check(c Claim, secret []byte, now time.Time) error {
+	genuine := matches(c, secret)
+	reason, window := outside(c, now)
+	if !genuine {
+		reason = SignatureMismatch
+	}
+	if reason == "" {
+		return nil
+	}
+	return &RefusedError{Reason: reason, SignedAt: c.SignedAt, Now: now, Window: window}
+}
+
+// CheckAny judges the claims of one request, of which one that holds is enough,
+// and returns that one. Otherwise it returns the error that tells most: a claim
+// with a genuine signature at a wrong time comes before one with a wrong
+// signature. It returns [ErrUnsigned] if there are no claims.
+func CheckAny(claims []Claim, secret []byte, now time.Time) (Claim, error) {
+	refused := error(ErrUnsigned)
+	for _, c := range claims {
+		err := Check(c, secret, now)
+		if err == nil {
+			return c, nil
+		}
+		if no, ok := errors.AsType[*RefusedError](err); ok && no.Reason != SignatureMismatch || refused == ErrUnsigned {
+			refused = err
+		}
+	}
+	return Claim{}, refused
+}
+
+// matches never holds for an empty secret or an empty signature: both are
+// what a lookup or a parser that went wrong would hand in.
+func matches(c Claim, secret []byte) bool {
+	if c.MAC == nil {
+		return false
+	}
+	same := hmac.Equal(c.MAC(secret), c.Signature)
+	return same && len(secret) > 0 && len(c.Signature) > 0
+}
+
+func outside(c Claim, now time.Time) (reason string, window time.Duration) {
+	switch {
+	case now.Before(c.NotBefore()):
+		return RequestNotYetValid, c.Skew
+	case !now.After(c.NotAfter()):
+		return "", 0
+	case c.Presigned:
+		return PresignedExpired, c.Lifetime
+	}
+	return RequestExpired, c.Skew
+}

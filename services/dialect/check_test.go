@@ -1,0 +1,145 @@
+package dialect_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keyledger/keyledger/services/dialect"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// claim is signed with the secret "right", and counts how often its MAC is
+// asked for.
+func claim(asked *int) dialect.Claim {
+	return dialect.Claim{
+		SignedAt: noon, Skew: 5 * time.Minute, Signature: []byte("mac of right"),
+		MAC: func(secret []byte) []byte { *asked++; return []byte("mac of " + string(secret)) },
+	}
+}
+
+func TestCheck(t *testing.T) {
+	presigned := func(c *dialect.Claim) { c.Presigned, c.Lifetime = true, time.Hour }
+	for _, c := range []struct {
+		name   string
+		change func(*dialect.Claim)
+		secret string
+		after  time.Duration
+		want   string
+	}{
+		{"genuine", nil, "right", 0, ""},
+		{"at the end of the window", nil, "right", 5 * time.Minute, ""},
+		{"at its beginning", nil, "right", -5 * time.Minute, ""},
+		{"past its end", nil, "right", 5*time.Minute + 1, dialect.RequestExpired},
+		{"before its beginning", nil, "right", -5*time.Minute - 1, dialect.RequestNotYetValid},
+		{"wrong secret", nil, "wrong", 0, dialect.SignatureMismatch},
+		{"wrong secret, too late", nil, "wrong", time.Hour, dialect.SignatureMismatch},
+		{"wrong secret, too early", nil, "wrong", -time.Hour, dialect.SignatureMismatch},
+		{"no secret", nil, "", 0, dialect.SignatureMismatch},
+		{"no secret, and signed so", func(c *dialect.Claim) { c.Signature = []byte("mac of ") }, "", 0, dialect.SignatureMismatch},
+		{"presigned", presigned, "right", time.Hour, ""},
+		{"presigned, past its life", presigned, "right", time.Hour + 1, dialect.PresignedExpired},
+		{"presigned, a little early", presigned, "right", -5 * time.Minute, ""},
+		{"presigned, too early", presigned, "right", -5*time.Minute - 1, dialect.RequestNotYetValid},
+		{"presigned for less than the skew", func(c *dialect.Claim) { c.Presigned, c.Lifetime = true, time.Second }, "right", time.Minute, dialect.PresignedExpired},
+		{"signed long ago", func(c *dialect.Claim) { c.SignedAt = time.Time{} }, "right", 0, dialect.RequestExpired},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			asked := 0
+			made := claim(&asked)
+			if c.change != nil {
+				c.change(&made)
+			}
+			if got := reason(t, dialect.Check(made, []byte(c.secret), noon.Add(c.after))); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+			if asked != 1 {
+				t.Errorf("the MAC was computed %d times, want once whatever the time and the secret", asked)
+			}
+		})
+	}
+}
+
+func reason(t *testing.T, err error) string {
+	t.Helper()
+	if err == nil {
+		return ""
+	}
+	no, ok := errors.AsType[*dialect.RefusedError](err)
+	if !ok {
+		t.Fatalf("got %T, want *RefusedError", err)
+	}
+	if !strings.Contains(err.Error(), no.Reason) {
+		t.Errorf("%q does not say %s", err, no.Reason)
+	}
+	return no.Reason
+}
+
+func TestCheckOfNothing(t *testing.T) {
+	empty := func([]byte) []byte { return nil }
+	for _, c := range []dialect.Claim{{SignedAt: noon}, {SignedAt: noon, MAC: empty}, {SignedAt: noon, MAC: empty, Signature: []byte{}}} {
+		if got := reason(t, dialect.Check(c, []byte("right"), noon)); got != dialect.SignatureMismatch {
+			t.Errorf("got %q", got)
+		}
+	}
+}
+
+// scheme answers every request the same way.
+type scheme struct {
+	name string
+	err  error
+}
+
+func (s scheme) Name() string { return s.name }
+func (s scheme) Read(*dialect.Request) ([]dialect.Claim, error) {
+	return []dialect.Claim{{Scheme: s.name}}, s.err
+}
+
+func TestReadTakesTheFirstThatSpeaks(t *testing.T) {
+	bad := &dialect.MalformedError{Code: "missing_date", Detail: "no date"}
+	silent, speaks, broken := scheme{"a", fmt.Errorf("a: %w", dialect.ErrUnsigned)}, scheme{"b", nil}, scheme{"c", bad}
+	for _, c := range []struct {
+		schemes []dialect.Scheme
+		want    string
+		err     error
+	}{
+		{nil, "", dialect.ErrUnsigned},
+		{[]dialect.Scheme{silent}, "", dialect.ErrUnsigned},
+		{[]dialect.Scheme{silent, speaks, broken}, "b", nil},
+		{[]dialect.Scheme{silent, broken, speaks}, "", bad},
+	} {
+		claims, err := dialect.Read(&dialect.Request{}, c.schemes)
+		if !errors.Is(err, c.err) || err == nil && claims[0].Scheme != c.want {
+			t.Errorf("got %v, %v; want %s, %v", claims, err, c.want, c.err)
+		}
+	}
+}
+
+func TestCheckAny(t *testing.T) {
+	asked := 0
+	good, late, forged := claim(&asked), claim(&asked), claim(&asked)
+	good.Scheme, late.SignedAt, forged.Signature = "good", noon.Add(-time.Hour), []byte("forged")
+	for _, c := range []struct {
+		claims []dialect.Claim
+		want   string
+		asked  int
+	}{
+		{[]dialect.Claim{good}, "", 1},
+		{[]dialect.Claim{forged, late, good}, "", 3},
+		{[]dialect.Claim{forged, late}, dialect.RequestExpired, 2},
+		{[]dialect.Claim{late, forged}, dialect.RequestExpired, 2},
+		{[]dialect.Claim{forged, forged}, dialect.SignatureMismatch, 2},
+	} {
+		asked = 0
+		got, err := dialect.CheckAny(c.claims, []byte("right"), noon)
+		if r := reason(t, err); r != c.want || asked != c.asked || (err == nil) != (got.Scheme == "good") {
+			t.Errorf("got %q after %d tries, want %q after %d", r, asked, c.want, c.asked)
+		}
+	}
+	if _, err := dialect.CheckAny(nil, []byte("right"), noon); !errors.Is(err, dialect.ErrUnsigned) {
+		t.Errorf("no claims: got %v", err)
+	}
+}

@@ -1,0 +1,60 @@
+package dialect
+
+import "time"
+
+// Parts are the parts of a request, beside its headers, that a signature
+// covers. A part that is not covered can be changed by anyone on the way.
+type Parts uint8
+
+// The parts a signature may cover.
+const (
+	Method Parts = 1 << iota
+	Path
+	Query
+	Body
+)
+
+// Has reports whether every part of q is covered.
+func (p Parts) Has(q Parts) bool { return p&q == q }
+
+// A Claim is what a signed request asserts. Nothing in it has been judged.
+type Claim struct {
+	Scheme      string // the scheme's name: "AWS4-HMAC-SHA256"
+	AccessKeyID string // never empty, otherwise as the caller wrote it
+	Service     string // what the signature is scoped to; "" if the scheme has no scope
+	Region      string
+
+	// SessionToken is the token of temporary credentials, if the caller sent
+	// one. Nothing here judges it.
+	SessionToken string
+
+	SignedAt time.Time
+	// Skew is how far the caller's clock may be from ours, either way.
+	Skew time.Duration
+	// Presigned says that the signature was made to be used later, until
+	// SignedAt plus Lifetime.
+	Presigned bool
+	Lifetime  time.Duration
+
+	Covers        Parts
+	SignedHeaders []string // lower-case names of the headers the signature covers
+
+	Signature []byte                     // what the caller sent, decoded
+	MAC       func(secret []byte) []byte // what an honest caller would have sent
+
+	// What was hashed and signed, for the answer to "why was I refused?".
+	// Neither holds a secret.
+	CanonicalRequest []byte
+	StringToSign     []byte
+}
+
+// NotBefore is the first instant at which the request may be used.
+func (c *Claim) NotBefore() time.Time { return c.SignedAt.Add(-c.Skew) }
+
+// NotAfter is the last instant at which the request may be used.
+func (c *Claim) NotAfter() time.Time {
+	if c.Presigned {
+		return c.SignedAt.Add(c.Lifetime)
+	}
+	return c.SignedAt.Add(c.Skew)
+}

@@ -1,0 +1,74 @@
+// Package dialect is the contract of a vendor dialect: how a signed request is
+// read, and the one place where what it claims is judged.
+//
+// The way in: make a [Request] with [FromHTTP], let [Read] find the scheme it
+// speaks, look up the secret of the claims' AccessKeyID, and call [CheckAny].
+//
+// A [Scheme] reads only. It sees no clock and no secret, and it works from the
+// bytes that came off the wire: nothing is parsed and put together again.
+// [Check] holds the one clock window and the one constant-time comparison for
+// every vendor.
+//
+// Limits: the package does not know which keys exist, whether they are enabled,
+// or whether a request was seen before; a claim that passes Check proves that
+// somebody with the secret signed this request inside its time window, and no
+// more.
+package dialect
+
+import (
+	"errors"
+	"fmt"
+)
+
+// A Dialect is one vendor: its name and the signatures it knows.
+type Dialect struct {
+	Name    string   // lower case, stable: "aws"
+	Schemes []Scheme // tried in order
+}
+
+// A Scheme reads one kind of signature.
+//
+// Read returns one claim, or one per reading where the vendor's own clients
+// disagree about the canonical form; the request is genuine if any of them
+// passes [Check]. All claims of a request name the same access key, and there
+// is at least one if there is no error. It returns [ErrUnsigned] if the request does not speak this
+// scheme, and a [*MalformedError] if it does but badly. Read must not change
+// or keep r beyond the life of the claims, must not panic on any input, and
+// must give the same answer when called again.
+type Scheme interface {
+	Name() string
+	Read(r *Request) ([]Claim, error)
+}
+
+// ErrUnsigned says that a request does not speak a scheme at all.
+var ErrUnsigned = errors.New("the request carries no signature of a known scheme")
+
+// ErrUnknownKey is for whoever looks keys up: the access key ID names no key
+// that may sign this request. It is the same error for a key that never was,
+// a disabled one, a deleted one and one of a foreign account, so that an
+// answer does not tell them apart.
+var ErrUnknownKey = errors.New("the access key ID is not valid")
+
+// A MalformedError says that a request speaks a scheme, but not as the scheme
+// demands. It depends on the request alone, never on a key.
+type MalformedError struct {
+	Code   string // stable, for machines: "missing_date"
+	Detail string // for people: what was wrong and what would be right
+}
+
+func (e *MalformedError) Error() string {
+	return fmt.Sprintf("malformed signature: %s (%s)", e.Detail, e.Code)
+}
+
+// Read returns the claims of r by the first of the schemes that it speaks.
+// Errors are as for [Scheme].Read.
+func Read(r *Request, schemes []Scheme) ([]Claim, error) {
+	for _, s := range schemes {
+		claims, err := s.Read(r)
+		if errors.Is(err, ErrUnsigned) {
+			continue
+		}
+		return claims, err
+	}
+	return nil, ErrUnsigned
+}

@@ -1,0 +1,80 @@
+package dialect
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// A Field is one header line.
+type Field struct{ Name, Value string }
+
+// A Request is a request as it came off the wire. It is read only.
+type Request struct {
+	Method string
+	Target string  // the request target, undecoded: "/a%20b?c=d"
+	Host   string  // the value of the Host header; Header holds it too
+	Header []Field // every header line; lines of one name are in their order
+	Body   []byte  // after transfer decoding, before content decoding
+}
+
+// FromHTTP returns r as it came off the wire, given its whole body. r must be
+// a request that a server received: the target is r.RequestURI.
+//
+// What net/http moves out of the header map is put back: Host, Content-Length
+// and Transfer-Encoding. Two things are lost for good, and no known signer
+// depends on them: the order of lines with different names, and a Trailer
+// header.
+func FromHTTP(r *http.Request, body []byte) *Request {
+	fields := make([]Field, 0, len(r.Header)+3)
+	fields = append(fields, Field{"Host", r.Host})
+	for name, values := range r.Header {
+		if name == "Host" {
+			continue // HTTP/2 can leave one behind; r.Host is what is routed by
+		}
+		for _, v := range values {
+			fields = append(fields, Field{name, v})
+		}
+	}
+	if r.ContentLength > 0 && r.Header["Content-Length"] == nil {
+		fields = append(fields, Field{"Content-Length", strconv.FormatInt(r.ContentLength, 10)})
+	}
+	if len(r.TransferEncoding) > 0 {
+		fields = append(fields, Field{"Transfer-Encoding", strings.Join(r.TransferEncoding, ", ")})
+	}
+	return &Request{Method: r.Method, Target: r.RequestURI, Host: r.Host, Header: fields, Body: body}
+}
+
+// Values returns the values of every header line of that name, whatever its
+// case, in order.
+func (r *Request) Values(name string) []string {
+	var values []string
+	for _, f := range r.Header {
+		if strings.EqualFold(f.Name, name) {
+			values = append(values, f.Value)
+		}
+	}
+	return values
+}
+
+// Get returns the value of the first header line of that name, or "".
+func (r *Request) Get(name string) string {
+	for _, f := range r.Header {
+		if strings.EqualFold(f.Name, name) {
+			return f.Value
+		}
+	}
+	return ""
+}
+
+// Path returns the target up to its first question mark, undecoded.
+func (r *Request) Path() string {
+	path, _, _ := strings.Cut(r.Target, "?")
+	return path
+}
+
+// Query returns the target after its first question mark, undecoded, or "".
+func (r *Request) Query() string {
+	_, query, _ := strings.Cut(r.Target, "?")
+	return query
+}

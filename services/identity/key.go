@@ -1,0 +1,93 @@
+package identity
+
+import (
+	"fmt"
+	"hash/crc32"
+	"strings"
+
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/services/vault"
+)
+
+const (
+	keyPrefix     = "KLAK"
+	keyLetters    = 16 // after the prefix; 80 bits
+	secretPrefix  = "kls_"
+	secretLetters = 30 // after the prefix; 178 bits
+	checkLetters  = 6  // after those: 62^6 > 2^32
+	secretLength  = len(secretPrefix) + secretLetters + checkLetters
+)
+
+// AccessKeyID is KLAK and 16 characters of Crockford base32, upper-case.
+func (s Source) AccessKeyID() (events.AccessKeyID, error) {
+	letters, err := s.draw(crockford, keyLetters)
+	if err != nil {
+		return "", fmt.Errorf("identity: draw an access key ID: %w", err)
+	}
+	return events.AccessKeyID(keyPrefix + string(letters)), nil
+}
+
+// ParseAccessKeyID reads an access key ID. One of ours may be written in any
+// case and comes back in upper-case; an imported one comes back as it is. What begins
+// like ours and is not, or is no access key ID at all, is an error.
+func ParseAccessKeyID(text string) (events.AccessKeyID, error) {
+	id := events.AccessKeyID(text)
+	if err := id.Valid(); err != nil {
+		return "", err
+	}
+	if len(text) < len(keyPrefix) || !strings.EqualFold(text[:len(keyPrefix)], keyPrefix) {
+		return id, nil
+	}
+	upper := strings.ToUpper(text)
+	letters := upper[len(keyPrefix):]
+	if len(letters) != keyLetters {
+		return "", fmt.Errorf("access key ID: want %s and %d characters, got %d", keyPrefix, keyLetters, len(letters))
+	}
+	for i := range len(letters) {
+		if strings.IndexByte(crockford, letters[i]) < 0 {
+			return "", fmt.Errorf("access key ID: want digits and letters without I, L, O and U, got %q at %d", text[len(keyPrefix)+i], len(keyPrefix)+i)
+		}
+	}
+	return events.AccessKeyID(upper), nil
+}
+
+// Secret is kls_, 30 characters of base62 and 6 of their checksum.
+func (s Source) Secret() (vault.Secret, error) {
+	letters, err := s.draw(base62, secretLetters)
+	if err != nil {
+		return vault.Secret{}, fmt.Errorf("identity: draw a secret: %w", err)
+	}
+	defer clear(letters)
+	secret := make([]byte, 0, secretLength)
+	secret = append(secret, secretPrefix...)
+	secret = append(secret, letters...)
+	sum := checksum(secret)
+	return vault.NewSecret(append(secret, sum[:]...)), nil
+}
+
+// CheckSecret says whether text has the shape and the checksum of our secrets.
+// It filters noise; it does not say that there is such a key, and takes no constant
+// time.
+func CheckSecret(text []byte) bool {
+	if len(text) != secretLength || string(text[:len(secretPrefix)]) != secretPrefix {
+		return false
+	}
+	body, sum := text[:secretLength-checkLetters], text[secretLength-checkLetters:]
+	for _, c := range body[len(secretPrefix):] {
+		if strings.IndexByte(base62, c) < 0 {
+			return false
+		}
+	}
+	return checksum(body) == [checkLetters]byte(sum)
+}
+
+// checksum is the CRC-32 (IEEE) of body in base62, padded with 0 on the left.
+func checksum(body []byte) [checkLetters]byte {
+	var out [checkLetters]byte
+	sum := crc32.ChecksumIEEE(body)
+	for i := checkLetters - 1; i >= 0; i-- {
+		out[i] = base62[sum%62]
+		sum /= 62
+	}
+	return out
+}

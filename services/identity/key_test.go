@@ -1,0 +1,152 @@
+package identity_test
+
+import (
+	"bytes"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/services/identity"
+)
+
+// vector is the documented secret; it belongs to no key.
+const vector = "kls_0Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St07EE8W"
+
+func TestCheckSecret(t *testing.T) {
+	if !identity.CheckSecret([]byte(vector)) {
+		t.Fatal("the vector fails")
+	}
+	for i := range len(vector) {
+		for _, c := range []byte("0Az_-\x00\xff") {
+			changed := []byte(vector)
+			if changed[i] == c {
+				continue
+			}
+			changed[i] = c
+			if identity.CheckSecret(changed) {
+				t.Errorf("passed with %q at %d", c, i)
+			}
+		}
+	}
+	for _, text := range []string{"", "kls_", vector[:39], vector + "0", " " + vector[1:], strings.ToUpper(vector), strings.Repeat("0", 40)} {
+		if identity.CheckSecret([]byte(text)) {
+			t.Errorf("%q passed", text)
+		}
+	}
+}
+
+func FuzzCheckSecret(f *testing.F) {
+	f.Add([]byte(vector))
+	f.Add([]byte("kls_"))
+	f.Add([]byte(""))
+	f.Add([]byte("kls_000000000000000000000000000000000000"))
+	shape := regexp.MustCompile(`^kls_[0-9A-Za-z]{36}$`)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		before := bytes.Clone(text)
+		if !identity.CheckSecret(text) {
+			return
+		}
+		if !bytes.Equal(before, text) {
+			t.Fatal("checking changed the text")
+		}
+		if !shape.Match(text) || len(text) != 40 {
+			t.Fatalf("%q passed and has another shape", text)
+		}
+		for i := range 34 { // CRC-32 finds every change of one byte
+			changed := bytes.Clone(text)
+			changed[i] ^= 1
+			if identity.CheckSecret(changed) {
+				t.Fatalf("%q passed with its byte %d changed", text, i)
+			}
+		}
+	})
+}
+
+func TestParseAccessKeyID(t *testing.T) {
+	ours := events.AccessKeyID("KLAK0123456789ABCDEF")
+	for _, text := range []string{"KLAK0123456789ABCDEF", "klak0123456789abcdef", "Klak0123456789abCDef"} {
+		if got, err := identity.ParseAccessKeyID(text); err != nil || got != ours {
+			t.Errorf("%s: got %s, %v, want %s", text, got, err, ours)
+		}
+	}
+	for _, imported := range []string{"AKIAIOSFODNN7EXAMPLE", "LTAI5tAbC", "x", "KLA", "abc-DEF_1"} {
+		if got, err := identity.ParseAccessKeyID(imported); err != nil || string(got) != imported {
+			t.Errorf("%s: got %s, %v, want it as it is", imported, got, err)
+		}
+	}
+	bad := []string{
+		"", "KLAK", "KLAK0123456789ABCDE", "KLAK0123456789ABCDEF0", "KLAK0123456789ABCDEI", "klak0123456789abcdeo",
+		"KLAKU123456789ABCDEF", "KLAK0123456789ABCDE-", "KLAK0123456789ABCDE ", " KLAK0123456789ABCDEF", "ſLAK", "a b", "é",
+		strings.Repeat("a", 129),
+	}
+	for _, text := range bad {
+		if got, err := identity.ParseAccessKeyID(text); err == nil || got != "" {
+			t.Errorf("%q: got %q, %v, want an error", text, got, err)
+		}
+	}
+}
+
+func FuzzParseAccessKeyID(f *testing.F) {
+	f.Add("KLAK0123456789ABCDEF")
+	f.Add("klak0123456789abcdef")
+	f.Add("AKIAIOSFODNN7EXAMPLE")
+	f.Add("\u212alak0123456789abcdef") // begins with the Kelvin sign
+	f.Add("")
+	ours := regexp.MustCompile(`^KLAK[0-9A-HJKMNP-TV-Z]{16}$`)
+	f.Fuzz(func(t *testing.T, text string) {
+		id, err := identity.ParseAccessKeyID(text)
+		if err != nil {
+			if id != "" {
+				t.Fatalf("%q: got %q in spite of the error", text, id)
+			}
+			return
+		}
+		if err := id.Valid(); err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		if again, err := identity.ParseAccessKeyID(string(id)); err != nil || again != id {
+			t.Fatalf("%q: parsed twice: got %q, %v, want %q", text, again, err, id)
+		}
+		if string(id) != text && (!strings.EqualFold(string(id), text) || !ours.MatchString(string(id))) {
+			t.Fatalf("%q became %q", text, id)
+		}
+	})
+}
+
+// TestPage holds docs/format/key-format.md to the code: the vector checks, and the
+// leak rule finds what is drawn and passes over the vector.
+func TestPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/format/key-format.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(page, []byte(vector)) {
+		t.Error("the page does not show the vector")
+	}
+	quoted := regexp.MustCompile(`(?m)^regex = '''(.*)'''$`).FindSubmatch(page)
+	if quoted == nil {
+		t.Fatal("the page shows no rule")
+	}
+	rule := regexp.MustCompile(string(quoted[1]))
+	allowed := regexp.MustCompile(`(?m)^  regexes = \['''(.*)'''\]$`).FindSubmatch(page)
+	if allowed == nil || !regexp.MustCompile(string(allowed[1])).MatchString(vector) {
+		t.Error("the rule does not allow the vector")
+	}
+	for range 100 {
+		secret, err := identity.Source{}.Secret()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, around := range []string{"%", "key = \"%\"", "secret=%\n", "{\"s\":\"%\"}"} {
+			found := rule.FindSubmatch(bytes.ReplaceAll([]byte(around), []byte("%"), secret.Reveal()))
+			if found == nil || !bytes.Equal(found[1], secret.Reveal()) {
+				t.Fatalf("the rule does not find a secret in %s", around)
+			}
+		}
+	}
+	if rule.MatchString("kls_short") || rule.MatchString("xkls_"+strings.Repeat("a", 36)) || rule.MatchString("kls_"+strings.Repeat("a", 37)) {
+		t.Error("the rule finds what is no secret")
+	}
+}

@@ -1,0 +1,145 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/keyledger/keyledger/events"
+)
+
+const (
+	// followWindow is how many messages may be on their way to a follower.
+	followWindow = 5000
+	// followPatience is how long a follower looks for a log that does not answer.
+	followPatience = time.Minute
+)
+
+// Follow implements [events.Log]. It goes on through restarts of the log. A
+// position that is missing ends it with a *RefusedError.
+func (j *Journal) Follow(ctx context.Context, after events.Position) iter.Seq2[events.Message, error] {
+	return func(yield func(events.Message, error) bool) {
+		f := &follower{j: j, at: after}
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(j.ctx, cancel)()
+		err := f.run(ctx, yield)
+		switch {
+		case errors.Is(err, errStopped):
+		case j.ctx.Err() != nil:
+			yield(events.Message{}, errClosed)
+		case ctx.Err() != nil:
+		default:
+			yield(events.Message{}, err)
+		}
+	}
+}
+
+// A follower reads through a consumer that the server keeps in memory for it
+// and that it makes anew whenever something is odd.
+type follower struct {
+	j     *Journal
+	at    events.Position // the last position yielded
+	since time.Time       // the last sign of life
+}
+
+// run yields until the reader stops, ctx ends or the log fails.
+func (f *follower) run(ctx context.Context, yield func(events.Message, error) bool) error {
+	f.since = time.Now()
+	for {
+		err := f.consume(ctx, yield)
+		var damage *RefusedError
+		if errors.Is(err, errStopped) || errors.As(err, &damage) || ctx.Err() != nil {
+			return err
+		}
+		if fault := f.j.fault.Load(); fault != nil {
+			return fault
+		}
+		if time.Since(f.since) > followPatience {
+			return fmt.Errorf("journal: follow after position %d: %w", f.at, err)
+		}
+		f.j.log.Debug("journal: a follower begins anew", "after", f.at, "error", err)
+		if !pause(ctx, 20*time.Millisecond) {
+			return ctx.Err()
+		}
+	}
+}
+
+// consume makes a consumer and yields what it delivers.
+func (f *follower) consume(ctx context.Context, yield func(events.Message, error) bool) error {
+	js, err := jetstream.New(f.j.read)
+	if err != nil {
+		return err
+	}
+	c, err := f.consumer(ctx, js)
+	if err != nil {
+		return err
+	}
+	defer f.drop(js, c.CachedInfo().Name)
+	messages, err := c.Messages(jetstream.PullMaxMessages(followWindow), jetstream.PullHeartbeat(2*time.Second), jetstream.PullExpiry(30*time.Second))
+	if err != nil {
+		return err
+	}
+	defer messages.Stop()
+	for {
+		m, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return err
+		}
+		if err := f.deliver(ctx, m, yield); err != nil {
+			return err
+		}
+	}
+}
+
+func (f *follower) consumer(ctx context.Context, js jetstream.JetStream) (jetstream.Consumer, error) {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	return js.CreateConsumer(ctx, streamLedger, jetstream.ConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: uint64(f.at) + 1,
+		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
+	})
+}
+
+// drop tells the server that the consumer is not needed; if that does not reach
+// it, it finds out by itself.
+func (f *follower) drop(js jetstream.JetStream, name string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(f.j.ctx), time.Second)
+	defer cancel()
+	if err := js.DeleteConsumer(ctx, streamLedger, name); err != nil {
+		f.j.log.Debug("journal: a consumer was left behind", "error", err)
+	}
+}
+
+// deliver yields m if it is the next one. What was delivered before is passed
+// over; if something is left out, either the delivery lost it or the log has.
+func (f *follower) deliver(ctx context.Context, m jetstream.Msg, yield func(events.Message, error) bool) error {
+	meta, err := m.Metadata()
+	if err != nil {
+		return err
+	}
+	f.since = time.Now()
+	position := events.Position(meta.Sequence.Stream)
+	if position <= f.at {
+		return nil
+	}
+	if position != f.at+1 {
+		return f.skipped(ctx, position)
+	}
+	f.at = position
+	if !yield(events.Message{Position: position, Subject: m.Subject(), Stored: meta.Timestamp.UTC(), Data: m.Data()}, nil) {
+		return errStopped
+	}
+	return nil
+}
+
+func (f *follower) skipped(ctx context.Context, to events.Position) error {
+	if _, err := f.j.At(ctx, f.at+1); errors.Is(err, events.ErrNone) {
+		return missing(f.at+1, to)
+	}
+	return fmt.Errorf("journal: the delivery left out position %d", f.at+1)
+}

@@ -1,0 +1,229 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/keyledger/keyledger/events"
+)
+
+const (
+	directGet  = "$JS.API.DIRECT.GET." + streamLedger
+	directLast = "$JS.API.DIRECT.GET." + streamLedger + "."
+	leaderGet  = "$JS.API.STREAM.MSG.GET." + streamLedger
+)
+
+// askWithin bounds one question to the log.
+const askWithin = 5 * time.Second
+
+// Last implements [events.Log]. It asks the leader.
+func (j *Journal) Last(ctx context.Context) (events.Position, error) {
+	s, err := j.state(ctx, streamLedger)
+	return events.Position(s.State.Last), err
+}
+
+// LastOf implements [events.Log].
+func (j *Journal) LastOf(ctx context.Context, s events.Subject) (events.Message, error) {
+	if err := s.Valid(); err != nil {
+		return events.Message{}, fmt.Errorf("journal: %w", err)
+	}
+	return j.lastOf(ctx, s.String())
+}
+
+func (j *Journal) lastOf(ctx context.Context, subject string) (events.Message, error) {
+	return j.ask(ctx, directLast+subject, nil)
+}
+
+// At implements [events.Log].
+func (j *Journal) At(ctx context.Context, p events.Position) (events.Message, error) {
+	if p == 0 {
+		return events.Message{}, events.ErrNone
+	}
+	return j.ask(ctx, directGet, question{Seq: p})
+}
+
+// next is the first message of a subject at or after a position, or ErrNone.
+func (j *Journal) next(ctx context.Context, subject string, from events.Position) (events.Message, error) {
+	return j.ask(ctx, directGet, question{Seq: from, NextFor: subject})
+}
+
+// A question is what JetStream's direct get is asked.
+type question struct {
+	Seq      events.Position `json:"seq,omitempty"`
+	NextFor  string          `json:"next_by_subj,omitempty"`
+	LastFor  string          `json:"last_by_subj,omitempty"`
+	Batch    int             `json:"batch,omitempty"`
+	MaxBytes int             `json:"max_bytes,omitempty"`
+}
+
+// ask returns the one message that a direct get answers with, or ErrNone.
+func (j *Journal) ask(ctx context.Context, subject string, q any) (events.Message, error) {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	var body []byte
+	if q != nil {
+		body, _ = json.Marshal(q)
+	}
+	m, err := j.write.RequestWithContext(ctx, subject, body)
+	if err != nil {
+		return events.Message{}, fmt.Errorf("journal: read: %w", err)
+	}
+	switch status := m.Header.Get("Status"); status {
+	case "":
+		return readMessage(m)
+	case "404":
+		return events.Message{}, events.ErrNone
+	default:
+		return events.Message{}, fmt.Errorf("journal: read: the log answers %s %s", status, m.Header.Get("Description"))
+	}
+}
+
+// lastOnLeader is the last position of a subject as its leader has it; zero if
+// there is none. It is slower than a direct get, which a replica may answer.
+func (j *Journal) lastOnLeader(ctx context.Context, subject string) (events.Position, error) {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	body, _ := json.Marshal(question{LastFor: subject})
+	m, err := j.write.RequestWithContext(ctx, leaderGet, body)
+	if err != nil {
+		return 0, fmt.Errorf("journal: read: %w", err)
+	}
+	var reply struct {
+		Message struct {
+			Seq events.Position `json:"seq"`
+		} `json:"message"`
+		Error *apiError `json:"error"`
+	}
+	if err := json.Unmarshal(m.Data, &reply); err != nil {
+		return 0, fmt.Errorf("journal: read: %w", err)
+	}
+	if reply.Error != nil && reply.Error.Code == 404 {
+		return 0, nil
+	}
+	if reply.Error != nil {
+		return 0, fmt.Errorf("journal: read: %w", reply.Error)
+	}
+	return reply.Message.Seq, nil
+}
+
+// readMessage reads a message as direct get delivers it.
+func readMessage(m *nats.Msg) (events.Message, error) {
+	position, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
+	if err != nil {
+		return events.Message{}, fmt.Errorf("journal: a message without its position: %w", err)
+	}
+	stored, err := time.Parse(time.RFC3339Nano, m.Header.Get("Nats-Time-Stamp"))
+	if err != nil {
+		return events.Message{}, fmt.Errorf("journal: message %d: %w", position, err)
+	}
+	return events.Message{
+		Position: events.Position(position), Subject: m.Header.Get("Nats-Subject"), Stored: stored.UTC(), Data: m.Data,
+	}, nil
+}
+
+// Read implements [events.Log]. A message that is missing or cannot be read ends
+// it with an error that names its position.
+func (j *Journal) Read(ctx context.Context, after events.Position) iter.Seq2[events.Message, error] {
+	return func(yield func(events.Message, error) bool) {
+		last, err := j.Last(ctx)
+		if err != nil {
+			yield(events.Message{}, err)
+			return
+		}
+		for m, err := range j.stretch(ctx, after, last) {
+			if err != nil {
+				yield(events.Message{}, err)
+				return
+			}
+			message, err := readMessage(m)
+			if !yield(message, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// How much one question of a stretch asks for.
+const (
+	stretchMessages = 1000
+	stretchBytes    = 4 << 20
+)
+
+// stretch yields the messages after a position up to and including another, as
+// direct get delivers them: headers and all. It stops with an error at the first
+// that is missing.
+func (j *Journal) stretch(ctx context.Context, after, last events.Position) iter.Seq2[*nats.Msg, error] {
+	return func(yield func(*nats.Msg, error) bool) {
+		inbox := j.read.NewInbox()
+		sub, err := j.read.SubscribeSync(inbox)
+		if err != nil {
+			yield(nil, fmt.Errorf("journal: read: %w", err))
+			return
+		}
+		defer sub.Unsubscribe()
+		for after < last {
+			reached, err := j.part(ctx, sub, inbox, after, last, yield)
+			if errors.Is(err, errStopped) {
+				return
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			after = reached
+		}
+	}
+}
+
+// errStopped says that the one who reads wants no more.
+var errStopped = errors.New("journal: stopped")
+
+// part asks for the next messages after a position and yields what comes. It
+// returns the position it reached.
+func (j *Journal) part(ctx context.Context, sub *nats.Subscription, inbox string, after, last events.Position, yield func(*nats.Msg, error) bool) (events.Position, error) {
+	body, _ := json.Marshal(question{Seq: after + 1, Batch: int(min(stretchMessages, last-after)), MaxBytes: stretchBytes})
+	if err := j.read.PublishRequest(directGet, inbox, body); err != nil {
+		return after, fmt.Errorf("journal: read: %w", err)
+	}
+	for begun := after; ; {
+		m, err := nextOf(ctx, sub)
+		if err != nil {
+			return after, fmt.Errorf("journal: read after position %d: %w", after, err)
+		}
+		if status := m.Header.Get("Status"); status != "" {
+			if after == begun {
+				return after, missing(after+1, last)
+			}
+			return after, nil
+		}
+		position, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
+		if err != nil {
+			return after, fmt.Errorf("journal: a message without its position: %w", err)
+		}
+		if events.Position(position) != after+1 {
+			return after, missing(after+1, last)
+		}
+		after++
+		if !yield(m, nil) {
+			return after, errStopped
+		}
+	}
+}
+
+func nextOf(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	return sub.NextMsgWithContext(ctx)
+}
+
+// missing is what is said of a position that has to be there and is not.
+func missing(p, last events.Position) error {
+	return refused(GuardWhole, "position %d is missing or damaged, though LEDGER reaches position %d", p, last)
+}

@@ -1,0 +1,216 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/keyledger/keyledger/events"
+)
+
+// Scan is how the whole log is read through in the background: JetStream does
+// not say when a message has become unreadable.
+type Scan struct {
+	// Rate is how many messages are read in a second; 2000 if zero, none if negative.
+	Rate int
+	// Every is the pause between two rounds; an hour if zero.
+	Every time.Duration
+	// Found is told about everything that is found, once a round, on the scan's own
+	// goroutine. Findings stand in [Health] as well.
+	Found func(Finding)
+}
+
+// A Finding is something wrong with a message of the log.
+type Finding struct {
+	Position events.Position
+	Err      error // a *RefusedError or *events.PoisonedError
+}
+
+// ScanHealth is how far the background scan has come.
+type ScanHealth struct {
+	Position events.Position // of this round
+	Rounds   int             // finished since Open
+	Finished time.Time       // the last of them
+	Found    []Finding       // of this round and the last, at most findingsKept
+}
+
+// findingsKept bounds what is remembered of a log that is badly damaged.
+const findingsKept = 100
+
+// scanFile remembers where a round was interrupted. Losing it costs time only.
+const scanFile = "scan"
+
+// slice is how long the scan rests between two stretches.
+const slice = 100 * time.Millisecond
+
+func (s Scan) filled() Scan {
+	if s.Rate == 0 {
+		s.Rate = 2000
+	}
+	if s.Every == 0 {
+		s.Every = time.Hour
+	}
+	return s
+}
+
+// A scan is the background reader.
+type scan struct {
+	j *Journal
+
+	mu     sync.Mutex
+	health ScanHealth
+	last   []Finding // of the round before
+}
+
+func newScan(j *Journal) *scan { return &scan{j: j} }
+
+// run reads round after round until the journal is closed.
+func (s *scan) run() {
+	if s.j.config.Scan.Rate < 0 {
+		return
+	}
+	from := s.resume()
+	for {
+		s.round(from)
+		from = 0
+		if !pause(s.j.ctx, s.j.config.Scan.Every) {
+			return
+		}
+	}
+}
+
+// round reads from a position to the end of the log, slowly.
+func (s *scan) round(from events.Position) {
+	a := newAudit(s.j, from)
+	per := max(1, s.j.config.Scan.Rate*int(slice/time.Millisecond)/1000)
+	for {
+		reached, whole, err := s.stretch(a, per)
+		s.reach(reached)
+		switch {
+		case s.j.ctx.Err() != nil:
+			s.keep(a.at)
+			return
+		case err != nil:
+			s.j.log.Debug("journal: the scan waits", "error", err)
+		case whole:
+			s.finish()
+			return
+		}
+		if !pause(s.j.ctx, slice) {
+			s.keep(a.at)
+			return
+		}
+	}
+}
+
+// stretch reads the next messages. The round is whole when it has come to the
+// end of the log, or to a place where it cannot go on.
+func (s *scan) stretch(a *audit, most int) (reached events.Position, whole bool, err error) {
+	last, err := s.j.Last(s.j.ctx)
+	if err != nil {
+		return a.at, false, err
+	}
+	until := min(last, a.at+events.Position(most))
+	for f, err := range a.through(s.j.ctx, until) {
+		var damage *RefusedError
+		if err != nil && !errors.As(err, &damage) {
+			return a.at, false, err
+		}
+		if err != nil {
+			s.found(Finding{Position: a.at + 1, Err: err})
+			return a.at, true, nil
+		}
+		s.found(f)
+	}
+	return a.at, a.at >= last, nil
+}
+
+func (s *scan) found(f Finding) {
+	s.j.log.Error("journal: the scan found a damaged message", "position", uint64(f.Position), "error", f.Err)
+	s.mu.Lock()
+	if len(s.health.Found) < findingsKept {
+		s.health.Found = append(s.health.Found, f)
+	}
+	s.mu.Unlock()
+	if tell := s.j.config.Scan.Found; tell != nil {
+		tell(f)
+	}
+}
+
+func (s *scan) reach(p events.Position) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.health.Position = p
+}
+
+func (s *scan) finish() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last, s.health.Found = s.health.Found, nil
+	s.health.Rounds++
+	s.health.Finished = time.Now()
+	os.Remove(s.file())
+}
+
+func (s *scan) state() ScanHealth {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.health
+	h.Found = append(append([]Finding(nil), s.last...), s.health.Found...)
+	return h
+}
+
+func (s *scan) file() string { return filepath.Join(s.j.config.Dir, scanFile) }
+
+func (s *scan) keep(p events.Position) {
+	text := strconv.FormatUint(uint64(p), 10) + "\n"
+	if err := os.WriteFile(s.file(), []byte(text), 0o600); err != nil {
+		s.j.log.Debug("journal: where the scan stopped is not remembered", "error", err)
+	}
+}
+
+// resume is where the last round was interrupted; zero if it was not.
+func (s *scan) resume() events.Position {
+	text, err := os.ReadFile(s.file())
+	if err != nil {
+		return 0
+	}
+	p, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return events.Position(p)
+}
+
+// Check reads the whole log at full speed and returns everything that is wrong
+// with it, joined; nil if it is whole. A *RefusedError or *events.PoisonedError in it
+// names a damaged position; at one that is missing the reading ends. progress, if
+// not nil, is called now and then with the positions read and to be read.
+func (j *Journal) Check(ctx context.Context, progress func(done, total events.Position)) error {
+	last, err := j.Last(ctx)
+	if err != nil {
+		return err
+	}
+	a := newAudit(j, 0)
+	a.progress = func() {
+		if progress != nil {
+			progress(a.at, last)
+		}
+	}
+	var all []error
+	for f, err := range a.through(ctx, last) {
+		if err != nil {
+			return errors.Join(append(all, err)...)
+		}
+		if len(all) < findingsKept {
+			all = append(all, f.Err)
+		}
+	}
+	a.progress()
+	return errors.Join(all...)
+}

@@ -1,0 +1,157 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// noStoreLimit turns JetStream's own limit off: it counts bytes before
+// compression, so it would refuse long before the disk is full. The watch over
+// the free space takes its place.
+const noStoreLimit = 1 << 60
+
+// startPatience is how long a server may take to recover its streams.
+const startPatience = 5 * time.Minute
+
+// A host keeps a NATS server inside this process. Connections made through it
+// outlive the server they began with: after a restart they find the next one.
+type host struct {
+	options server.Options
+	logger  server.Logger
+
+	mu      sync.Mutex
+	running *server.Server // nil between stop and start
+}
+
+func startHost(ctx context.Context, c Config) (*host, error) {
+	h := &host{options: serverOptions(c), logger: serverLog{c.Logger}}
+	if err := h.start(ctx); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+func serverOptions(c Config) server.Options {
+	o := server.Options{
+		ServerName:             "keyledger",
+		DontListen:             true,
+		NoSigs:                 true, // otherwise it traps SIGINT and ends the process by itself
+		JetStream:              true,
+		StoreDir:               c.Dir,
+		JetStreamMaxStore:      noStoreLimit,
+		DisableJetStreamBanner: true,
+		SyncAlways:             c.Profile == Durable,
+	}
+	if c.maxStore > 0 {
+		o.JetStreamMaxStore = c.maxStore
+	}
+	if c.Profile == Relaxed {
+		o.SyncInterval = relaxedSync
+	}
+	return o
+}
+
+// start runs a new server on the directory and returns when it has recovered
+// everything. The server's own goroutines end with stop.
+func (h *host) start(ctx context.Context) error {
+	o := h.options
+	s, err := server.NewServer(&o)
+	if err != nil {
+		return fmt.Errorf("journal: start the log: %w", err)
+	}
+	s.SetLogger(h.logger, false, false) // before Start, or what recovery says is lost
+	s.Start()
+	if err := ready(ctx, s); err != nil {
+		s.Shutdown()
+		s.WaitForShutdown()
+		return err
+	}
+	h.mu.Lock()
+	h.running = s
+	h.mu.Unlock()
+	return nil
+}
+
+// ready waits until s has recovered its streams and says so.
+func ready(ctx context.Context, s *server.Server) error {
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	for wait := 2 * time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
+		if s.ReadyForConnections(wait) && s.JetStreamEnabled() && sick(s) == "" {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("journal: the log did not become ready: %w (%s)", ctx.Err(), sick(s))
+		case <-time.After(wait):
+		}
+	}
+}
+
+// sick is what the server says is wrong with it; empty if nothing is.
+func sick(s *server.Server) string {
+	status := s.Healthz(nil)
+	if status.Status == "ok" {
+		return ""
+	}
+	return status.Status + ": " + status.Error
+}
+
+// stop ends the server and waits for it.
+func (h *host) stop() {
+	h.mu.Lock()
+	s := h.running
+	h.running = nil
+	h.mu.Unlock()
+	if s != nil {
+		s.Shutdown()
+		s.WaitForShutdown()
+	}
+}
+
+// sick is what the running server says is wrong with it.
+func (h *host) sick() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.running == nil {
+		return "it is stopped"
+	}
+	return sick(h.running)
+}
+
+// durability is the server's effective setting, not the one we asked for.
+func (h *host) durability() (always bool, interval time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.running == nil {
+		return false, 0
+	}
+	c := h.running.JetStreamConfig()
+	return c.SyncAlways, c.SyncInterval
+}
+
+// InProcessConn is what a connection dials, now and whenever it reconnects.
+func (h *host) InProcessConn() (net.Conn, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.running == nil {
+		return nil, errors.New("journal: the log is being restarted")
+	}
+	return h.running.InProcessConn()
+}
+
+// connect makes a connection that never gives up and buffers nothing while it
+// is down: what is published then fails at once and is known not to be sent.
+func (h *host) connect(name string) (*nats.Conn, error) {
+	return nats.Connect("", nats.InProcessServer(h), nats.Name(name),
+		nats.MaxReconnects(-1), nats.ReconnectBufSize(-1),
+		nats.CustomReconnectDelay(func(int) time.Duration { return 10 * time.Millisecond }),
+	)
+}

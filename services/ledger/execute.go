@@ -1,0 +1,154 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/keyledger/keyledger/aggregate"
+	"github.com/keyledger/keyledger/events"
+)
+
+// maxAttempts bounds how often a command is decided again because its subject
+// moved. Each attempt waits for the move, so none is lost by chance alone.
+const maxAttempts = 64
+
+// A step is one decision of a command.
+type step struct {
+	subject events.Subject
+	reserve bool // see events.Decision
+	decide  func(v View, now time.Time) (decided, error)
+}
+
+// A decided is what a step's rule answered.
+type decided struct {
+	after  events.Position // of the subject, as it was read
+	policy events.Position // of the account whose policy had a say; zero if none had
+	events []events.Event  // none if the facts already hold
+}
+
+// do carries out one step of a request.
+func (l *Ledger) do(ctx context.Context, req Request, s step) (Outcome, error) {
+	if req.ID == "" {
+		id, err := l.Draw.RequestID()
+		if err != nil {
+			return Outcome{}, err
+		}
+		req.ID = id
+	}
+	// A client that hangs up does not stop a decision half way.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.Patience)
+	defer cancel()
+	for range maxAttempts {
+		out, again, err := l.attempt(ctx, req, s)
+		if !again {
+			return out, err
+		}
+	}
+	return Outcome{}, errBusy
+}
+
+// attempt reads, decides and appends once. again says that the subject moved
+// in between and has been read as far as it had moved.
+func (l *Ledger) attempt(ctx context.Context, req Request, s step) (out Outcome, again bool, err error) {
+	v := l.View()
+	defer v.Close()
+	if out, found, err := l.repeated(ctx, v, req, s.subject); found || err != nil {
+		return out, false, err
+	}
+	now := l.Now().UTC()
+	d, err := s.decide(v, now)
+	if err != nil {
+		return Outcome{}, false, err
+	}
+	if len(d.events) == 0 {
+		return Outcome{Request: req.ID, Position: d.after, Time: now}, false, nil
+	}
+	decision, err := l.decision(req, s, d, now)
+	if err != nil {
+		return Outcome{}, false, err
+	}
+	p, err := l.append(ctx, decision)
+	var conflict *events.ConflictError
+	switch {
+	case errors.As(err, &conflict):
+		return Outcome{}, true, l.wait(ctx, conflict.Last)
+	case err != nil:
+		return Outcome{}, false, err
+	}
+	out = Outcome{Request: req.ID, Position: p, Time: now, Events: d.events}
+	return out, false, l.wait(ctx, p)
+}
+
+// append settles what the log left uncertain as far as asking again can.
+func (l *Ledger) append(ctx context.Context, d events.Decision) (events.Position, error) {
+	p, err := l.Log.Append(ctx, d)
+	for range 2 {
+		if !errors.Is(err, events.ErrUncertain) || ctx.Err() != nil {
+			break
+		}
+		p, err = l.Log.Append(ctx, d) // the same decision: it is never written twice
+	}
+	if errors.Is(err, events.ErrUncertain) {
+		return 0, ErrUnknown
+	}
+	return p, err
+}
+
+// wait ends when this node has applied p. What was recorded stays recorded: if it
+// cannot be waited for, the outcome is unknown to the caller, not failed.
+func (l *Ledger) wait(ctx context.Context, p events.Position) error {
+	if err := l.Wait(ctx, p); err != nil {
+		return fmt.Errorf("%w (%v)", ErrUnknown, err)
+	}
+	return nil
+}
+
+func (l *Ledger) decision(req Request, s step, d decided, now time.Time) (events.Decision, error) {
+	recorded := make([]events.Recorded, len(d.events))
+	for i, e := range d.events {
+		id, err := l.Draw.EventID()
+		if err != nil {
+			return events.Decision{}, err
+		}
+		recorded[i] = events.Recorded{ID: id, Event: e}
+	}
+	m := events.Meta{
+		Time: now, Actor: req.Actor, ActorKey: req.ActorKey, Request: req.ID, Digest: req.Digest,
+		SourceIP: req.SourceIP, Dialect: req.Dialect, Policy: d.policy,
+	}
+	if req.Scope != s.subject.Account {
+		m.Scope = req.Scope
+	}
+	return events.Decision{Subject: s.subject, After: d.after, Meta: m, Events: recorded, Reserve: s.reserve}, nil
+}
+
+// repeated answers a request that has been recorded before.
+func (l *Ledger) repeated(ctx context.Context, v View, req Request, s events.Subject) (Outcome, bool, error) {
+	scope := req.Scope
+	if scope == "" {
+		scope = s.Account
+	}
+	p, digest, found, err := v.Request(scope, req.Actor, req.ID)
+	if err != nil || !found {
+		return Outcome{}, false, err
+	}
+	if digest != req.Digest {
+		return Outcome{}, true, aggregate.Refuse(aggregate.Invalid, "request.reused",
+			"the request ID %q was used before with another request; use a new one", req.ID)
+	}
+	m, err := l.Log.At(ctx, p)
+	if err != nil {
+		return Outcome{}, true, fmt.Errorf("ledger: read what request %q recorded: %w", req.ID, err)
+	}
+	r, err := events.Decode(m)
+	if err != nil {
+		return Outcome{}, true, err
+	}
+	out := Outcome{Request: req.ID, Position: p, Time: r.Meta.Time, Repeated: true}
+	for _, e := range r.Events {
+		out.Events = append(out.Events, e.Event)
+	}
+	return out, true, nil
+}

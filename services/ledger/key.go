@@ -1,0 +1,176 @@
+package ledger
+
+import (
+	"context"
+	"time"
+
+	"github.com/keyledger/keyledger/aggregate"
+	"github.com/keyledger/keyledger/aggregate/keyring"
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/services/vault"
+)
+
+// A NewKey is a key and its secret, before anybody knows either.
+type NewKey struct {
+	ID     events.AccessKeyID
+	Secret vault.Secret
+}
+
+// A CreatedKey is the answer to a command that created a key.
+type CreatedKey struct {
+	Outcome
+	Owner       events.Subject
+	Key         events.AccessKeyID
+	Description string
+	CreatedAt   time.Time
+	Warnings    []string
+	// Secret is the only copy there will ever be. It is nil when the request had
+	// been answered before.
+	Secret *vault.Secret
+}
+
+// DrawKey draws a key, to be created by one command or thrown away.
+func (l *Ledger) DrawKey() (NewKey, error) {
+	id, err := l.Draw.AccessKeyID()
+	if err != nil {
+		return NewKey{}, err
+	}
+	secret, err := l.Draw.Secret()
+	return NewKey{ID: id, Secret: secret}, err
+}
+
+// CreateKey creates a key for a user. The secret is drawn before anything is
+// decided, so that a retry cannot make a second one.
+func (l *Ledger) CreateKey(ctx context.Context, req Request, owner events.Subject, description string) (CreatedKey, error) {
+	k, err := l.DrawKey()
+	if err != nil {
+		return CreatedKey{}, err
+	}
+	return l.createKey(ctx, req, owner, k, func(sealed events.Sealed, p keyringView) keyring.Command {
+		return keyring.Create{
+			Key: k.ID, Description: description, Cause: events.CauseRequested, Sealed: sealed,
+			Policy: p.policy, OwnerKind: p.owner.Kind,
+		}
+	})
+}
+
+// createKey seals k and records it by the command that make gives.
+func (l *Ledger) createKey(ctx context.Context, req Request, owner events.Subject, k NewKey,
+	command func(events.Sealed, keyringView) keyring.Command) (CreatedKey, error) {
+	sealed, err := l.Vault.Seal(owner.Account, k.ID, 1, k.Secret)
+	if err != nil {
+		return CreatedKey{}, err
+	}
+	out, err := l.do(ctx, req, step{subject: owner, decide: func(v View, now time.Time) (decided, error) {
+		kv, err := readKeyring(v, owner)
+		if err != nil {
+			return decided{}, err
+		}
+		return kv.decide(command(sealed, kv), now)
+	}})
+	if err != nil {
+		return CreatedKey{}, err
+	}
+	return createdKey(out, owner, k), nil
+}
+
+// createdKey reads the answer from what was recorded: a repeated request finds
+// the key of its first sending, whose secret has gone out.
+func createdKey(out Outcome, owner events.Subject, k NewKey) CreatedKey {
+	c := CreatedKey{Outcome: out, Owner: owner, CreatedAt: out.Time}
+	for _, e := range out.Events {
+		if created, ok := e.(events.KeyCreated); ok {
+			c.Key, c.Description, c.Warnings = created.Key, created.Description, created.Warnings
+		}
+	}
+	if c.Key == k.ID {
+		c.Secret = &k.Secret
+	}
+	return c
+}
+
+// DisableKey stops a key from verifying. It may use the disk space that is
+// kept in reserve.
+func (l *Ledger) DisableKey(ctx context.Context, req Request, key events.AccessKeyID, reason string) (Outcome, error) {
+	return l.changeKey(ctx, req, key, true, func(keyringView) keyring.Command {
+		return keyring.Disable{Key: key, Reason: reason}
+	})
+}
+
+// EnableKey lets a disabled key verify again.
+func (l *Ledger) EnableKey(ctx context.Context, req Request, key events.AccessKeyID) (Outcome, error) {
+	return l.changeKey(ctx, req, key, false, func(kv keyringView) keyring.Command {
+		return keyring.Enable{Key: key, Policy: kv.policy}
+	})
+}
+
+// DeleteKey moves a key to the recycle bin, or purges it at once where the
+// policy keeps none.
+func (l *Ledger) DeleteKey(ctx context.Context, req Request, key events.AccessKeyID) (Outcome, error) {
+	return l.changeKey(ctx, req, key, false, func(kv keyringView) keyring.Command {
+		return keyring.Delete{Key: key, Policy: kv.policy, OwnerKind: kv.owner.Kind}
+	})
+}
+
+// RestoreKey brings a key back from the recycle bin, disabled.
+func (l *Ledger) RestoreKey(ctx context.Context, req Request, key events.AccessKeyID) (Outcome, error) {
+	return l.changeKey(ctx, req, key, false, func(kv keyringView) keyring.Command {
+		return keyring.Restore{Key: key, Policy: kv.policy}
+	})
+}
+
+// PurgeKey ends a key in the recycle bin for ever. The cause is
+// events.CauseRequested or events.CauseRetention.
+func (l *Ledger) PurgeKey(ctx context.Context, req Request, key events.AccessKeyID, cause string) (Outcome, error) {
+	return l.changeKey(ctx, req, key, false, func(keyringView) keyring.Command {
+		return keyring.Purge{Key: key, Cause: cause}
+	})
+}
+
+// DescribeKey gives a key a new description.
+func (l *Ledger) DescribeKey(ctx context.Context, req Request, key events.AccessKeyID, description string) (Outcome, error) {
+	return l.changeKey(ctx, req, key, false, func(keyringView) keyring.Command {
+		return keyring.Describe{Key: key, Description: description}
+	})
+}
+
+// changeKey carries out a command on a key of whoever owns it. A key never
+// changes owner, so that the owner may be read before the step.
+func (l *Ledger) changeKey(ctx context.Context, req Request, key events.AccessKeyID, reserve bool,
+	command func(keyringView) keyring.Command) (Outcome, error) {
+	owner, err := l.ownerOf(key)
+	if err != nil {
+		return Outcome{}, err
+	}
+	return l.do(ctx, req, step{subject: owner, reserve: reserve, decide: func(v View, now time.Time) (decided, error) {
+		if err := goneIfPurged(v, key); err != nil {
+			return decided{}, err
+		}
+		kv, err := readKeyring(v, owner)
+		if err != nil {
+			return decided{}, err
+		}
+		return kv.decide(command(kv), now)
+	}})
+}
+
+func (l *Ledger) ownerOf(key events.AccessKeyID) (events.Subject, error) {
+	v := l.View()
+	defer v.Close()
+	owner, _, found, err := v.Key(key)
+	if err != nil {
+		return events.Subject{}, err
+	}
+	if !found {
+		return events.Subject{}, aggregate.Refuse(aggregate.NotFound, "key.not_found", "there is no access key %q", key)
+	}
+	return owner, nil
+}
+
+func goneIfPurged(v View, key events.AccessKeyID) error {
+	_, status, found, err := v.Key(key)
+	if err == nil && found && status == events.StatusPurged {
+		return aggregate.Refuse(aggregate.Gone, "key.purged", "the access key %q was purged; create a new one", key)
+	}
+	return err
+}

@@ -1,0 +1,91 @@
+package node
+
+import (
+	"crypto/rand"
+	"crypto/tls"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"time"
+
+	"github.com/keyledger/keyledger/services/journal"
+)
+
+// Config says where a node keeps its data and how it is reached.
+type Config struct {
+	Data            string // directory; made if missing
+	Listen          string // "host:port"; port 0 takes any
+	TLSCert, TLSKey string // PEM files, read again when they change; both or neither
+	InsecureHTTP    bool   // allow a plain listener beyond loopback
+	UnlockKey       string // file outside Data; <Data>-unlock.key if empty
+	Profile         string // "durable" (if empty) or "relaxed"
+	InitCredentials string // where a first start leaves the operator's key; <Data>-credentials.json if empty
+	Version         string
+	Logger          *slog.Logger     // silent if nil
+	Now             func() time.Time // time.Now if nil
+	Rand            io.Reader        // crypto/rand.Reader if nil
+	// Schedule is how often what is due is done; 1 s if zero.
+	Schedule time.Duration
+	// Space overrides when writes are turned off; the journal's defaults if zero.
+	Space journal.Space
+}
+
+func (c Config) filled() Config {
+	c.Data = filepath.Clean(c.Data)
+	if c.UnlockKey == "" {
+		c.UnlockKey = c.Data + "-unlock.key"
+	}
+	if c.InitCredentials == "" {
+		c.InitCredentials = c.Data + "-credentials.json"
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Reader
+	}
+	if c.Schedule == 0 {
+		c.Schedule = time.Second
+	}
+	return c
+}
+
+// listen takes the address before anything is made, so that a refusal leaves
+// nothing behind.
+func listen(c Config) (net.Listener, error) {
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return nil, refuse(GuardListen, nil, "--tls-cert and --tls-key go together")
+	}
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return nil, refuse(GuardListen, err, "the address %q is not host:port", c.Listen)
+	}
+	if c.TLSCert == "" && !c.InsecureHTTP && !loopback(host) {
+		return nil, refuse(GuardListen, nil, "%s is reachable from other machines and would be in the clear: give --tls-cert and --tls-key, or --insecure-http if something in front of it encrypts", c.Listen)
+	}
+	l, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return nil, refuse(GuardListen, err, "the address cannot be listened on")
+	}
+	if c.TLSCert == "" {
+		return l, nil
+	}
+	pair, err := newCertificate(c.TLSCert, c.TLSKey)
+	if err != nil {
+		l.Close()
+		return nil, refuse(GuardListen, err, "the certificate cannot be used")
+	}
+	return tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get, NextProtos: []string{"h2", "http/1.1"}}), nil
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}

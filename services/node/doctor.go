@@ -1,0 +1,64 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// A Reporter is told what Doctor looks at.
+type Reporter interface {
+	Check(name string, err error) // a check came to its end; nil is well
+	Progress(done, total uint64)  // of the check under way
+}
+
+// Doctor looks at the data of a ledger that is not running: that the directory, the
+// unlock key and the log belong together, that the whole log can be read and
+// follows on itself, that the projections follow the log, and that every secret opens. It
+// changes nothing but what any start would. The error is every check's that
+// failed.
+func Doctor(ctx context.Context, c Config, r Reporter) error {
+	n := &Node{config: c.filled(), done: make(chan struct{})}
+	if _, err := os.Stat(n.config.Data); err != nil {
+		err = refuse(GuardNotFirst, err, "there is no ledger in %s", n.config.Data)
+		r.Check("directory", err)
+		return err
+	}
+	err := n.open(ctx, false)
+	r.Check("start", err)
+	if err == nil {
+		err = n.examine(ctx, r)
+	}
+	return errors.Join(err, n.Close())
+}
+
+func (n *Node) examine(ctx context.Context, r Reporter) error {
+	var errs []error
+	check := func(name string, err error) {
+		r.Check(name, err)
+		errs = append(errs, err)
+	}
+	check("log", n.journal.Check(ctx, r.Progress))
+	check("projections", n.degraded())
+	check("secrets", n.secretsOpen(ctx))
+	return errors.Join(errs...)
+}
+
+func (n *Node) degraded() error {
+	var errs []error
+	for _, p := range n.runner.Status() {
+		if p.Degraded != "" {
+			errs = append(errs, fmt.Errorf("%s: %s", p.Name, p.Degraded))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (n *Node) secretsOpen(ctx context.Context) error {
+	report, err := n.vault.Check(ctx, n.views.Sealed())
+	if err == nil && report.Failed > 0 {
+		err = fmt.Errorf("%d of %d keys have no secret that opens, first %s", report.Failed, report.Keys, report.Failures[0].Key)
+	}
+	return err
+}

@@ -1,0 +1,113 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/services/identity"
+	"github.com/keyledger/keyledger/services/ledger"
+	"github.com/keyledger/keyledger/services/vault"
+)
+
+// A first start writes, in this order: what the installation will be, the
+// unlock key, the epoch key, the log, the credentials file, the operator's
+// account, its root key, and that all of it is done. Killed anywhere, the next start
+// goes on from what it finds; nothing of an account is in the log before the
+// credentials that open it are on disk.
+
+// begin draws an installation and writes down that its first start has begun.
+func begin(c Config) (installation, error) {
+	draw := identity.Source{Rand: c.Rand, Now: c.Now}
+	var in installation
+	var err error
+	if in.ID, err = draw.InstallationID(); err != nil {
+		return in, err
+	}
+	if in.Operator, err = draw.AccountID(); err != nil {
+		return in, err
+	}
+	if in.Root, err = draw.UserID(); err != nil {
+		return in, err
+	}
+	if in.FirstKey, err = draw.AccessKeyID(); err != nil {
+		return in, err
+	}
+	if in.Credentials, err = filepath.Abs(c.InitCredentials); err != nil {
+		return in, err
+	}
+	in.Format, in.State = installationFormat, starting
+	return in, in.write(c.Data)
+}
+
+// openVault opens the secrets, and makes their keys if the first start is
+// still under way.
+func openVault(c Config, in installation, unlock *vault.UnlockKey) (*vault.Vault, error) {
+	var err error
+	if unlock == nil {
+		if unlock, err = vault.CreateUnlockKey(c.UnlockKey, c.Data, in.ID, c.Now(), c.Rand); err != nil {
+			return nil, refuse(GuardUnlock, err, "the unlock key cannot be made")
+		}
+	}
+	v, err := vault.Open(c.Data, unlock)
+	if err != nil && in.State == starting && isMissing(err) {
+		v, err = vault.Create(c.Data, unlock, c.Now())
+	}
+	if err != nil {
+		return nil, refuse(GuardUnlock, err, "the secrets cannot be opened")
+	}
+	return v, nil
+}
+
+// finish opens the operator's account unless an earlier start has, and writes
+// down that the first start is done.
+func (n *Node) finish(ctx context.Context, in installation) error {
+	last, err := n.journal.LastOf(ctx, events.KeyringSubject(in.Operator, in.Root))
+	if err != nil && !isNone(err) {
+		return err
+	}
+	if last.Position == 0 {
+		if err := n.openOperator(ctx, in); err != nil {
+			return err
+		}
+	}
+	in.State, in.LedgerCreated = ready, n.journal.Created()
+	if err := in.write(n.config.Data); err != nil {
+		return err
+	}
+	n.first = in.Credentials
+	return nil
+}
+
+func (n *Node) openOperator(ctx context.Context, in installation) error {
+	o := ledger.Opening{Account: in.Operator, Root: in.Root, Key: ledger.NewKey{ID: in.FirstKey}}
+	k, found, err := written(in.Credentials, o)
+	if err != nil {
+		return fmt.Errorf("read the credentials file of an earlier start: %w", err)
+	}
+	if !found {
+		if k, err = n.writeFirst(in); err != nil {
+			return err
+		}
+	}
+	o.Key = k
+	req := ledger.Request{ID: "first-start", Actor: events.ActorFirstStart}
+	spec := ledger.NewAccount{Name: "operator", Preset: "strict", Operator: true}
+	_, err = n.ledger.OpenAccount(ctx, req, spec, o)
+	return err
+}
+
+// writeFirst draws the first secret and leaves it in the credentials file.
+func (n *Node) writeFirst(in installation) (ledger.NewKey, error) {
+	drawn, err := n.ledger.DrawKey()
+	if err != nil {
+		return drawn, err
+	}
+	k := ledger.NewKey{ID: in.FirstKey, Secret: drawn.Secret}
+	c := Credentials{
+		Endpoint: n.URL(), AccountID: string(in.Operator), UserID: string(in.Root),
+		AccessKeyID: string(k.ID), SecretAccessKey: string(k.Secret.Reveal()),
+	}
+	return k, c.write(in.Credentials)
+}

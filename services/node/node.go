@@ -1,0 +1,267 @@
+// Package node is a running ledger as a value: it puts the log, the
+// projections, the vault and the HTTP face together, starts them in the order in which
+// they need each other, and stops them in the reverse.
+//
+// The way in is [Start]. [Recover] and [Doctor] work on the data of a ledger that is
+// not running.
+//
+// The limits: it decides nothing but whether what it finds is whole. What is
+// not whole is refused by a named guard and left as it is.
+package node
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/projections"
+	"github.com/keyledger/keyledger/services/api"
+	"github.com/keyledger/keyledger/services/dialect/builtin"
+	"github.com/keyledger/keyledger/services/durable"
+	"github.com/keyledger/keyledger/services/identity"
+	"github.com/keyledger/keyledger/services/journal"
+	"github.com/keyledger/keyledger/services/ledger"
+	"github.com/keyledger/keyledger/services/timekeeper"
+	"github.com/keyledger/keyledger/services/vault"
+	"github.com/keyledger/keyledger/services/verify"
+	"github.com/keyledger/keyledger/services/view"
+)
+
+// A Node is a running ledger.
+type Node struct {
+	config   Config
+	in       installation
+	listener net.Listener
+	lock     *durable.Lock
+	vault    *vault.Vault
+	journal  *journal.Journal
+	store    *projections.Store
+	runner   *projections.Runner
+	views    *view.Views
+	ledger   *ledger.Ledger
+	guard    *timekeeper.Guard
+	secrets  secretsCheck
+	fresh    *freshness
+	http     *http.Server
+	first    string // path of the credentials file, if this was the first start
+
+	stop  context.CancelFunc // ends every task
+	tasks sync.WaitGroup
+	done  chan struct{}
+	once  sync.Once
+	err   error // why it stopped by itself; read after done
+}
+
+// Start starts a ledger and returns when it serves. The first start makes the
+// installation. A *RefusedError or a *journal.RefusedError says that what was
+// found is not whole, and nothing was changed.
+func Start(ctx context.Context, c Config) (*Node, error) {
+	n := &Node{config: c.filled(), done: make(chan struct{})}
+	var err error
+	if n.listener, err = listen(n.config); err != nil {
+		return nil, err
+	}
+	if err = n.open(ctx, true); err == nil {
+		err = n.serve(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+// open opens everything but the doors. mayBegin allows a first start.
+func (n *Node) open(ctx context.Context, mayBegin bool) error {
+	if err := vault.HardenProcess(); err != nil {
+		n.config.Logger.Warn("the process could not be kept out of core dumps", "error", err)
+	}
+	if err := n.openData(mayBegin); err != nil {
+		return err
+	}
+	if err := n.openLog(ctx); err != nil {
+		return err
+	}
+	var tasks context.Context
+	tasks, n.stop = context.WithCancel(context.WithoutCancel(ctx))
+	if err := n.openProjections(ctx, tasks); err != nil {
+		return err
+	}
+	return n.openLedger()
+}
+
+// openData locks the data directory and holds it and the unlock key to each
+// other.
+func (n *Node) openData(mayBegin bool) error {
+	c := n.config
+	lock, err := durable.LockDir(c.Data)
+	if err != nil {
+		return refuse(GuardDirectory, err, "the data directory cannot be used")
+	}
+	n.lock = lock
+	in, found, err := readInstallation(c.Data)
+	if err != nil {
+		return err
+	}
+	unlock, err := checkUnlock(c, in, found)
+	if err != nil {
+		return err
+	}
+	if (!found || in.State != ready) && !mayBegin {
+		return refuse(GuardNotFirst, nil, "there is no ledger in %s yet: start it once with serve", c.Data)
+	}
+	if !found {
+		if in, err = begin(c); err != nil {
+			return err
+		}
+	}
+	n.in = in
+	n.vault, err = openVault(c, in, unlock)
+	return err
+}
+
+// openLog opens the store of the projections, which says how far the log must
+// reach, and then the log.
+func (n *Node) openLog(ctx context.Context) error {
+	var err error
+	n.store, err = view.OpenStore(n.config.Data+"/"+projectionFolder, n.config.Logger)
+	if err != nil {
+		return err
+	}
+	stored, err := n.store.Stored()
+	if err != nil {
+		return err
+	}
+	n.journal, err = journal.Open(ctx, journal.Config{
+		Dir: n.config.Data + "/" + logFolder, Profile: journal.Profile(n.config.Profile),
+		Create: n.in.State == starting, Created: n.in.LedgerCreated, StoredPosition: stored,
+		Space: n.config.Space, Logger: n.config.Logger,
+	})
+	return err
+}
+
+// identity names the log for the projections: another log has another.
+func (n *Node) identity() string {
+	return string(n.in.ID) + " " + n.journal.Created().UTC().Format(time.RFC3339Nano)
+}
+
+func (n *Node) openLedger() error {
+	var err error
+	n.ledger, err = ledger.New(ledger.Config{
+		Log: n.journal, View: n.views.Now, Wait: n.runner.Wait, Vault: n.vault,
+		Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
+	})
+	return err
+}
+
+// serve finishes a first start, starts what runs besides the callers, and
+// opens the doors.
+func (n *Node) serve(ctx context.Context) error {
+	if n.in.State == starting {
+		if err := n.finish(ctx, n.in); err != nil {
+			return err
+		}
+	}
+	n.guard = n.newGuard()
+	n.fresh = newFreshness(n.journal.Last, n.runner.Wait)
+	n.fresh.ask(ctx)
+	tasks, stop := context.WithCancel(context.WithoutCancel(ctx))
+	before := n.stop
+	n.stop = func() { stop(); before() }
+	n.tasks.Go(func() { n.fresh.run(tasks) })
+	n.tasks.Go(func() { n.timekeeper().Run(tasks) })
+	n.tasks.Go(func() { n.checkSecrets(tasks) })
+	return n.openDoors()
+}
+
+func (n *Node) openDoors() error {
+	verifier, err := verify.New(verify.Config{
+		Lookup: n.views.VerifyKey, Fresh: n.fresh.check, Vault: n.vault, Schemes: builtin.Schemes(), Now: n.config.Now,
+	})
+	if err != nil {
+		return err
+	}
+	handler := api.New(api.Config{
+		Ledger: n.ledger, Queries: n.views, Verifier: verifier, Operator: (*operator)(n),
+		Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
+		Logger: n.config.Logger, Version: n.config.Version,
+	})
+	n.http = &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	}
+	n.tasks.Go(func() {
+		if err := n.http.Serve(n.listener); !errors.Is(err, http.ErrServerClosed) {
+			n.fail(err)
+		}
+	})
+	return nil
+}
+
+// fail makes the node stop by itself.
+func (n *Node) fail(err error) {
+	n.once.Do(func() {
+		n.err = err
+		close(n.done)
+	})
+}
+
+// URL is where the node is reached.
+func (n *Node) URL() string {
+	scheme := "http://"
+	if n.config.TLSCert != "" {
+		scheme = "https://"
+	}
+	return scheme + n.listener.Addr().String()
+}
+
+// FirstCredentials is the path of the credentials file, if this was the first
+// start.
+func (n *Node) FirstCredentials() string { return n.first }
+
+// Done is closed when the node has stopped by itself.
+func (n *Node) Done() <-chan struct{} { return n.done }
+
+// Err is why the node stopped by itself; read it after Done.
+func (n *Node) Err() error {
+	<-n.done
+	return n.err
+}
+
+// shutdownPatience is how long requests under way have to come to their end.
+const shutdownPatience = 15 * time.Second
+
+// Close stops taking requests, lets those under way come to their end, and
+// closes everything in the reverse order of Start.
+func (n *Node) Close() error {
+	var errs []error
+	if n.http != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), shutdownPatience)
+		defer cancel()
+		errs = append(errs, n.http.Shutdown(ctx))
+	} else if n.listener != nil {
+		errs = append(errs, n.listener.Close())
+	}
+	if n.stop != nil {
+		n.stop()
+	}
+	n.tasks.Wait()
+	if n.journal != nil {
+		errs = append(errs, n.journal.Close())
+	}
+	if n.store != nil {
+		errs = append(errs, n.store.Close())
+	}
+	if n.lock != nil {
+		errs = append(errs, n.lock.Release())
+	}
+	return errors.Join(errs...)
+}
+
+func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+func isNone(err error) bool { return errors.Is(err, events.ErrNone) }

@@ -1,0 +1,121 @@
+// Package permission says who may do what: one table of roles and operations,
+// asked by every door (native API, vendor fronts) before anything is read or
+// changed. The way in is [Caller.May].
+//
+// The limits: it knows callers and targets, not keys and rules. What a policy says
+// about a key's life is decided by the aggregates.
+package permission
+
+import (
+	"slices"
+
+	"github.com/keyledger/keyledger/events"
+)
+
+// An Operation is something a caller may ask for.
+type Operation string
+
+// The operations. Every route names one.
+const (
+	AccountOpen   Operation = "account.open"   // open, list and read any account
+	AccountRead   Operation = "account.read"   // read one's own account and its policy
+	AccountPolicy Operation = "account.policy" // change the policy
+	UserWrite     Operation = "user.write"     // add, change, remove users
+	UserRead      Operation = "user.read"      // one user
+	UserList      Operation = "user.list"      // every user of the account
+	KeyWrite      Operation = "key.write"      // create, disable, enable, delete, restore, purge, describe
+	KeyRead       Operation = "key.read"       // show, list and read the history of one user's keys
+	KeyList       Operation = "key.list"       // every key of the account, the recycle bin included
+	AuditRead     Operation = "audit.read"     // every event of the account
+	Operate       Operation = "operate"        // the installation itself: status, clock, projections
+)
+
+// A Caller is who signed a request, with what the ledger knows of them.
+type Caller struct {
+	Account     events.AccountID
+	User        events.UserID
+	Key         events.AccessKeyID
+	Name        string // the user's
+	Kind        string // events.KindRoot, ...
+	Role        string // events.RoleAdmin, ...
+	Grants      []string
+	Operator    bool   // the account is the operator's
+	SelfService string // of the account's policy: "on", "grant" or "off"
+}
+
+// A Target is what an operation is about. User is empty when it is about the
+// whole account.
+type Target struct {
+	Account events.AccountID
+	User    events.UserID
+}
+
+// A Verdict is the answer to May.
+type Verdict int
+
+const (
+	// Hidden: the caller may not even learn whether the target exists. It is
+	// answered as an unknown one would be.
+	Hidden Verdict = iota
+	// Denied: the caller can see the target and may not do this to it.
+	Denied
+	// Allowed.
+	Allowed
+)
+
+// May says whether the caller may do op to t.
+func (c Caller) May(op Operation, t Target) Verdict {
+	if c.Operator && c.admin() {
+		return Allowed
+	}
+	if op == AccountOpen || op == Operate {
+		return Denied
+	}
+	if t.Account != c.Account {
+		return Hidden
+	}
+	switch {
+	case c.admin():
+		return Allowed
+	case c.Role == events.RoleAuditor:
+		return c.auditor(op)
+	default:
+		return c.user(op, t)
+	}
+}
+
+func (c Caller) admin() bool { return c.Kind == events.KindRoot || c.Role == events.RoleAdmin }
+
+// auditor reads everything in the account and changes nothing, its own keys
+// included.
+func (c Caller) auditor(op Operation) Verdict {
+	switch op {
+	case AccountRead, UserRead, UserList, KeyRead, KeyList, AuditRead:
+		return Allowed
+	}
+	return Denied
+}
+
+// user sees itself and its own keys, and manages those where the policy allows.
+func (c Caller) user(op Operation, t Target) Verdict {
+	own := t.User == c.User
+	switch op {
+	case UserRead, KeyRead:
+		if own {
+			return Allowed
+		}
+		return Hidden
+	case KeyWrite:
+		if !own {
+			return Hidden
+		}
+		if c.selfService() {
+			return Allowed
+		}
+	}
+	return Denied
+}
+
+func (c Caller) selfService() bool {
+	return c.SelfService == "on" || c.SelfService == "grant" && slices.Contains(c.Grants, events.GrantManageOwnKeys)
+}

@@ -1,0 +1,185 @@
+// Package verify says whether a signed request is genuine: whether somebody
+// who holds an active key of the ledger signed it, now.
+//
+// The way in is [Verifier.Verify]. The checks stand in one order: parse, lookup,
+// signature and clock, state. A key that is not known costs the same work
+// as one that is: its lookup ends in a decoy whose secret is opened and whose MAC is
+// computed all the same.
+//
+// The limits: it decides and tells; it keeps no record of a use and no
+// nonce of a request.
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/services/dialect"
+	"github.com/keyledger/keyledger/services/vault"
+)
+
+// Reasons of a decision. They are stable. Those that dialect.Check and a
+// scheme's reading give (signature_mismatch, request_expired, missing_date, ...) are reasons too.
+const (
+	Unsigned         = "unsigned"           // no scheme reads the request
+	UnknownKey       = "unknown_key"        // no such key, or one that was purged
+	KeyDisabled      = "key_disabled"       // the key is disabled
+	KeyDeleted       = "key_deleted"        // the key is in the recycle bin
+	SchemeNotAllowed = "scheme_not_allowed" // the account's policy narrows the schemes
+	SessionToken     = "session_token"      // temporary credentials, of which there are none here
+)
+
+// ErrStale says that this node has not heard of the log's latest position, so
+// that it cannot know what was revoked. It refuses to decide.
+var ErrStale = errors.New("verify: this node is behind the log; try again")
+
+// A Key is what is known of a key.
+type Key struct {
+	Owner   events.Subject
+	Status  string
+	Sealed  events.Sealed
+	Schemes []string // that the account's policy allows; empty: every scheme
+}
+
+// Config is what a Verifier stands on. All fields are required.
+type Config struct {
+	// Lookup finds a key, and the position at which what it says is true.
+	// found is false for a key that never was or was purged.
+	Lookup func(events.AccessKeyID) (k Key, at events.Position, found bool, err error)
+	// Fresh is ErrStale, or why it cannot be known, when nothing may be decided now.
+	Fresh   func(ctx context.Context) error
+	Vault   *vault.Vault
+	Schemes []dialect.Scheme
+	Now     func() time.Time
+}
+
+// A Verifier decides. It may be used by many goroutines at once.
+type Verifier struct {
+	Config
+	decoy Key
+}
+
+// New makes a Verifier and the decoy that unknown keys are checked against.
+func New(c Config) (*Verifier, error) {
+	decoy := Key{Owner: events.KeyringSubject("100000000000", "100000000000000000"), Status: events.StatusActive}
+	sealed, err := c.Vault.Seal(decoy.Owner.Account, decoyID, 1, vault.NewSecret([]byte("a decoy, as long as a real secret is....")))
+	if err != nil {
+		return nil, fmt.Errorf("verify: seal the decoy: %w", err)
+	}
+	decoy.Sealed = sealed
+	return &Verifier{Config: c, decoy: decoy}, nil
+}
+
+// decoyID names no key: ours never hold a '-'.
+const decoyID events.AccessKeyID = "DECOY-KEY-OF-NOBODY-"
+
+// A Decision is the answer.
+type Decision struct {
+	Allowed   bool
+	Reason    string             // empty if allowed
+	Detail    string             // for people; never says more than the reason does
+	Genuine   bool               // the signature verified in its time window, whatever became of the request
+	Key       events.AccessKeyID // that the request named; empty if it could not be read
+	Owner     events.Subject     // of the key, if it is known
+	Scheme    string
+	Service   string
+	Region    string
+	Position  events.Position // of the log, at which it was decided
+	Covers    dialect.Parts   // of the request by the signature
+	Presigned bool            // the signature was made to be used later
+	// Malformed is the scheme's own complaint when the request could not be read.
+	Malformed *dialect.MalformedError
+	// Refused is dialect's own complaint when the signature or the clock was wrong.
+	Refused *dialect.RefusedError
+}
+
+// Verify decides about r. The error is ErrStale or a fault; whether the request
+// is genuine is in the Decision alone.
+func (v *Verifier) Verify(ctx context.Context, r *dialect.Request) (Decision, error) {
+	if err := v.Fresh(ctx); err != nil {
+		return Decision{}, err
+	}
+	claims, err := dialect.Read(r, v.Schemes)
+	if err != nil {
+		return unread(err)
+	}
+	var d Decision
+	for _, c := range claims {
+		if d, err = v.claim(c); err != nil || d.Allowed {
+			return d, err
+		}
+	}
+	return d, nil
+}
+
+// unread is the decision about a request that no scheme could read.
+func unread(err error) (Decision, error) {
+	if errors.Is(err, dialect.ErrUnsigned) {
+		return Decision{Reason: Unsigned, Detail: "the request carries no signature"}, nil
+	}
+	if bad, ok := errors.AsType[*dialect.MalformedError](err); ok {
+		return Decision{Reason: bad.Code, Detail: bad.Detail, Malformed: bad}, nil
+	}
+	return Decision{}, err
+}
+
+// claim judges one reading of the request. The state of the key is looked at
+// last, so that a stranger who has no secret learns nothing of it.
+func (v *Verifier) claim(c dialect.Claim) (Decision, error) {
+	id := events.AccessKeyID(c.AccessKeyID)
+	d := Decision{Key: id, Scheme: c.Scheme, Service: c.Service, Region: c.Region, Covers: c.Covers, Presigned: c.Presigned}
+	k, at, found, err := v.Lookup(id)
+	if err != nil {
+		return d, err
+	}
+	d.Position = at
+	account, sealedID := k.Owner.Account, id
+	if !found {
+		k, account, sealedID = v.decoy, v.decoy.Owner.Account, decoyID
+	} else {
+		d.Owner = k.Owner
+	}
+	secret, err := v.Vault.Open(account, sealedID, k.Sealed)
+	if err != nil {
+		return d, fmt.Errorf("verify: open the secret of %s: %w", id, err)
+	}
+	defer secret.Clear()
+	err = dialect.Check(c, secret.Reveal(), v.Now())
+	if !found {
+		return d.refuse(UnknownKey, "the access key is not valid"), nil
+	}
+	if refused, ok := errors.AsType[*dialect.RefusedError](err); ok {
+		d.Refused, d.Genuine = refused, false
+		return d.refuse(refused.Reason, refused.Error()), nil
+	}
+	d.Genuine = true
+	if c.SessionToken != "" {
+		return d.refuse(SessionToken, "the security token is not valid: there are no temporary credentials here"), nil
+	}
+	return d.state(k, c.Scheme), nil
+}
+
+func (d Decision) refuse(reason, detail string) Decision {
+	d.Reason, d.Detail = reason, detail
+	return d
+}
+
+// state decides about a genuine request by the key's state.
+func (d Decision) state(k Key, scheme string) Decision {
+	switch k.Status {
+	case events.StatusActive:
+	case events.StatusDisabled:
+		return d.refuse(KeyDisabled, "the access key is disabled")
+	default:
+		return d.refuse(KeyDeleted, "the access key is deleted")
+	}
+	if len(k.Schemes) > 0 && !slices.Contains(k.Schemes, scheme) {
+		return d.refuse(SchemeNotAllowed, "the account's policy does not allow the signature scheme "+scheme)
+	}
+	d.Allowed = true
+	return d
+}
