@@ -79,7 +79,7 @@ func readerOf(t reflect.Type) func(*plain, reflect.Value) bool {
 
 // plainBatch reads a whole batch of events, or says that it is not plain.
 func plainBatch(data []byte) ([]cloudEvent, bool) {
-	r := plain{rest: data}
+	r := plain{data: data}
 	if !r.take('[') {
 		return nil, false
 	}
@@ -91,7 +91,7 @@ func plainBatch(data []byte) ([]cloudEvent, bool) {
 		}
 		batch = append(batch, ce)
 		if r.take(']') {
-			return batch, len(r.rest) == 0
+			return batch, r.end()
 		}
 		if !r.take(',') {
 			return nil, false
@@ -104,8 +104,8 @@ var envelope = shapeOf(reflect.TypeFor[cloudEvent]())
 // readPlain reads data into what v points to. If it returns false, what v points to
 // holds anything.
 func (s *shape) readPlain(data []byte, v any) bool {
-	r := plain{rest: data}
-	return s.read(&r, reflect.ValueOf(v).Elem()) && len(r.rest) == 0
+	r := plain{data: data}
+	return s.read(&r, reflect.ValueOf(v).Elem()) && r.end()
 }
 
 // read takes an object whose fields come in the order of the shape.
@@ -138,24 +138,31 @@ func (s *shape) read(r *plain, v reflect.Value) bool {
 
 // A plain takes values off the front of plain JSON. Each method says whether the
 // value was there and plain.
-type plain struct{ rest []byte }
+type plain struct {
+	data []byte
+	at   int
+}
+
+func (r *plain) rest() []byte { return r.data[r.at:] }
+
+func (r *plain) end() bool { return r.at == len(r.data) }
 
 func (r *plain) take(c byte) bool {
-	if len(r.rest) == 0 || r.rest[0] != c {
+	if r.end() || r.data[r.at] != c {
 		return false
 	}
-	r.rest = r.rest[1:]
+	r.at++
 	return true
 }
 
 // text takes a string that stands for itself: without escapes, valid UTF-8.
 func (r *plain) text() ([]byte, bool) {
-	n, ok := quoted(r.rest)
+	n, ok := quoted(r.rest())
 	if !ok {
 		return nil, false
 	}
-	text := r.rest[1 : n-1]
-	r.rest = r.rest[n:]
+	text := r.rest()[1 : n-1]
+	r.at += n
 	return text, printableASCII(text) || !hasControl(text) && utf8.Valid(text)
 }
 
@@ -201,15 +208,15 @@ func hasControl(text []byte) bool {
 
 // digits takes a whole number that is not negative.
 func (r *plain) digits() (uint64, bool) {
-	i := 0
-	for i < len(r.rest) && r.rest[i] >= '0' && r.rest[i] <= '9' {
-		i++
+	from := r.at
+	for !r.end() && r.data[r.at] >= '0' && r.data[r.at] <= '9' {
+		r.at++
 	}
-	if i == 0 || i > 1 && r.rest[0] == '0' {
+	text := r.data[from:r.at]
+	if len(text) > 1 && text[0] == '0' {
 		return 0, false
 	}
-	n, err := strconv.ParseUint(string(r.rest[:i]), 10, 64)
-	r.rest = r.rest[i:]
+	n, err := strconv.ParseUint(string(text), 10, 64)
 	return n, err == nil
 }
 
@@ -228,10 +235,10 @@ func (r *plain) bool(v reflect.Value) bool {
 }
 
 func (r *plain) word(w string) bool {
-	if len(r.rest) < len(w) || string(r.rest[:len(w)]) != w {
+	if !bytes.HasPrefix(r.rest(), []byte(w)) {
 		return false
 	}
-	r.rest = r.rest[len(w):]
+	r.at += len(w)
 	return true
 }
 
@@ -254,11 +261,11 @@ func (r *plain) uint(v reflect.Value) bool {
 }
 
 func (r *plain) time(v reflect.Value) bool {
-	before := r.rest
+	from := r.at
 	if _, ok := r.text(); !ok {
 		return false
 	}
-	return v.Addr().Interface().(*time.Time).UnmarshalJSON(before[:len(before)-len(r.rest)]) == nil
+	return v.Addr().Interface().(*time.Time).UnmarshalJSON(r.data[from:r.at]) == nil
 }
 
 func (r *plain) bytes(v reflect.Value) bool {
@@ -292,48 +299,44 @@ func (r *plain) strings(v reflect.Value) bool {
 
 // raw takes an object as it stands.
 func (r *plain) raw(v reflect.Value) bool {
-	n, ok := extent(r.rest)
-	if !ok || !json.Valid(r.rest[:n]) {
+	text, ok := r.object()
+	if !ok || !json.Valid(text) {
 		return false
 	}
-	v.SetBytes(bytes.Clone(r.rest[:n]))
-	r.rest = r.rest[n:]
+	v.SetBytes(bytes.Clone(text))
 	return true
 }
 
 // later takes an object as it stands, not even knowing that it is valid.
 func (r *plain) later(v reflect.Value) bool {
-	n, ok := extent(r.rest)
-	if !ok {
-		return false
+	text, ok := r.object()
+	if ok {
+		v.Field(0).SetBytes(text)
 	}
-	v.Field(0).SetBytes(r.rest[:n:n])
-	r.rest = r.rest[n:]
-	return true
+	return ok
 }
 
-// extent is how long the object is that data begins with, provided that it is
-// valid and that its strings hold no escapes.
-func extent(data []byte) (int, bool) {
-	if len(data) == 0 || data[0] != '{' {
-		return 0, false
+// object takes what is an object, provided that it is valid and that its strings
+// hold no escapes.
+func (r *plain) object() ([]byte, bool) {
+	from := r.at
+	if !r.take('{') {
+		return nil, false
 	}
-	depth := 0
-	for i := 0; i < len(data); i++ {
-		switch data[i] {
+	for depth := 1; depth > 0 && !r.end(); {
+		n := 1
+		switch r.data[r.at] {
 		case '"':
-			n, ok := quoted(data[i:])
-			if !ok {
-				return 0, false
+			var ok bool
+			if n, ok = quoted(r.rest()); !ok {
+				return nil, false
 			}
-			i += n - 1
 		case '{':
 			depth++
 		case '}':
-			if depth--; depth == 0 {
-				return i + 1, true
-			}
+			depth--
 		}
+		r.at += n
 	}
-	return 0, false
+	return r.data[from:r.at:r.at], true
 }

@@ -13,16 +13,16 @@ import (
 // rows of many records and is read through: Get finds the row as the records before
 // left it. A row that is written many times is stored once.
 type Batch struct {
-	store   *Store
-	rows    []pending
-	first   map[uint64]int32 // hash of a key to the newest row with it, which leads to the others
-	bytes   []byte           // keys and values of rows, never moved within
-	undo    []undone         // what the current record changed
-	seed    maphash.Seed
-	owner   *member // whose record is being applied
-	err     error   // the first wrong use by owner
-	key     []byte  // buffers of Table
-	value   []byte
+	store *Store
+	rows  []pending
+	first map[uint64]int32 // hash of a key to the newest row with it, which leads to the others
+	bytes []byte           // keys and values of rows, never moved within
+	undo  []undone         // what the current record changed
+	seed  maphash.Seed
+	owner *member // whose record is being applied
+	err   error   // the first wrong use by owner
+	key   []byte  // buffers of Table
+	value []byte
 }
 
 // A pending row is a key and what becomes of it.

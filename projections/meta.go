@@ -60,8 +60,8 @@ func parseStanding(b []byte) (standing, error) {
 
 func projectionKey(name string) []byte { return append(metaKey(metaProjection), name...) }
 
-// standing is how a projection stands; found is false if it never stood.
-func (s *Store) standing(r pebble.Reader, name string) (st standing, found bool, err error) {
+// standingOf is how a projection stands; found is false if it never stood.
+func standingOf(r pebble.Reader, name string) (st standing, found bool, err error) {
 	value, release, found, err := get(r, projectionKey(name))
 	if err != nil || !found {
 		return st, false, err
@@ -76,8 +76,8 @@ func (s *Store) standing(r pebble.Reader, name string) (st standing, found bool,
 
 // Position is the last record that is in the rows of the named projection as
 // the view shows them; zero if there is none.
-func (v *View) Position(s *Store, name string) (events.Position, error) {
-	st, _, err := s.standing(v.snapshot, name)
+func (v *View) Position(name string) (events.Position, error) {
+	st, _, err := standingOf(v.snapshot, name)
 	return st.position, err
 }
 

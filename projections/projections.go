@@ -50,8 +50,6 @@ type Part struct {
 type Source interface {
 	// Last is the position of the last message; zero if the log is empty.
 	Last(ctx context.Context) (events.Position, error)
-	// At is the message at p, or events.ErrNone.
-	At(ctx context.Context, p events.Position) (events.Message, error)
 	// Read yields the messages after p up to the last one there is when it is
 	// called.
 	Read(ctx context.Context, after events.Position) iter.Seq2[events.Message, error]

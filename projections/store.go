@@ -81,7 +81,7 @@ func pebbleOptions(o Options) *pebble.Options {
 		Logger:                     logger{o.Health},
 		EventListener:              listener(o.Health),
 	}
-	p.ApplyCompressionSettings(pebble.DBCompressionBalanced)
+	p.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionBalanced })
 	for i := range p.Levels {
 		p.Levels[i].BlockSize = 16 << 10
 		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10)

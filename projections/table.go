@@ -1,9 +1,11 @@
 package projections
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 )
 
 // A Table is rows of one type in the order of their keys' bytes. The functions
@@ -15,8 +17,8 @@ type Table[K, V any] struct {
 	// inverse, and an error for all it could not have written.
 	AppendKey func(dst []byte, k K) []byte
 	ParseKey  func(b []byte) (K, error)
-	// AppendValue and ParseValue are the same of the value. Both are nil in a
-	// table whose keys say everything.
+	// AppendValue and ParseValue are the same of the value; what ParseValue
+	// returns keeps nothing of b. Both are nil in a table whose keys say everything.
 	AppendValue func(dst []byte, v V) []byte
 	ParseValue  func(b []byte) (V, error)
 }
@@ -185,4 +187,57 @@ func within(low, high []byte, g byte) []byte {
 		high[1] = g + 1
 	}
 	return high
+}
+
+// Merge yields the rows of several ranges in the order of their suffixes.
+func (t *Table[K, V]) Merge(r Reader, ranges []Range) iter.Seq2[Row[K, V], error] {
+	if len(ranges) == 1 {
+		return t.Scan(r, ranges[0])
+	}
+	return func(yield func(Row[K, V], error) bool) {
+		heads := make([]*head[K, V], 0, len(ranges))
+		for _, g := range ranges {
+			next, stop := iter.Pull2(t.Scan(r, g))
+			defer stop()
+			if h := (&head[K, V]{next: next}); h.advance() {
+				heads = append(heads, h)
+			}
+		}
+		for len(heads) > 0 {
+			i := lowest(heads)
+			h := heads[i]
+			if !yield(h.row, h.err) || h.err != nil {
+				return
+			}
+			if !h.advance() {
+				heads = slices.Delete(heads, i, i+1)
+			}
+		}
+	}
+}
+
+// A head is the next row of one of the ranges that are merged.
+type head[K, V any] struct {
+	next func() (Row[K, V], error, bool)
+	row  Row[K, V]
+	err  error
+}
+
+func (h *head[K, V]) advance() (ok bool) {
+	h.row, h.err, ok = h.next()
+	return ok
+}
+
+// lowest is the head to yield: one that failed, or the first in order.
+func lowest[K, V any](heads []*head[K, V]) int {
+	low := 0
+	for i, h := range heads {
+		if h.err != nil {
+			return i
+		}
+		if bytes.Compare(h.row.Suffix, heads[low].row.Suffix) < 0 {
+			low = i
+		}
+	}
+	return low
 }

@@ -45,6 +45,7 @@ const (
 	TableAuditByKey     TableID = 0x64 // access key ID, latest first
 	TableAuditByAction  TableID = 0x65 // event name, latest first
 	TableTimes          TableID = 0x66 // running maximum of times
+	TableLatest         TableID = 0x67 // the end of it: one row
 )
 
 // tableNames are what operators and tests call the tables.
@@ -58,7 +59,7 @@ var tableNames = map[TableID]string{
 	TableRequests: "requests",
 	TableAudit:    "audit", TableAuditByAccount: "audit-by-account", TableAuditBySubject: "audit-by-subject",
 	TableAuditByActor: "audit-by-actor", TableAuditByKey: "audit-by-key", TableAuditByAction: "audit-by-action",
-	TableTimes: "times",
+	TableTimes: "times", TableLatest: "latest",
 }
 
 func (id TableID) String() string { return tableNames[id] }

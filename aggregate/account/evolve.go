@@ -11,7 +11,7 @@ import (
 // changes: s stays as it was.
 func Evolve(s State, e events.Event) State {
 	s = EvolveHeader(s, e)
-	id, ok := userOf(e)
+	id, ok := UserOf(e)
 	if !ok {
 		return s
 	}
@@ -66,7 +66,7 @@ func EvolveUser(u User, present bool, e events.Event) (User, bool) {
 	if added, ok := e.(events.UserAdded); ok && !present {
 		return User{ID: added.User, Name: added.Name, Kind: added.UserKind, Role: added.Role}, true
 	}
-	if id, ok := userOf(e); !ok || !present || id != u.ID {
+	if id, ok := UserOf(e); !ok || !present || id != u.ID {
 		return u, present
 	}
 	switch e := e.(type) {
@@ -84,8 +84,8 @@ func EvolveUser(u User, present bool, e events.Event) (User, bool) {
 	return u, true
 }
 
-// userOf is the user that e is about, if it is about one of an account's users.
-func userOf(e events.Event) (events.UserID, bool) {
+// UserOf is the user that e is about, if it is about one of an account's users.
+func UserOf(e events.Event) (events.UserID, bool) {
 	switch e := e.(type) {
 	case events.UserAdded:
 		return e.User, true

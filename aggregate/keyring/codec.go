@@ -76,17 +76,18 @@ func ParseState(data []byte) (State, error) {
 	for i := range s.Keys {
 		r.key(&s.Keys[i])
 	}
-	if r.bad || len(r.data) > 0 {
+	if r.bad || r.left() > 0 {
 		return State{}, errors.New("keyring: encoded state: cut short, too long or damaged")
 	}
 	return s, nil
 }
 
-// A reader takes values off the front of data, of which text is a copy. After the
-// first that is not there it is bad, and all that follow are zero.
+// A reader takes values out of data, of which text is a copy. After the first that
+// is not there it is bad, and all that follow are zero.
 type reader struct {
 	data []byte
 	text string
+	at   int
 	bad  bool
 }
 
@@ -100,20 +101,18 @@ func (r *reader) key(k *Key) {
 	}
 }
 
-func (r *reader) fail() { r.data, r.text, r.bad = nil, "", true }
+func (r *reader) left() int { return len(r.data) - r.at }
 
-// skip drops the first n bytes, which are there.
-func (r *reader) skip(n int) { r.data, r.text = r.data[n:], r.text[n:] }
+func (r *reader) fail() { r.at, r.bad = len(r.data), true }
 
 // below is a byte less than n.
 func (r *reader) below(n byte) byte {
-	if len(r.data) == 0 || r.data[0] >= n {
+	if r.left() == 0 || r.data[r.at] >= n {
 		r.fail()
 		return 0
 	}
-	b := r.data[0]
-	r.skip(1)
-	return b
+	r.at++
+	return r.data[r.at-1]
 }
 
 // count is the number of keys to come. It is bounded by what is left to read, so
@@ -121,7 +120,7 @@ func (r *reader) below(n byte) byte {
 func (r *reader) count() int {
 	const leastKey = 3 // status and two empty texts
 	n := r.uvarint()
-	if n > uint64(len(r.data)/leastKey) {
+	if n > uint64(r.left()/leastKey) {
 		r.fail()
 		return 0
 	}
@@ -130,22 +129,22 @@ func (r *reader) count() int {
 
 func (r *reader) string() string {
 	n := r.uvarint()
-	if n > uint64(len(r.data)) {
+	if n > uint64(r.left()) {
 		r.fail()
 		return ""
 	}
-	text := r.text[:n]
-	r.skip(int(n))
-	return text
+	from := r.at
+	r.at += int(n)
+	return r.text[from:r.at]
 }
 
 func (r *reader) time() time.Time {
-	seconds, size := binary.Varint(r.data)
+	seconds, size := binary.Varint(r.data[r.at:])
 	if size <= 0 {
 		r.fail()
 		return time.Time{}
 	}
-	r.skip(size)
+	r.at += size
 	nanos := r.uvarint()
 	if nanos >= uint64(time.Second) {
 		r.fail()
@@ -155,11 +154,11 @@ func (r *reader) time() time.Time {
 }
 
 func (r *reader) uvarint() uint64 {
-	n, size := binary.Uvarint(r.data)
+	n, size := binary.Uvarint(r.data[r.at:])
 	if size <= 0 {
 		r.fail()
 		return 0
 	}
-	r.skip(size)
+	r.at += size
 	return n
 }

@@ -1,7 +1,6 @@
 package keyring
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/keyledger/keyledger/aggregate"
@@ -108,10 +107,10 @@ func roomFor(s State, p events.Policy, status Status) error {
 	}
 	if p.Quota.Counts == policy.CountActive {
 		return aggregate.Refuse(aggregate.Limit, "key.quota",
-			"the user has %d active keys and may have %d; disable or delete one first", counted(s, p), p.Quota.Max)
+			"the user's quota of active keys is full (%d of %d); disable or delete one first", counted(s, p), p.Quota.Max)
 	}
 	return aggregate.Refuse(aggregate.Limit, "key.quota",
-		"the user has %d keys, active or disabled, and may have %d; delete one first", counted(s, p), p.Quota.Max)
+		"the user's quota of keys, active or disabled, is full (%d of %d); delete one first", counted(s, p), p.Quota.Max)
 }
 
 // counts says whether keys with the status count against the quota. What counts is
@@ -217,15 +216,11 @@ func closeRing(s State, c Close) ([]events.Event, error) {
 	case s.Closed:
 		return nothing()
 	case len(s.Keys) > 0:
+		bin := s.Count(Deleted)
 		return nil, aggregate.Refuse(aggregate.Conflict, "keyring.keys_exist",
-			"the user still has %s; delete and purge them first", inventory(s))
+			"the user still has keys (%d, and %d in the recycle bin); delete and purge them first", len(s.Keys)-bin, bin)
 	}
 	return facts(events.KeyringClosed{User: c.User})
-}
-
-func inventory(s State) string {
-	bin := s.Count(Deleted)
-	return fmt.Sprintf("%d keys and %d in the recycle bin", len(s.Keys)-bin, bin)
 }
 
 func reopen(s State, c Reopen) ([]events.Event, error) {

@@ -26,7 +26,7 @@ func remove(s State, c Delete, now time.Time) ([]events.Event, error) {
 	b := binFor(c.Policy, root)
 	if b.full(s) && c.Policy.Recycle.Overflow != policy.OverflowPurgeOldest {
 		return nil, aggregate.Refuse(aggregate.Limit, "bin.full",
-			"the user's recycle bin holds %d keys and may hold %d; purge or restore one first", s.Count(Deleted), b.capacity)
+			"the user's recycle bin is full (%d of %d); purge or restore a key first", s.Count(Deleted), b.capacity)
 	}
 	return b.take(s, k.ID, now, warnings), nil
 }
@@ -42,8 +42,8 @@ func idle(c Delete, now time.Time) (warnings []string, err error) {
 		return []string{ruleMinIdle}, nil
 	}
 	return nil, aggregate.Refuse(aggregate.Conflict, ruleMinIdle,
-		"key %s was used at %s; it can be deleted once it has been unused for %s, from %s",
-		c.Key, c.LastUsed.UTC().Format(time.RFC3339), least, c.LastUsed.Add(least).UTC().Format(time.RFC3339))
+		"key %s was used at %s; if it is not used again it can be deleted from %s",
+		c.Key, c.LastUsed.UTC().Format(time.RFC3339), c.LastUsed.Add(least).UTC().Format(time.RFC3339))
 }
 
 // A bin is what the policy keeps deleted keys in.

@@ -23,7 +23,7 @@ func TestStories(t *testing.T) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			switch d.Cmd {
 			case "presets":
-				return table(t)
+				return table()
 			case "override":
 				var preset string
 				d.ScanArgs(t, "preset", &preset)
@@ -36,11 +36,11 @@ func TestStories(t *testing.T) {
 }
 
 // table is the presets side by side, a row for each field.
-func table(t *testing.T) string {
+func table() string {
 	var rows []string
 	columns := map[string][]string{}
 	for _, p := range policy.Presets() {
-		for _, f := range fields(t, p.Policy) {
+		for _, f := range fields(p.Policy) {
 			if !slices.Contains(rows, f.name) {
 				rows = append(rows, f.name)
 			}
@@ -74,8 +74,8 @@ func override(preset, overrides string) string {
 		return err.Error()
 	}
 	var out strings.Builder
-	before := fields(nil, plain)
-	for i, f := range fields(nil, p) {
+	before := fields(plain)
+	for i, f := range fields(p) {
 		if f != before[i] {
 			fmt.Fprintf(&out, "%s: %s, not %s\n", f.name, f.value, before[i].value)
 		}
@@ -89,7 +89,7 @@ func override(preset, overrides string) string {
 type field struct{ name, value string }
 
 // fields is a policy's fields by their names in JSON.
-func fields(t *testing.T, p events.Policy) []field {
+func fields(p events.Policy) []field {
 	var out []field
 	var walk func(prefix string, v reflect.Value)
 	walk = func(prefix string, v reflect.Value) {
@@ -103,9 +103,6 @@ func fields(t *testing.T, p events.Policy) []field {
 		}
 	}
 	walk("", reflect.ValueOf(p))
-	if t != nil && len(out) == 0 {
-		t.Fatal("a policy without fields")
-	}
 	return out
 }
 
@@ -151,7 +148,7 @@ func TestPoliciesAreNotShared(t *testing.T) {
 	}
 }
 
-// The words in the sentences are those that the check goes by.
+// Seconds on disk are durations to the rules.
 func TestDurations(t *testing.T) {
 	p, err := policy.Effective("strict", nil)
 	if err != nil {

@@ -36,19 +36,12 @@ const (
 // maxBody bounds a request's body in bytes.
 const maxBody = 256 << 10
 
-// A Door is a vendor's own API, recognised by the shape of a request.
-type Door interface {
-	Recognise(r *dialect.Request) bool
-	// Serve answers r. The caller has not been authenticated yet: the door asks
-	// authenticate, so that every refusal speaks the vendor's own language.
-	Serve(ctx context.Context, w http.ResponseWriter, r *dialect.Request, in Inbound)
-}
-
 // Config is what the API stands on. All fields are required.
 type Config struct {
 	Ledger   *ledger.Ledger
 	Queries  Queries
 	Verifier *verify.Verifier
+	Dialects []dialect.Dialect // whose fronts are served
 	Operator Operator
 	Draw     interface {
 		RequestID() (events.RequestID, error)
@@ -67,7 +60,11 @@ type server struct {
 // New makes the handler.
 func New(c Config) http.Handler {
 	s := &server{Config: c, mux: http.NewServeMux()}
-	s.doors = []door{awsDoor{s}}
+	for _, d := range c.Dialects {
+		if d.Front != nil {
+			s.doors = append(s.doors, door{s, d.Name, d.Front})
+		}
+	}
 	s.register(humago.New(s.mux, s.describe()))
 	return s
 }

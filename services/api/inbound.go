@@ -58,7 +58,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	wire := dialect.FromHTTP(r, body)
 	for _, d := range s.doors {
-		if d.recognise(wire) {
+		if d.front.Recognise(wire) {
 			d.serve(w, r, wire, id)
 			return
 		}
@@ -137,7 +137,7 @@ func (s *server) inboundNative(r *http.Request, wire *dialect.Request, id events
 	if !d.Allowed {
 		return inbound{}, refusedProblem(d)
 	}
-	if d.Presigned || !d.Covers.Has(dialect.Method|dialect.Path|dialect.Query|dialect.Body) {
+	if d.Claim.Presigned || !d.Claim.Covers.Has(dialect.Method|dialect.Path|dialect.Query|dialect.Body) {
 		return inbound{}, problem(http.StatusUnauthorized, "signature.incomplete",
 			"the signature must cover the method, the path, the query and the body, and may not be presigned")
 	}

@@ -109,7 +109,7 @@ func (s *server) listUserKeys(ctx context.Context, in *listUserKeysInput) (*read
 		keys, err := s.Queries.KeysAsOf(events.KeyringSubject(u.Account, u.ID), p)
 		return &read[list[keyShape]]{list[keyShape]{Items: shapeAll(withStatus(keys, in.Status), shapeKey)}}, err
 	}
-	return s.keys(KeyFilter{Account: u.Account, User: u.ID, Status: in.Status}, in.page())
+	return s.keys(KeyFilter{Account: u.Account, User: u.ID, Statuses: statuses(in.Status)}, in.page())
 }
 
 func withStatus(keys []Key, status string) []Key {
@@ -123,6 +123,13 @@ func withStatus(keys []Key, status string) []Key {
 		}
 	}
 	return out
+}
+
+func statuses(one string) []string {
+	if one == "" {
+		return nil
+	}
+	return []string{one}
 }
 
 func (s *server) keys(f KeyFilter, p Page) (*read[list[keyShape]], error) {
@@ -147,7 +154,7 @@ func (s *server) listKeys(ctx context.Context, in *listKeysInput) (*read[list[ke
 	if err != nil {
 		return nil, err
 	}
-	return s.keys(KeyFilter{Account: a.ID, Status: in.Status}, in.page())
+	return s.keys(KeyFilter{Account: a.ID, Statuses: statuses(in.Status)}, in.page())
 }
 
 type listBinInput struct {
@@ -165,13 +172,13 @@ func (s *server) listBin(ctx context.Context, in *listBinInput) (*read[list[keyS
 		if err != nil {
 			return nil, err
 		}
-		return s.keys(KeyFilter{Account: u.Account, User: u.ID, Status: events.StatusDeleted}, in.page())
+		return s.keys(KeyFilter{Account: u.Account, User: u.ID, Statuses: statuses(events.StatusDeleted)}, in.page())
 	}
 	a, err := s.account(ctx, permission.KeyList, s.accountID(ctx, in.AccountID))
 	if err != nil {
 		return nil, err
 	}
-	return s.keys(KeyFilter{Account: a.ID, Status: events.StatusDeleted}, in.page())
+	return s.keys(KeyFilter{Account: a.ID, Statuses: statuses(events.StatusDeleted)}, in.page())
 }
 
 type keyPath struct {

@@ -53,11 +53,11 @@ type Page struct {
 }
 
 // A KeyFilter says which keys to list: of an account, or of one user of it,
-// with one status or any.
+// with some statuses.
 type KeyFilter struct {
-	Account events.AccountID
-	User    events.UserID // empty: every user's
-	Status  string        // empty: any but purged
+	Account  events.AccountID
+	User     events.UserID // empty: every user's
+	Statuses []string      // empty: any but purged
 }
 
 // An EventFilter says which lifecycle events to list. Empty fields ask for nothing.
@@ -79,7 +79,7 @@ type Queries interface {
 	Account(a events.AccountID) (Account, bool, error)
 	Accounts(name string, p Page) (list []Account, next string, err error)
 	User(a events.AccountID, u events.UserID) (User, bool, error)
-	// UserOf finds a user in any account.
+	// UserByName finds the user who holds a name, spelt in any case.
 	UserByName(a events.AccountID, name string) (User, bool, error)
 	Users(a events.AccountID, p Page) (list []User, next string, err error)
 	Key(k events.AccessKeyID) (Key, bool, error)

@@ -20,10 +20,11 @@ import (
 	"fmt"
 )
 
-// A Dialect is one vendor: its name and the signatures it knows.
+// A Dialect is one vendor: its name, the signatures it knows and its own API.
 type Dialect struct {
 	Name    string   // lower case, stable: "aws"
 	Schemes []Scheme // tried in order
+	Front   Front    // nil if the vendor has no API on access keys, or it is not spoken
 }
 
 // A Scheme reads one kind of signature.

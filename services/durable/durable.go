@@ -3,7 +3,8 @@
 //
 // The way in: [WriteFile] replaces a file, [CreateFile] makes one that must not
 // exist yet, [MkdirAll] makes the folders they lie in; [RemoveLeftovers] and
-// [Settle] clean up after a process that died in the middle.
+// [Settle] clean up after a process that died in the middle. [LockDir] keeps
+// other processes out of a folder.
 //
 // The promise: when one of them returns nil, its result survives a power cut.
 // When the process or the machine stops before that, the name shows what it

@@ -29,8 +29,8 @@ type Lock struct{ file *os.File }
 // LockDir makes dir if it is missing and locks it. It returns a *LockedError
 // at once if another process, or another Lock of this one, holds it.
 func LockDir(dir string) (*Lock, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("durable: make %s: %w", dir, err)
+	if err := MkdirAll(dir, 0o700); err != nil {
+		return nil, err
 	}
 	path := filepath.Join(dir, lockFile)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)

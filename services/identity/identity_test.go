@@ -226,8 +226,8 @@ func TestEventIDsCarryTheTimePassedIn(t *testing.T) {
 	at := time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
 	s := identity.Source{Rand: seeded("time"), Now: func() time.Time { return at }}
 	last := ""
-	for range 2000 {
-		at = at.Add(250 * time.Microsecond) // sorts within a millisecond, too
+	for range 5000 {
+		at = at.Add(time.Microsecond) // sorts within a millisecond, too
 		id, err := s.EventID()
 		if err != nil {
 			t.Fatal(err)

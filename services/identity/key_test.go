@@ -2,6 +2,8 @@ package identity_test
 
 import (
 	"bytes"
+	"hash/crc32"
+	"math/big"
 	"os"
 	"regexp"
 	"strings"
@@ -35,6 +37,33 @@ func TestCheckSecret(t *testing.T) {
 			t.Errorf("%q passed", text)
 		}
 	}
+}
+
+// TestChecksumIsNotEnough gives the right checksum to what has not our shape.
+func TestChecksumIsNotEnough(t *testing.T) {
+	body := vector[:34]
+	if got := withChecksum(body); got != vector {
+		t.Fatalf("got %s, want %s", got, vector)
+	}
+	for _, wrong := range []string{"xls_" + body[4:], "KLS_" + body[4:], "kls-" + body[4:], body[:33] + "-", body[:33] + "_", "kls_\x00" + body[5:]} {
+		if identity.CheckSecret([]byte(withChecksum(wrong))) {
+			t.Errorf("%q passed with its checksum", wrong)
+		}
+	}
+}
+
+func withChecksum(body string) string {
+	sum := new(big.Int).SetUint64(uint64(crc32.ChecksumIEEE([]byte(body))))
+	text := strings.Map(func(r rune) rune {
+		switch { // big.Int counts a-z before A-Z
+		case r >= 'a' && r <= 'z':
+			return r - 'a' + 'A'
+		case r >= 'A' && r <= 'Z':
+			return r - 'A' + 'a'
+		}
+		return r
+	}, sum.Text(62))
+	return body + strings.Repeat("0", 6-len(text)) + text
 }
 
 func FuzzCheckSecret(f *testing.F) {

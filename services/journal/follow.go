@@ -15,6 +15,8 @@ import (
 const (
 	// followWindow is how many messages may be on their way to a follower.
 	followWindow = 5000
+	// probeEvery is how long a follower waits before it asks whether there is more.
+	probeEvery = time.Second
 	// followPatience is how long a follower looks for a log that does not answer.
 	followPatience = time.Minute
 )
@@ -44,7 +46,7 @@ func (j *Journal) Follow(ctx context.Context, after events.Position) iter.Seq2[e
 type follower struct {
 	j     *Journal
 	at    events.Position // the last position yielded
-	since time.Time       // the last sign of life
+	since time.Time       // the last sign of life: a message, or an answer that there is none
 }
 
 // run yields until the reader stops, ctx ends or the log fails.
@@ -86,7 +88,24 @@ func (f *follower) consume(ctx context.Context, yield func(events.Message, error
 	}
 	defer messages.Stop()
 	for {
-		m, err := messages.Next(jetstream.NextContext(ctx))
+		if err := f.spell(ctx, messages, yield); err != nil {
+			return err
+		}
+		if err := f.probe(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// spell yields what is delivered, for some time.
+func (f *follower) spell(ctx context.Context, messages jetstream.MessagesContext, yield func(events.Message, error) bool) error {
+	spell, cancel := context.WithTimeout(ctx, probeEvery)
+	defer cancel()
+	for {
+		m, err := messages.Next(jetstream.NextContext(spell))
+		if err != nil && spell.Err() != nil && ctx.Err() == nil {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -94,6 +113,23 @@ func (f *follower) consume(ctx context.Context, yield func(events.Message, error
 			return err
 		}
 	}
+}
+
+// probe finds out whether there is something that should have come and did not:
+// a consumer falls silent before a message that cannot be read.
+func (f *follower) probe(ctx context.Context) error {
+	if time.Since(f.since) < probeEvery {
+		return nil
+	}
+	last, err := f.j.Last(ctx)
+	if err != nil {
+		return err
+	}
+	f.since = time.Now()
+	if last <= f.at {
+		return nil
+	}
+	return f.skipped(ctx, last)
 }
 
 func (f *follower) consumer(ctx context.Context, js jetstream.JetStream) (jetstream.Consumer, error) {

@@ -78,7 +78,7 @@ func (g *group) landed() {
 // run commits what waits until nothing does.
 func (g *group) run() {
 	for {
-		runtime.Gosched() // those whom the last commit answered come back first
+		g.gather()
 		taken := g.take()
 		if len(taken) == 0 {
 			return
@@ -88,6 +88,26 @@ func (g *group) run() {
 			continue
 		}
 		g.commit(taken)
+	}
+}
+
+// gather lets everybody who is about to append do so first: those whom the last
+// commit answered come back at once. It yields as long as that brings more, and
+// sleeps not at all.
+func (g *group) gather() {
+	for had, idle := 0, 0; idle < 3; {
+		runtime.Gosched()
+		g.mu.Lock()
+		n := len(g.waiting)
+		g.mu.Unlock()
+		if n >= batchMessages {
+			return
+		}
+		if n == had {
+			idle++
+			continue
+		}
+		had, idle = n, 0
 	}
 }
 

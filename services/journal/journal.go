@@ -87,6 +87,7 @@ type Journal struct {
 	ctx   context.Context // ends when Close is called
 	end   context.CancelFunc
 	tasks sync.WaitGroup // everything that runs besides the callers
+	close func() error   // what Close does, once
 
 	fault atomic.Pointer[RefusedError] // set when the log turned out not to be whole while it was open
 }
@@ -108,6 +109,7 @@ func Open(ctx context.Context, c Config) (*Journal, error) {
 	j.ctx, j.end = context.WithCancel(context.Background())
 	j.group = newGroup(j)
 	j.scan = newScan(j)
+	j.close = sync.OnceValue(j.shut)
 	j.tasks.Go(j.watch.run)
 	j.tasks.Go(j.scan.run)
 	return j, nil
@@ -176,8 +178,11 @@ func (j *Journal) connect() error {
 func (j *Journal) Created() time.Time { return j.created }
 
 // Close ends every Follow, waits for the appends under way and for all that
-// runs in the background, and stops the log. Appends that begin later are uncertain.
-func (j *Journal) Close() error {
+// // runs in the background, and stops the log. Appends that begin later are
+// uncertain. To close it twice does nothing.
+func (j *Journal) Close() error { return j.close() }
+
+func (j *Journal) shut() error {
 	j.end()
 	j.group.close()
 	j.tasks.Wait()

@@ -46,6 +46,7 @@ func serverOptions(c Config) server.Options {
 		JetStream:              true,
 		StoreDir:               c.Dir,
 		JetStreamMaxStore:      noStoreLimit,
+		JetStreamMaxMemory:     64 << 20, // nothing of ours is kept in memory
 		DisableJetStreamBanner: true,
 		SyncAlways:             c.Profile == Durable,
 	}
@@ -59,8 +60,13 @@ func serverOptions(c Config) server.Options {
 }
 
 // start runs a new server on the directory and returns when it has recovered
-// everything. The server's own goroutines end with stop.
+// everything. The server's own goroutines end with stop. A stream that it could
+// not recover is kept from it and named in a *RefusedError.
 func (h *host) start(ctx context.Context) error {
+	files := keepOf(h.options.StoreDir)
+	if err := files.begin(); err != nil {
+		return err
+	}
 	o := h.options
 	s, err := server.NewServer(&o)
 	if err != nil {
@@ -68,9 +74,16 @@ func (h *host) start(ctx context.Context) error {
 	}
 	s.SetLogger(h.logger, false, false) // before Start, or what recovery says is lost
 	s.Start()
-	if err := ready(ctx, s); err != nil {
+	err = ready(ctx, s)
+	if err != nil || len(files.lost()) > 0 {
 		s.Shutdown()
 		s.WaitForShutdown()
+	}
+	lost, backErr := files.putBack()
+	if len(lost) > 0 {
+		err = lostStreams(lost)
+	}
+	if err = errors.Join(err, backErr); err != nil {
 		return err
 	}
 	h.mu.Lock()
@@ -79,20 +92,22 @@ func (h *host) start(ctx context.Context) error {
 	return nil
 }
 
-// ready waits until s has recovered its streams and says so.
+// ready waits until s has recovered its streams and says so. By the time it
+// takes connections it has recovered what it can: if it is sick then, it stays so.
 func ready(ctx context.Context, s *server.Server) error {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
-	for wait := 2 * time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
-		if s.ReadyForConnections(wait) && s.JetStreamEnabled() && sick(s) == "" {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("journal: the log did not become ready: %w (%s)", ctx.Err(), sick(s))
-		case <-time.After(wait):
+	for !s.ReadyForConnections(10 * time.Millisecond) {
+		if ctx.Err() != nil {
+			return fmt.Errorf("journal: the log did not become ready: %w", ctx.Err())
 		}
 	}
+	for wait := time.Millisecond; sick(s) != ""; wait *= 2 {
+		if wait > time.Second || !pause(ctx, wait) {
+			return refused(GuardContent, "the server cannot use what it has recovered: %s", sick(s))
+		}
+	}
+	return nil
 }
 
 // sick is what the server says is wrong with it; empty if nothing is.

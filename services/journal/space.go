@@ -73,6 +73,10 @@ func (s Space) next(was level, free uint64, ballast bool) level {
 	return reserved
 }
 
+// healthEvery is how many looks at the disk go to one at the server, while
+// nothing is suspected.
+const healthEvery = 10
+
 // A watch looks at the disk and at the server, and decides what may be written.
 type watch struct {
 	j        *Journal
@@ -113,21 +117,25 @@ func (w *watch) suspect() {
 func (w *watch) run() {
 	tick := time.NewTicker(w.j.config.Space.Every)
 	defer tick.Stop()
-	for sickFor := 0; ; {
+	for n, sickFor := 0, 0; ; n++ {
+		ask := n%healthEvery == 0 || sickFor > 0
 		select {
 		case <-w.j.closed():
 			return
 		case <-w.suspects:
+			ask = true
 		case <-tick.C:
 		}
 		w.look()
-		if w.j.host.sick() == "" {
+		switch {
+		case !ask:
+		case w.j.host.sick() == "":
 			sickFor = 0
-			continue
-		}
-		if sickFor++; sickFor > 1 && w.room() {
+		case sickFor > 0 && w.room():
 			w.revive()
 			sickFor = 0
+		default:
+			sickFor++
 		}
 	}
 }

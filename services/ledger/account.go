@@ -32,18 +32,30 @@ type OpenedAccount struct {
 	Key     CreatedKey // Secret is nil when the request had been answered before
 }
 
-// DrawOpening draws the IDs and the first key of an account.
+// DrawOpening draws the IDs and the first key of an account. There are 9*10^11
+// account IDs, so one that is drawn may be taken, and another is drawn then.
 func (l *Ledger) DrawOpening() (Opening, error) {
-	a, err := l.Draw.AccountID()
-	if err != nil {
-		return Opening{}, err
+	var o Opening
+	v := l.View()
+	defer v.Close()
+	for taken := true; taken; {
+		var err error
+		if o.Account, err = l.Draw.AccountID(); err != nil {
+			return Opening{}, err
+		}
+		state, _, err := v.Account(o.Account)
+		if err != nil {
+			return Opening{}, err
+		}
+		taken = state.Opened
 	}
 	u, err := l.Draw.UserID()
 	if err != nil {
 		return Opening{}, err
 	}
-	k, err := l.DrawKey()
-	return Opening{Account: a, Root: u, Key: k}, err
+	o.Root = u
+	o.Key, err = l.DrawKey()
+	return o, err
 }
 
 // OpenAccount opens an account with its root user, and then creates the root

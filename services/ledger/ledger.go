@@ -38,7 +38,7 @@ type Config struct {
 	View  func() View                                        // what is known, of one moment
 	Wait  func(ctx context.Context, p events.Position) error // until the critical projections have applied p
 	Vault *vault.Vault
-	Draw  identity.Source      // IDs and secrets
+	Draw  identity.Source  // IDs and secrets
 	Now   func() time.Time // wall clock
 	// Patience bounds one command from its first append to its answer; past it the
 	// outcome is ErrUnknown. Ten seconds if zero.

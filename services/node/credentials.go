@@ -56,5 +56,9 @@ func written(path string, o ledger.Opening) (k ledger.NewKey, found bool, err er
 	if json.Unmarshal(text, &c) != nil || c.AccessKeyID != string(o.Key.ID) || c.SecretAccessKey == "" {
 		return k, false, nil
 	}
+	// What was found may not have reached the disk when the power went.
+	if err := durable.Settle(path); err != nil {
+		return k, false, err
+	}
 	return ledger.NewKey{ID: o.Key.ID, Secret: vault.NewSecret([]byte(c.SecretAccessKey))}, true, nil
 }

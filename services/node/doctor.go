@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"github.com/keyledger/keyledger/events"
 )
 
 // A Reporter is told what Doctor looks at.
@@ -39,17 +41,17 @@ func (n *Node) examine(ctx context.Context, r Reporter) error {
 		r.Check(name, err)
 		errs = append(errs, err)
 	}
-	check("log", n.journal.Check(ctx, r.Progress))
-	check("projections", n.degraded())
+	check("log", n.journal.Check(ctx, func(done, total events.Position) { r.Progress(uint64(done), uint64(total)) }))
+	check("projections", n.anyDegraded())
 	check("secrets", n.secretsOpen(ctx))
 	return errors.Join(errs...)
 }
 
-func (n *Node) degraded() error {
+func (n *Node) anyDegraded() error {
 	var errs []error
 	for _, p := range n.runner.Status() {
-		if p.Degraded != "" {
-			errs = append(errs, fmt.Errorf("%s: %s", p.Name, p.Degraded))
+		if text := degraded(p); text != "" {
+			errs = append(errs, fmt.Errorf("%s: %s", p.Name, text))
 		}
 	}
 	return errors.Join(errs...)

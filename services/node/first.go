@@ -3,9 +3,11 @@ package node
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/services/durable"
 	"github.com/keyledger/keyledger/services/identity"
 	"github.com/keyledger/keyledger/services/ledger"
 	"github.com/keyledger/keyledger/services/vault"
@@ -21,7 +23,10 @@ import (
 func begin(c Config) (installation, error) {
 	draw := identity.Source{Rand: c.Rand, Now: c.Now}
 	var in installation
-	var err error
+	_, err := os.Lstat(c.InitCredentials)
+	if err == nil {
+		return in, refuse(GuardData, nil, "%s is there already and is not overwritten: move it away, or name another file with --init-credentials", c.InitCredentials)
+	}
 	if in.ID, err = draw.InstallationID(); err != nil {
 		return in, err
 	}
@@ -46,6 +51,9 @@ func begin(c Config) (installation, error) {
 func openVault(c Config, in installation, unlock *vault.UnlockKey) (*vault.Vault, error) {
 	var err error
 	if unlock == nil {
+		if err = durable.RemoveLeftovers(filepath.Dir(c.UnlockKey), filepath.Base(c.UnlockKey)); err != nil {
+			return nil, refuse(GuardUnlock, err, "the unlock key cannot be made")
+		}
 		if unlock, err = vault.CreateUnlockKey(c.UnlockKey, c.Data, in.ID, c.Now(), c.Rand); err != nil {
 			return nil, refuse(GuardUnlock, err, "the unlock key cannot be made")
 		}
@@ -81,6 +89,10 @@ func (n *Node) finish(ctx context.Context, in installation) error {
 }
 
 func (n *Node) openOperator(ctx context.Context, in installation) error {
+	// A leftover of the credentials file would hold the root secret.
+	if err := durable.RemoveLeftovers(filepath.Dir(in.Credentials), filepath.Base(in.Credentials)); err != nil {
+		return err
+	}
 	o := ledger.Opening{Account: in.Operator, Root: in.Root, Key: ledger.NewKey{ID: in.FirstKey}}
 	k, found, err := written(in.Credentials, o)
 	if err != nil {

@@ -44,12 +44,13 @@ type installation struct {
 // Guards of a start, by the names that tests and operators know them under.
 // Those of the log are the journal's.
 const (
-	GuardDirectory = "directory" // the data directory is this process's alone, and can be used
-	GuardEmptied   = "emptied"   // an unlock key without its data
-	GuardUnlock    = "unlock"    // data without its unlock key, or with another one
-	GuardData      = "data"      // what the data directory says of itself
-	GuardListen    = "listen"    // the address, and TLS beyond loopback
-	GuardNotFirst  = "not-first" // a command that needs an installation found none
+	GuardDirectory   = "directory"   // the data directory is this process's alone, and can be used
+	GuardEmptied     = "emptied"     // an unlock key without its data
+	GuardUnlock      = "unlock"      // data without its unlock key, or with another one
+	GuardData        = "data"        // what the data directory says of itself
+	GuardProjections = "projections" // the projections are of this log, and not ahead of it
+	GuardListen      = "listen"      // the address, and TLS beyond loopback
+	GuardNotFirst    = "not-first"   // a command that needs an installation found none
 )
 
 // A RefusedError says why a start was refused. Nothing was changed.

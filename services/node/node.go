@@ -124,21 +124,12 @@ func (n *Node) openData(mayBegin bool) error {
 	return err
 }
 
-// openLog opens the store of the projections, which says how far the log must
-// reach, and then the log.
+// openLog opens the log and holds it to what it was.
 func (n *Node) openLog(ctx context.Context) error {
 	var err error
-	n.store, err = view.OpenStore(n.config.Data+"/"+projectionFolder, n.config.Logger)
-	if err != nil {
-		return err
-	}
-	stored, err := n.store.Stored()
-	if err != nil {
-		return err
-	}
 	n.journal, err = journal.Open(ctx, journal.Config{
 		Dir: n.config.Data + "/" + logFolder, Profile: journal.Profile(n.config.Profile),
-		Create: n.in.State == starting, Created: n.in.LedgerCreated, StoredPosition: stored,
+		Create: n.in.State == starting, Created: n.in.LedgerCreated,
 		Space: n.config.Space, Logger: n.config.Logger,
 	})
 	return err
@@ -147,6 +138,37 @@ func (n *Node) openLog(ctx context.Context) error {
 // identity names the log for the projections: another log has another.
 func (n *Node) identity() string {
 	return string(n.in.ID) + " " + n.journal.Created().UTC().Format(time.RFC3339Nano)
+}
+
+// openProjections opens the store, holds the log to how far the store knows
+// that it reached, and lets the projections catch up.
+func (n *Node) openProjections(ctx, tasks context.Context) error {
+	var err error
+	if n.store, err = view.OpenStore(n.config.Data+"/"+projectionFolder, n.config.Logger); err != nil {
+		return err
+	}
+	n.runner, err = projections.NewRunner(ctx, projections.Config{
+		Store: n.store, Source: n.journal, Identity: n.identity(), Parts: view.Parts(),
+	})
+	if err != nil {
+		return refuse(GuardProjections, err, "the projections do not belong to this log")
+	}
+	n.tasks.Go(func() {
+		if err := n.runner.Run(tasks); err != nil && tasks.Err() == nil {
+			n.config.Logger.Error("the projections have stopped", "error", err)
+			n.fail(err)
+		}
+	})
+	n.views = view.New(n.store, n.runner)
+	last, err := n.journal.Last(ctx)
+	if err != nil {
+		return err
+	}
+	var degraded *projections.DegradedError
+	if err := n.runner.Wait(ctx, last); err != nil && !errors.As(err, &degraded) {
+		return err
+	}
+	return nil
 }
 
 func (n *Node) openLedger() error {
@@ -186,7 +208,7 @@ func (n *Node) openDoors() error {
 		return err
 	}
 	handler := api.New(api.Config{
-		Ledger: n.ledger, Queries: n.views, Verifier: verifier, Operator: (*operator)(n),
+		Ledger: n.ledger, Queries: n.views, Verifier: verifier, Dialects: builtin.All(), Operator: (*operator)(n),
 		Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
 		Logger: n.config.Logger, Version: n.config.Version,
 	})

@@ -6,7 +6,9 @@ import (
 
 	"github.com/keyledger/keyledger/aggregate"
 	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/projections"
 	"github.com/keyledger/keyledger/services/api"
+	"github.com/keyledger/keyledger/services/journal"
 )
 
 // operator is the node as its operator sees it through the API.
@@ -30,14 +32,14 @@ func (o *operator) Status(ctx context.Context) api.Status {
 		s.Writes = health.Reason
 	}
 	if !health.Whole() {
-		s.Log = whatIsWrong(health.Fault, health.Scan.Found)
+		s.Log = whatIsWrong(health)
 	}
 	if err != nil || health.Sick != "" {
 		s.Log = "does not answer"
 	}
 	for _, p := range o.runner.Status() {
 		s.Projections = append(s.Projections, api.Projection{
-			Name: p.Name, Position: uint64(p.Position), Critical: p.Critical, Degraded: p.Degraded,
+			Name: p.Name, Position: uint64(p.Position), Critical: p.Critical, Degraded: degraded(p),
 		})
 	}
 	s.Secrets = (*Node)(o).secrets.state()
@@ -45,11 +47,19 @@ func (o *operator) Status(ctx context.Context) api.Status {
 	return s
 }
 
-func whatIsWrong[F fmt.Stringer](fault error, found []F) string {
-	if fault != nil {
-		return fault.Error()
+func degraded(p projections.Status) string {
+	if p.Degraded == nil {
+		return ""
 	}
-	return found[0].String()
+	return fmt.Sprintf("stopped at position %d: %s", p.Degraded.Position, p.Degraded.Reason)
+}
+
+func whatIsWrong(h journal.Health) string {
+	if h.Fault != nil {
+		return h.Fault.Error()
+	}
+	first := h.Scan.Found[0]
+	return fmt.Sprintf("damaged at position %d: %v", first.Position, first.Err)
 }
 
 // Rebuild builds a projection anew beside the one in use.

@@ -18,7 +18,7 @@ const clockCell = "clock"
 // timekeeper puts the keeper of deadlines together.
 func (n *Node) timekeeper() *timekeeper.Keeper {
 	return timekeeper.New(timekeeper.Config{
-		Guard: n.guard, Due: n.views.Due, Closed: n.views.Closed, Now: n.config.Now,
+		Guard: n.guard, Due: n.views.Due, Closed: n.closed, Now: n.config.Now,
 		Interval: n.config.Schedule, Logger: n.config.Logger,
 		Purge: func(ctx context.Context, k events.AccessKeyID) error {
 			// A key is purged once in its life, so that its ID names the request.
@@ -31,6 +31,11 @@ func (n *Node) timekeeper() *timekeeper.Keeper {
 			return err
 		},
 	})
+}
+
+// closed is the removals that began long enough ago to be left half done.
+func (n *Node) closed(limit int) ([]timekeeper.Removal, error) {
+	return n.views.Closed(n.config.Now(), limit)
 }
 
 func (n *Node) newGuard() *timekeeper.Guard {

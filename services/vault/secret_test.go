@@ -64,7 +64,7 @@ func TestSecretPrintsNothing(t *testing.T) {
 			}
 		}
 	}
-	for name, got := range map[string]string{"Sprint": fmt.Sprint(s), "Sprintln": fmt.Sprintln(&s), "String": s.String(), "GoString": s.GoString()} {
+	for name, got := range map[string]string{"Sprint": fmt.Sprint(s), "Sprintln": fmt.Sprintln(&s), "String": s.String(), "GoString": s.GoString(), "LogValue": s.LogValue().String()} {
 		if strings.TrimSpace(got) != "[secret]" {
 			t.Errorf("%s: got %q", name, got)
 		}

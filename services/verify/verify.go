@@ -79,18 +79,15 @@ const decoyID events.AccessKeyID = "DECOY-KEY-OF-NOBODY-"
 
 // A Decision is the answer.
 type Decision struct {
-	Allowed   bool
-	Reason    string             // empty if allowed
-	Detail    string             // for people; never says more than the reason does
-	Genuine   bool               // the signature verified in its time window, whatever became of the request
-	Key       events.AccessKeyID // that the request named; empty if it could not be read
-	Owner     events.Subject     // of the key, if it is known
-	Scheme    string
-	Service   string
-	Region    string
-	Position  events.Position // of the log, at which it was decided
-	Covers    dialect.Parts   // of the request by the signature
-	Presigned bool            // the signature was made to be used later
+	Allowed  bool
+	Reason   string             // empty if allowed
+	Detail   string             // for people; never says more than the reason does
+	Genuine  bool               // the signature verified in its time window, whatever became of the request
+	Key      events.AccessKeyID // that the request named; empty if it could not be read
+	Owner    events.Subject     // of the key, if it is known
+	Status   string             // of the key, if it is known
+	Position events.Position    // of the log, at which it was decided
+	Claim    dialect.Claim      // the reading that held, else the first; zero if there was none
 	// Malformed is the scheme's own complaint when the request could not be read.
 	Malformed *dialect.MalformedError
 	// Refused is dialect's own complaint when the signature or the clock was wrong.
@@ -104,21 +101,15 @@ func (v *Verifier) Verify(ctx context.Context, r *dialect.Request) (Decision, er
 		return Decision{}, err
 	}
 	claims, err := dialect.Read(r, v.Schemes)
-	if err != nil {
+	if err != nil || len(claims) == 0 {
 		return unread(err)
 	}
-	var d Decision
-	for _, c := range claims {
-		if d, err = v.claim(c); err != nil || d.Allowed {
-			return d, err
-		}
-	}
-	return d, nil
+	return v.judge(claims)
 }
 
 // unread is the decision about a request that no scheme could read.
 func unread(err error) (Decision, error) {
-	if errors.Is(err, dialect.ErrUnsigned) {
+	if err == nil || errors.Is(err, dialect.ErrUnsigned) {
 		return Decision{Reason: Unsigned, Detail: "the request carries no signature"}, nil
 	}
 	if bad, ok := errors.AsType[*dialect.MalformedError](err); ok {
@@ -127,11 +118,13 @@ func unread(err error) (Decision, error) {
 	return Decision{}, err
 }
 
-// claim judges one reading of the request. The state of the key is looked at
-// last, so that a stranger who has no secret learns nothing of it.
-func (v *Verifier) claim(c dialect.Claim) (Decision, error) {
-	id := events.AccessKeyID(c.AccessKeyID)
-	d := Decision{Key: id, Scheme: c.Scheme, Service: c.Service, Region: c.Region, Covers: c.Covers, Presigned: c.Presigned}
+// judge judges the readings of one request, of which one that holds is enough.
+// The state of the key is looked at last, so that a stranger who has no secret
+// learns nothing of it.
+func (v *Verifier) judge(claims []dialect.Claim) (Decision, error) {
+	first := claims[0]
+	id := events.AccessKeyID(first.AccessKeyID)
+	d := Decision{Key: id, Claim: first}
 	k, at, found, err := v.Lookup(id)
 	if err != nil {
 		return d, err
@@ -140,27 +133,26 @@ func (v *Verifier) claim(c dialect.Claim) (Decision, error) {
 	account, sealedID := k.Owner.Account, id
 	if !found {
 		k, account, sealedID = v.decoy, v.decoy.Owner.Account, decoyID
-	} else {
-		d.Owner = k.Owner
 	}
 	secret, err := v.Vault.Open(account, sealedID, k.Sealed)
 	if err != nil {
 		return d, fmt.Errorf("verify: open the secret of %s: %w", id, err)
 	}
 	defer secret.Clear()
-	err = dialect.Check(c, secret.Reveal(), v.Now())
+	held, err := dialect.CheckAny(claims, secret.Reveal(), v.Now())
 	if !found {
 		return d.refuse(UnknownKey, "the access key is not valid"), nil
 	}
+	d.Owner, d.Status = k.Owner, k.Status
 	if refused, ok := errors.AsType[*dialect.RefusedError](err); ok {
-		d.Refused, d.Genuine = refused, false
+		d.Refused = refused
 		return d.refuse(refused.Reason, refused.Error()), nil
 	}
-	d.Genuine = true
-	if c.SessionToken != "" {
-		return d.refuse(SessionToken, "the security token is not valid: there are no temporary credentials here"), nil
+	if err != nil {
+		return d, err
 	}
-	return d.state(k, c.Scheme), nil
+	d.Genuine, d.Claim = true, held
+	return d.state(k), nil
 }
 
 func (d Decision) refuse(reason, detail string) Decision {
@@ -169,16 +161,16 @@ func (d Decision) refuse(reason, detail string) Decision {
 }
 
 // state decides about a genuine request by the key's state.
-func (d Decision) state(k Key, scheme string) Decision {
-	switch k.Status {
-	case events.StatusActive:
-	case events.StatusDisabled:
+func (d Decision) state(k Key) Decision {
+	switch {
+	case d.Claim.SessionToken != "":
+		return d.refuse(SessionToken, "the security token is not valid: there are no temporary credentials here")
+	case k.Status == events.StatusDisabled:
 		return d.refuse(KeyDisabled, "the access key is disabled")
-	default:
+	case k.Status != events.StatusActive:
 		return d.refuse(KeyDeleted, "the access key is deleted")
-	}
-	if len(k.Schemes) > 0 && !slices.Contains(k.Schemes, scheme) {
-		return d.refuse(SchemeNotAllowed, "the account's policy does not allow the signature scheme "+scheme)
+	case len(k.Schemes) > 0 && !slices.Contains(k.Schemes, d.Claim.Scheme):
+		return d.refuse(SchemeNotAllowed, "the account's policy does not allow the signature scheme "+d.Claim.Scheme)
 	}
 	d.Allowed = true
 	return d

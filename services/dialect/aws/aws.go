@@ -2,10 +2,8 @@
 // (Signature Version 4, from headers or a presigned query) and the part of its
 // IAM and STS Query APIs that manages access keys.
 //
-// The ways in: [SigV4] reads signatures, [Sign] makes them; a server asks
-// [Recognise] whether a request is meant for the Query API, authenticates it
-// with [SigV4], [CheckScope] and dialect.Check, and has [Answer] answer it or
-// [Refuse] turn it away.
+// The ways in: [SigV4] reads signatures, [Sign] makes them, and [Front] is the
+// Query API.
 //
 // Limits: of S3, requests signed by header with a plain body hash or
 // UNSIGNED-PAYLOAD are read; streaming bodies, presigned S3 URLs, Signature
@@ -21,7 +19,7 @@ import (
 
 // Dialect returns this vendor's line in the table of vendors.
 func Dialect() dialect.Dialect {
-	return dialect.Dialect{Name: "aws", Schemes: []dialect.Scheme{SigV4{}}}
+	return dialect.Dialect{Name: "aws", Schemes: []dialect.Scheme{SigV4{}}, Front: Front{}}
 }
 
 // Times of Signature Version 4.

@@ -16,11 +16,14 @@ const (
 	namespaceSTS = "https://sts.amazonaws.com/doc/2011-06-15/"
 )
 
+// Front is the IAM and STS Query APIs, as a [dialect.Front].
+type Front struct{}
+
 // Recognise reports whether r wants to be a request to the IAM or STS Query
 // API: a POST or GET of "/" with Action and a Version of these APIs, or with
 // any Version if it is signed the AWS way. It does not say that r is right:
 // also a request that will be refused should be refused in AWS's words.
-func Recognise(r *dialect.Request) bool {
+func (Front) Recognise(r *dialect.Request) bool {
 	if r.Path() != "/" {
 		return false
 	}
@@ -50,10 +53,10 @@ func signed(r *dialect.Request) bool {
 	return signedByQuery(r.Query()) || strings.HasPrefix(r.Get("Authorization"), "AWS4-")
 }
 
-// RequestIdentity returns what the client calls this request, the same for
+// Identity returns what the client calls this request, the same for
 // each of its attempts, or "" if it does not say, as AWS CLI 2.9 does not. The
 // vendor's clients send it as Amz-Sdk-Invocation-Id and do not all sign it.
-func RequestIdentity(r *dialect.Request) string {
+func (Front) Identity(r *dialect.Request) string {
 	id := r.Get("Amz-Sdk-Invocation-Id")
 	if len(id) > 128 {
 		return ""
@@ -69,7 +72,7 @@ func RequestIdentity(r *dialect.Request) string {
 // CheckScope refuses a claim that was not made for this API: one scoped to
 // another service than the one that r is for, and one that does not cover the
 // body. It returns a [*dialect.MalformedError].
-func CheckScope(r *dialect.Request, c dialect.Claim) error {
+func (Front) CheckScope(r *dialect.Request, c dialect.Claim) error {
 	version, _ := parameter(r, "Version")
 	want := serviceIAM
 	if version == versionSTS {
@@ -84,16 +87,9 @@ func CheckScope(r *dialect.Request, c dialect.Claim) error {
 	return nil
 }
 
-// An Outcome is what became of a request, for logs and counters.
-type Outcome struct {
-	Action string // a name of the table below, or "" if it is none
-	Status int    // HTTP
-	Code   string // AWS's error code, or ""
-}
-
 // An operation reads its parameters from f and returns the result element, nil
 // if it has none.
-type operation func(ctx context.Context, f form, keys Keys) (result any, err error)
+type operation func(ctx context.Context, f form, keys dialect.Keys) (result any, err error)
 
 // operations is every operation that is answered, by Version and Action.
 var operations = map[[2]string]operation{
@@ -107,25 +103,25 @@ var operations = map[[2]string]operation{
 // Answer carries out r, which is authenticated and whose caller keys stands
 // for, and writes the answer in one write. Unknown parameters are passed over,
 // as AWS does. requestID is ours, for the answer.
-func Answer(ctx context.Context, w http.ResponseWriter, r *dialect.Request, requestID string, keys Keys) Outcome {
-	f, err := readForm(r)
+func (f Front) Answer(ctx context.Context, w http.ResponseWriter, r *dialect.Request, requestID string, keys dialect.Keys) dialect.Outcome {
+	form, err := readForm(r)
 	if err != nil {
-		return Refuse(w, r, requestID, err)
+		return f.Refuse(w, r, requestID, err)
 	}
-	action := f["Action"]
-	do, ok := operations[[2]string{f["Version"], action}]
+	action := form["Action"]
+	do, ok := operations[[2]string{form["Version"], action}]
 	if !ok {
-		return Refuse(w, r, requestID, &refusal{http.StatusBadRequest, "InvalidAction",
-			"Could not find operation " + action + " for version " + f["Version"]})
+		return f.Refuse(w, r, requestID, &refusal{http.StatusBadRequest, "InvalidAction",
+			"Could not find operation " + action + " for version " + form["Version"]})
 	}
-	result, err := do(ctx, f, keys)
+	result, err := do(ctx, form, keys)
 	if err != nil {
-		outcome := Refuse(w, r, requestID, err)
+		outcome := f.Refuse(w, r, requestID, err)
 		outcome.Action = action
 		return outcome
 	}
 	write(w, http.StatusOK, requestID, success(namespace(r), action, result, requestID))
-	return Outcome{Action: action, Status: http.StatusOK}
+	return dialect.Outcome{Action: action, Status: http.StatusOK}
 }
 
 func namespace(r *dialect.Request) string {

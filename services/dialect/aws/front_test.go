@@ -25,17 +25,20 @@ var update = flag.Bool("update", false, "rewrite the transcripts; read the diff 
 // world is a ledger as small as it can be: the user's name says what happens.
 type world struct{}
 
-var worldFaults = map[string]*aws.Fault{
-	"nobody":      {Kind: aws.NotFound, Detail: "The user with name nobody cannot be found."},
-	"full":        {Kind: aws.Limit, Detail: "Cannot exceed quota for AccessKeysPerUser: 2"},
-	"stranger":    {Kind: aws.Denied},
-	"strict":      {Kind: aws.Conflict},
-	"odd":         {Kind: aws.Invalid},
-	"reused":      {Kind: aws.Reused},
-	"slow":        {Kind: aws.Unknown},
-	"down":        {Kind: aws.Unavailable},
-	"broken":      {Kind: aws.Internal, Detail: "pebble: /var/lib/secret path"},
-	"from-future": {Kind: aws.Kind(99), Detail: "of a kind this code does not know"},
+// front is the one under test.
+var front = aws.Front{}
+
+var worldFaults = map[string]*dialect.Fault{
+	"nobody":      {Kind: dialect.NotFound, Detail: "The user with name nobody cannot be found."},
+	"full":        {Kind: dialect.Limit, Detail: "Cannot exceed quota for AccessKeysPerUser: 2"},
+	"stranger":    {Kind: dialect.Denied},
+	"strict":      {Kind: dialect.Conflict},
+	"odd":         {Kind: dialect.Invalid},
+	"reused":      {Kind: dialect.Reused},
+	"slow":        {Kind: dialect.Unknown},
+	"down":        {Kind: dialect.Unavailable},
+	"broken":      {Kind: dialect.Internal, Detail: "pebble: /var/lib/secret path"},
+	"from-future": {Kind: dialect.Kind(99), Detail: "of a kind this code does not know"},
 }
 
 func (world) fault(user string) error {
@@ -52,32 +55,32 @@ func (world) fault(user string) error {
 
 var born = time.Date(2026, 11, 22, 5, 30, 0, 987, time.FixedZone("", 3600))
 
-func (w world) key(user string, n int, active bool) aws.Key {
+func (w world) key(user string, n int, active bool) dialect.Key {
 	if user == "" {
 		user = "alice"
 	}
-	return aws.Key{UserName: user, AccessKeyID: fmt.Sprintf("KLAK%016d", n), Active: active, CreatedAt: born}
+	return dialect.Key{UserName: user, AccessKeyID: fmt.Sprintf("KLAK%016d", n), Active: active, CreatedAt: born}
 }
 
-func (w world) Create(_ context.Context, user string) (aws.CreatedKey, error) {
-	k := aws.CreatedKey{Key: w.key(user, 1, true), Secret: "kls_made-for-the-transcript"}
+func (w world) Create(_ context.Context, user string) (dialect.CreatedKey, error) {
+	k := dialect.CreatedKey{Key: w.key(user, 1, true), Secret: "kls_made-for-the-transcript"}
 	if user == "twice" {
 		k.Secret = ""
 	}
 	return k, w.fault(user)
 }
 
-func (w world) List(_ context.Context, user, cursor string, limit int) (aws.Page, error) {
-	page := aws.Page{Keys: []aws.Key{w.key(user, 1, true), w.key(user, 2, false)}}
+func (w world) List(_ context.Context, user, cursor string, limit int) (dialect.Page, error) {
+	page := dialect.Page{Keys: []dialect.Key{w.key(user, 1, true), w.key(user, 2, false)}}
 	switch {
 	case user == "empty":
-		page = aws.Page{}
+		page = dialect.Page{}
 	case cursor == "m/2+=":
 		page.Keys = page.Keys[1:]
 	case cursor != "":
-		return aws.Page{}, &aws.Fault{Kind: aws.Invalid, Detail: "Marker is not one that this service gave."}
+		return dialect.Page{}, &dialect.Fault{Kind: dialect.Invalid, Detail: "Marker is not one that this service gave."}
 	case limit == 1:
-		page = aws.Page{Keys: page.Keys[:1], Next: "m/2+="}
+		page = dialect.Page{Keys: page.Keys[:1], Next: "m/2+="}
 	}
 	return page, w.fault(user)
 }
@@ -89,34 +92,34 @@ func (w world) Delete(_ context.Context, user, id string) error { return w.oneKe
 
 func (w world) oneKey(user, id string) error {
 	if id == "KLAK0000000000000404" {
-		return &aws.Fault{Kind: aws.NotFound, Detail: "The Access Key with id " + id + " cannot be found."}
+		return &dialect.Fault{Kind: dialect.NotFound, Detail: "The Access Key with id " + id + " cannot be found."}
 	}
 	return w.fault(user)
 }
 
-func (world) Caller(context.Context) aws.Identity {
-	return aws.Identity{Account: "123456789012", UserID: "234567890123456789", UserName: "alice"}
+func (world) Caller(context.Context) dialect.Identity {
+	return dialect.Identity{Account: "123456789012", UserID: "234567890123456789", UserName: "alice"}
 }
 
 // serve does what a server does with a request, at the time the transcripts
 // are of.
-func serve(w http.ResponseWriter, r *dialect.Request, now time.Time) aws.Outcome {
+func serve(w http.ResponseWriter, r *dialect.Request, now time.Time) dialect.Outcome {
 	const id = "0198-request"
 	claims, err := aws.SigV4{}.Read(r)
 	if err != nil {
-		return aws.Refuse(w, r, id, err)
+		return front.Refuse(w, r, id, err)
 	}
 	if claims[0].AccessKeyID != testKey {
 		_, _ = dialect.CheckAny(claims, nil, now)
-		return aws.Refuse(w, r, id, dialect.ErrUnknownKey)
+		return front.Refuse(w, r, id, dialect.ErrUnknownKey)
 	}
-	if err := aws.CheckScope(r, claims[0]); err != nil {
-		return aws.Refuse(w, r, id, err)
+	if err := front.CheckScope(r, claims[0]); err != nil {
+		return front.Refuse(w, r, id, err)
 	}
 	if _, err := dialect.CheckAny(claims, []byte(testSecret), now); err != nil {
-		return aws.Refuse(w, r, id, err)
+		return front.Refuse(w, r, id, err)
 	}
-	return aws.Answer(context.Background(), w, r, id, world{})
+	return front.Answer(context.Background(), w, r, id, world{})
 }
 
 // A transcript is a request, a line of dashes, and the response. The request
@@ -166,7 +169,7 @@ func play(t *testing.T, text string) string {
 		t.Fatal(err)
 	}
 	r, now := prepare(t, req, body, notes)
-	if !aws.Recognise(r) {
+	if !front.Recognise(r) {
 		return "not recognised\n"
 	}
 	w := &oneWrite{ResponseRecorder: httptest.NewRecorder()}
@@ -248,14 +251,26 @@ func TestRecognise(t *testing.T) {
 		{"POST", "/", "", false},
 	} {
 		r := &dialect.Request{Method: c.method, Target: c.target, Body: []byte(c.body)}
-		if got := aws.Recognise(r); got != c.want {
+		if got := front.Recognise(r); got != c.want {
 			t.Errorf("%s %s %s: got %t", c.method, c.target, c.body, got)
 		}
 	}
 	r := &dialect.Request{Method: "POST", Target: "/", Body: []byte("Action=RunInstances&Version=2016-11-15")}
 	add("Authorization", "AWS4-HMAC-SHA256 x")(r)
-	if !aws.Recognise(r) {
+	if !front.Recognise(r) {
 		t.Error("signed for AWS, of another version: want it answered in AWS's words")
+	}
+}
+
+func TestCheckScopeWantsTheBodySigned(t *testing.T) {
+	r := &dialect.Request{Method: "POST", Target: "/", Body: []byte("Action=ListAccessKeys&Version=2010-05-08")}
+	c := dialect.Claim{Service: "iam", Covers: dialect.Method | dialect.Path | dialect.Query}
+	if bad, ok := errors.AsType[*dialect.MalformedError](front.CheckScope(r, c)); !ok || bad.Code != aws.CodePayloadUnsupported {
+		t.Errorf("got %v", bad)
+	}
+	c.Covers |= dialect.Body
+	if err := front.CheckScope(r, c); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -266,7 +281,7 @@ func TestRequestIdentity(t *testing.T) {
 	} {
 		r := &dialect.Request{}
 		add("amz-sdk-invocation-id", id)(r)
-		if got := aws.RequestIdentity(r); got != want {
+		if got := front.Identity(r); got != want {
 			t.Errorf("%q: got %q, want %q", id, got, want)
 		}
 	}
@@ -281,7 +296,7 @@ func TestFormIsBounded(t *testing.T) {
 }
 
 func TestSecretPrintsNothing(t *testing.T) {
-	k := aws.CreatedKey{Secret: "open sesame"}
+	k := dialect.CreatedKey{Secret: "open sesame"}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
 		if got := fmt.Sprintf(verb, k); strings.Contains(got, "sesame") || strings.Contains(got, fmt.Sprintf("%x", "sesame")) {
 			t.Errorf("%s prints %s", verb, got)
@@ -303,11 +318,11 @@ func TestFrontReadsRealClients(t *testing.T) {
 		}
 		r := v.Request()
 		claims, err := aws.SigV4{}.Read(r)
-		if err != nil || !aws.Recognise(r) || aws.CheckScope(r, claims[0]) != nil {
+		if err != nil || !front.Recognise(r) || front.CheckScope(r, claims[0]) != nil {
 			t.Errorf("%s: not taken for a request of this API (%v)", v.Name, err)
 			continue
 		}
-		if got := aws.Answer(t.Context(), httptest.NewRecorder(), r, "1", world{}); got.Code != code {
+		if got := front.Answer(t.Context(), httptest.NewRecorder(), r, "1", world{}); got.Code != code {
 			t.Errorf("%s: got %+v, want code %q", v.Name, got, code)
 		}
 		delete(want, v.Name)

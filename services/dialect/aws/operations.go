@@ -5,6 +5,8 @@ import (
 	"encoding/xml"
 	"net/http"
 	"time"
+
+	"github.com/keyledger/keyledger/services/dialect"
 )
 
 type keyElement struct {
@@ -15,7 +17,7 @@ type keyElement struct {
 	CreateDate      string
 }
 
-func element(k Key) keyElement {
+func element(k dialect.Key) keyElement {
 	e := keyElement{UserName: k.UserName, AccessKeyID: k.AccessKeyID, Status: "Inactive"}
 	if k.Active {
 		e.Status = "Active"
@@ -30,7 +32,7 @@ type createResult struct {
 }
 
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateAccessKey.html
-func createAccessKey(ctx context.Context, f form, keys Keys) (any, error) {
+func createAccessKey(ctx context.Context, f form, keys dialect.Keys) (any, error) {
 	user, err := f.userName()
 	if err != nil {
 		return nil, err
@@ -60,7 +62,7 @@ type members struct {
 }
 
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAccessKeys.html
-func listAccessKeys(ctx context.Context, f form, keys Keys) (any, error) {
+func listAccessKeys(ctx context.Context, f form, keys dialect.Keys) (any, error) {
 	user, err := f.userName()
 	if err != nil {
 		return nil, err
@@ -85,7 +87,7 @@ func listAccessKeys(ctx context.Context, f form, keys Keys) (any, error) {
 }
 
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccessKey.html
-func updateAccessKey(ctx context.Context, f form, keys Keys) (any, error) {
+func updateAccessKey(ctx context.Context, f form, keys dialect.Keys) (any, error) {
 	user, id, err := f.userAndKey()
 	if err != nil {
 		return nil, err
@@ -98,7 +100,7 @@ func updateAccessKey(ctx context.Context, f form, keys Keys) (any, error) {
 }
 
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteAccessKey.html
-func deleteAccessKey(ctx context.Context, f form, keys Keys) (any, error) {
+func deleteAccessKey(ctx context.Context, f form, keys dialect.Keys) (any, error) {
 	user, id, err := f.userAndKey()
 	if err != nil {
 		return nil, err
@@ -114,7 +116,7 @@ type identityResult struct {
 }
 
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
-func getCallerIdentity(ctx context.Context, _ form, keys Keys) (any, error) {
+func getCallerIdentity(ctx context.Context, _ form, keys dialect.Keys) (any, error) {
 	who := keys.Caller(ctx)
-	return identityResult{ARN: who.arn(), UserID: who.UserID, Account: who.Account}, nil
+	return identityResult{ARN: arn(who), UserID: who.UserID, Account: who.Account}, nil
 }

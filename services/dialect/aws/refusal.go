@@ -22,26 +22,26 @@ func (e *refusal) Error() string { return e.code + ": " + e.message }
 // faults is how each kind of fault is answered, with the message for a fault
 // that has none of its own.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
-var faults = map[Kind]refusal{
-	Internal:    {http.StatusInternalServerError, "ServiceFailure", "The request could not be processed because of an internal failure."},
-	NotFound:    {http.StatusNotFound, "NoSuchEntity", "The user or the access key cannot be found."},
-	Limit:       {http.StatusConflict, "LimitExceeded", "Cannot exceed quota for AccessKeysPerUser."},
-	Denied:      {http.StatusForbidden, "AccessDenied", "The caller is not authorized to perform this operation."},
-	Conflict:    {http.StatusConflict, "DeleteConflict", "The access key must be made Inactive before it is deleted."},
-	Invalid:     {http.StatusBadRequest, "InvalidInput", "A parameter has a value that cannot be used here."},
-	Reused:      {http.StatusBadRequest, "IdempotentParameterMismatch", "Another request was made under the same invocation ID."},
-	Unknown:     {http.StatusServiceUnavailable, "ServiceUnavailable", "It is not known whether the request was carried out. Send it again with the same invocation ID."},
-	Unavailable: {http.StatusServiceUnavailable, "ServiceUnavailable", "The request was not carried out. Send it again."},
+var faults = map[dialect.Kind]refusal{
+	dialect.Internal:    {http.StatusInternalServerError, "ServiceFailure", "The request could not be processed because of an internal failure."},
+	dialect.NotFound:    {http.StatusNotFound, "NoSuchEntity", "The user or the access key cannot be found."},
+	dialect.Limit:       {http.StatusConflict, "LimitExceeded", "Cannot exceed quota for AccessKeysPerUser."},
+	dialect.Denied:      {http.StatusForbidden, "AccessDenied", "The caller is not authorized to perform this operation."},
+	dialect.Conflict:    {http.StatusConflict, "DeleteConflict", "The access key must be made Inactive before it is deleted."},
+	dialect.Invalid:     {http.StatusBadRequest, "InvalidInput", "A parameter has a value that cannot be used here."},
+	dialect.Reused:      {http.StatusBadRequest, "IdempotentParameterMismatch", "Another request was made under the same invocation ID."},
+	dialect.Unknown:     {http.StatusServiceUnavailable, "ServiceUnavailable", "It is not known whether the request was carried out. Send it again with the same invocation ID."},
+	dialect.Unavailable: {http.StatusServiceUnavailable, "ServiceUnavailable", "The request was not carried out. Send it again."},
 }
 
 // Refuse writes err in AWS's form, in one write, and returns what it wrote. It
 // takes [dialect.ErrUnsigned], [dialect.ErrUnknownKey], a
-// [*dialect.MalformedError], a [*dialect.RefusedError] and a [*Fault]; of any
+// [*dialect.MalformedError], a [*dialect.RefusedError] and a [*dialect.Fault]; of any
 // other error nothing is shown but that there was one.
-func Refuse(w http.ResponseWriter, r *dialect.Request, requestID string, err error) Outcome {
+func (Front) Refuse(w http.ResponseWriter, r *dialect.Request, requestID string, err error) dialect.Outcome {
 	e := inWords(err)
 	write(w, e.status, requestID, failure(namespace(r), e, requestID))
-	return Outcome{Status: e.status, Code: e.code}
+	return dialect.Outcome{Status: e.status, Code: e.code}
 }
 
 // inWords is the one place where an error becomes AWS's.
@@ -49,7 +49,7 @@ func inWords(err error) refusal {
 	if e, ok := errors.AsType[*refusal](err); ok {
 		return *e
 	}
-	if e, ok := errors.AsType[*Fault](err); ok {
+	if e, ok := errors.AsType[*dialect.Fault](err); ok {
 		return faultInWords(e)
 	}
 	if e, ok := errors.AsType[*dialect.MalformedError](err); ok {
@@ -64,15 +64,15 @@ func inWords(err error) refusal {
 	case errors.Is(err, dialect.ErrUnknownKey):
 		return refusal{http.StatusForbidden, "InvalidClientTokenId", "The security token included in the request is invalid."}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return faults[Unknown]
+		return faults[dialect.Unknown]
 	}
-	return faults[Internal]
+	return faults[dialect.Internal]
 }
 
-func faultInWords(f *Fault) refusal {
+func faultInWords(f *dialect.Fault) refusal {
 	e, ok := faults[f.Kind]
-	if !ok || f.Kind == Internal {
-		return faults[Internal]
+	if !ok || f.Kind == dialect.Internal {
+		return faults[dialect.Internal]
 	}
 	if f.Detail != "" {
 		e.message = f.Detail

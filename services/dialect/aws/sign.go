@@ -21,7 +21,6 @@ import (
 func Sign(req *http.Request, body []byte, accessKeyID, secret, service, region string, now time.Time) {
 	stamp := now.UTC().Format(stampLayout)
 	sum := sha256.Sum256(body)
-	req.Header.Del("Authorization")
 	req.Header.Set("X-Amz-Date", stamp)
 	req.Header.Set("X-Amz-Content-Sha256", hex.EncodeToString(sum[:]))
 

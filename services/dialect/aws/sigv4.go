@@ -33,12 +33,12 @@ type SigV4 struct{}
 // Name returns "AWS4-HMAC-SHA256".
 func (SigV4) Name() string { return algorithm }
 
-// Read returns one claim, or two for the two readings of a query. Errors are as for [dialect.Scheme]; the codes are
-// the Code constants of this package.
+// Read returns one claim, or two for the two readings of a query. Errors are as
+// for [dialect.Scheme]; the codes are the Code constants of this package.
 func (SigV4) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	h := scanHeaders(r)
-	a, err := readAssertion(r, &h)
-	if err != nil {
+	var a assertion // on the stack: this is the hot path
+	if err := a.read(r, &h); err != nil {
 		return nil, err
 	}
 	if err := a.coverHeaders(r, &h); err != nil {
@@ -75,29 +75,27 @@ type assertion struct {
 	query     []pair // canonical, sorted
 }
 
-// readAssertion finds where the signature is written and reads it there.
-func readAssertion(r *dialect.Request, h *headers) (*assertion, error) {
+// read finds where the signature is written and reads it there.
+func (a *assertion) read(r *dialect.Request, h *headers) (err error) {
 	byQuery := signedByQuery(r.Query())
 	byHeader := strings.HasPrefix(h.authorization, "AWS4-")
 	switch {
 	case !byQuery && !byHeader && !h.anyAWS4:
-		return nil, dialect.ErrUnsigned
+		return dialect.ErrUnsigned
 	case byQuery && h.authorizations > 0:
-		return nil, malformed(CodeTwoMethods, "the request carries both an Authorization header and X-Amz- query parameters; send one of them")
+		return malformed(CodeTwoMethods, "the request carries both an Authorization header and X-Amz- query parameters; send one of them")
 	case h.authorizations > 1:
-		return nil, malformed(CodeTwoAuthorizations, "the request has more than one Authorization header; send one")
+		return malformed(CodeTwoAuthorizations, "the request has more than one Authorization header; send one")
 	case !strings.HasPrefix(r.Target, "/"):
-		return nil, malformed(CodeTarget, "the request target must be a path that begins with a slash")
+		return malformed(CodeTarget, "the request target must be a path that begins with a slash")
 	}
-	query, err := parseQuery(r.Query())
-	if err != nil {
-		return nil, err
+	if a.query, err = parseQuery(r.Query()); err != nil {
+		return err
 	}
-	a := &assertion{query: query}
 	if byQuery {
-		return a, a.readPresigned()
+		return a.readPresigned()
 	}
-	return a, a.readAuthorization(h)
+	return a.readAuthorization(h)
 }
 
 // claim hands over what was read. The string to sign goes behind the canonical
@@ -122,7 +120,7 @@ func (a *assertion) claim(canonical []byte) dialect.Claim {
 		SignedHeaders:    a.names,
 		Signature:        signature,
 		MAC:              func(secret []byte) []byte { return mac(c, secret, toSign) },
-		CanonicalRequest: canonical,
+		CanonicalRequest: canonical[:len(canonical):len(canonical)], // toSign may lie behind it
 		StringToSign:     toSign,
 	}
 }

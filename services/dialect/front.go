@@ -1,16 +1,47 @@
-package aws
+package dialect
 
 import (
 	"context"
 	"log/slog"
+	"net/http"
+	"strconv"
 	"time"
 )
 
-// Keys is what the Query API needs of the ledger, on behalf of one
+// A Front is a vendor's own API on access keys. It reads requests, asks
+// [Keys], and answers in the vendor's words; it authenticates nobody.
+type Front interface {
+	// Recognise reports whether r wants to be a request to this API, by its
+	// shape alone. One that will be refused is recognised too: it should be
+	// refused in the vendor's words.
+	Recognise(r *Request) bool
+	// Identity is what the client calls this request, the same for each of its
+	// attempts, or "" if it does not say: 1 to 128 printable ASCII characters.
+	Identity(r *Request) string
+	// CheckScope refuses a claim that was not made for this API, with a
+	// [*MalformedError].
+	CheckScope(r *Request, c Claim) error
+	// Answer carries out r, which is authenticated and whose caller keys stands
+	// for. requestID is ours, for the answer.
+	Answer(ctx context.Context, w http.ResponseWriter, r *Request, requestID string, keys Keys) Outcome
+	// Refuse answers r with an error: [ErrUnsigned], [ErrUnknownKey], a
+	// [*MalformedError], a [*RefusedError] or a [*Fault]. Of any other error nothing
+	// is shown but that there was one.
+	Refuse(w http.ResponseWriter, r *Request, requestID string, err error) Outcome
+}
+
+// An Outcome is what became of a request, for logs and counters.
+type Outcome struct {
+	Action string // the vendor's name of the operation, or "" if it is none
+	Status int    // HTTP
+	Code   string // the vendor's error code, or ""
+}
+
+// Keys is what a front needs of the ledger, on behalf of one
 // authenticated caller. A user is named by its user name; "" means the caller.
 //
 // A key that the caller may not know of, or that is deleted and waits to be
-// purged, is not there: to this API it is [NotFound]. Errors are *[Fault]; any
+// purged, is not there: it is [NotFound]. Errors are *[Fault]; any
 // other error is answered as [Internal], a context that ended as [Unknown].
 type Keys interface {
 	// Create makes a key for the user. Where this request was carried out by
@@ -53,16 +84,7 @@ type Identity struct {
 	Account  string // 12 digits
 	UserID   string
 	UserName string
-	Root     bool // the account's root user, which has no name in an ARN
-}
-
-// arn returns the caller's Amazon Resource Name.
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
-func (i Identity) arn() string {
-	if i.Root {
-		return "arn:aws:iam::" + i.Account + ":root"
-	}
-	return "arn:aws:iam::" + i.Account + ":user/" + i.UserName
+	Root     bool // the account's root user
 }
 
 // A Secret is a secret access key. However it is printed, it prints "[secret]".
@@ -100,7 +122,7 @@ type Fault struct {
 
 func (f *Fault) Error() string {
 	if f.Detail == "" {
-		return faults[f.Kind].message
+		return "fault of kind " + strconv.Itoa(int(f.Kind))
 	}
 	return f.Detail
 }

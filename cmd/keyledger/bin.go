@@ -1,0 +1,32 @@
+package main
+
+import "context"
+
+type binCommands struct {
+	List binList `cmd:"" help:"List the keys in the recycle bin, newest first."`
+}
+
+type binList struct {
+	connection
+	tenancy
+	paging
+	User string `placeholder:"USER" help:"Only the keys of this user, by ID or name."`
+}
+
+func (b *binList) Run(ctx context.Context, t *terminal) error {
+	c, err := b.client(t)
+	if err != nil {
+		return err
+	}
+	q := b.query()
+	if b.User != "" {
+		id, err := c.userID(ctx, b.tenancy, b.User)
+		if err != nil {
+			return err
+		}
+		q.Set("user_id", id)
+	}
+	return b.list(ctx, t, c, "/v1/recycle-bin", q, []column{
+		{"ACCESS KEY ID", "access_key_id"}, {"USER ID", "user_id"}, {"DELETED", "deleted_at"}, {"PURGE AT", "purge_at"}, {"DESCRIPTION", "description"},
+	})
+}

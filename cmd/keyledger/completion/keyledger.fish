@@ -1,0 +1,6 @@
+# fish completion of keyledger. Load it with: keyledger completion fish | source
+function __keyledger_complete
+    set -l words (commandline -opc) (commandline -ct)
+    $words[1] complete-words -- $words[2..-1] 2>/dev/null
+end
+complete -c keyledger -a '(__keyledger_complete)'

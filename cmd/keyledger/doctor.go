@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"github.com/keyledger/keyledger/services/node"
+)
+
+type doctorCommand struct {
+	dataFlags
+	Endpoint string        `placeholder:"URL" help:"Ask a running server how it is, instead of looking at data."`
+	CAFile   string        `name:"ca-file" placeholder:"FILE" help:"PEM file of the certificate authority to trust instead of the system's."`
+	Timeout  time.Duration `default:"15s" help:"How long to wait for a running server's answer."`
+}
+
+func (d *doctorCommand) Run(ctx context.Context, t *terminal) error {
+	if d.Endpoint != "" {
+		return d.askServer(ctx, t)
+	}
+	e := &examination{t: t, Checks: []checked{}}
+	err := node.Doctor(ctx, d.config(listenFlags{Listen: "127.0.0.1:0"}, t), e)
+	e.end()
+	if t.json {
+		document, failed := json.Marshal(e)
+		if failed != nil {
+			return failed
+		}
+		if failed := t.writeJSON(document); failed != nil {
+			return failed
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	var refused *node.RefusedError
+	if errors.As(err, &refused) {
+		return notStarted(err)
+	}
+	return fail(exitNotStarted, "doctor.not_whole", "%v", err)
+}
+
+// An examination is what the doctor reports, as it goes for people and at the
+// end for programs.
+type examination struct {
+	t      *terminal
+	bar    *progressbar.ProgressBar
+	Checks []checked `json:"checks"`
+	Well   bool      `json:"well"`
+}
+
+type checked struct {
+	Name   string `json:"name"`
+	Well   bool   `json:"well"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// Check takes down what came of one check.
+func (e *examination) Check(name string, err error) {
+	e.end()
+	c := checked{Name: name, Well: err == nil}
+	if err != nil {
+		c.Detail = err.Error()
+	}
+	e.Checks = append(e.Checks, c)
+	e.Well = (len(e.Checks) == 1 || e.Well) && c.Well
+	if e.t.json {
+		return
+	}
+	line := "well   " + name + "\n"
+	if err != nil {
+		line = "WRONG  " + name + ": " + visible(c.Detail) + "\n"
+	}
+	_ = e.t.write([]byte(line))
+}
+
+// Progress shows how far the check under way has come, where somebody watches.
+func (e *examination) Progress(done, total uint64) {
+	if !e.t.watched || e.t.json {
+		return
+	}
+	if e.bar == nil {
+		e.bar = progressbar.NewOptions64(int64(total), progressbar.OptionSetWriter(e.t.err),
+			progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
+	}
+	_ = e.bar.Set64(int64(done))
+}
+
+func (e *examination) end() {
+	if e.bar != nil {
+		_ = e.bar.Finish()
+		e.bar = nil
+	}
+}
+
+// askServer shows what a running server says of itself to anybody.
+func (d *doctorCommand) askServer(ctx context.Context, t *terminal) error {
+	endpoint, err := parseEndpoint(d.Endpoint)
+	if err != nil {
+		return err
+	}
+	transport, err := connection{CAFile: d.CAFile}.transport()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	res, err := (&http.Client{Transport: transport, CheckRedirect: stay}).Do(req)
+	if err != nil {
+		return fail(exitUnreachable, codeUnreachable, "%s cannot be reached: %s", endpoint, reasonOf(attempt{err: err}))
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil || !json.Valid(body) {
+		return refusalOf(res.StatusCode, endpoint, nil)
+	}
+	if err := t.showStatus(body); err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusOK {
+		return fail(exitUnreachable, "server.not_ready", "%s answers and is not ready to serve", endpoint)
+	}
+	return nil
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/keyledger/keyledger/aggregate/policy"
+)
+
+// grammar is every command, with the flag that all of them take.
+type grammar struct {
+	Output string `short:"o" enum:"table,json" default:"table" placeholder:"FORMAT" help:"What to print: a table for people, or json for programs."`
+
+	Serve   serveCommand   `cmd:"" group:"server" help:"Run a server."`
+	Recover recoverCommand `cmd:"" group:"server" help:"Make a new operator's root key while the server is stopped, for whoever holds the unlock key and has lost every other."`
+	Doctor  doctorCommand  `cmd:"" group:"server" help:"Look whether the data of a stopped server is whole, or with --endpoint how a running one is."`
+
+	Account    accountCommands    `cmd:"" group:"client" help:"Accounts and their policies."`
+	User       userCommands       `cmd:"" group:"client" help:"The users of an account."`
+	Key        keyCommands        `cmd:"" group:"client" help:"Access keys."`
+	Bin        binCommands        `cmd:"" group:"client" help:"The recycle bin."`
+	Audit      auditCommands      `cmd:"" group:"client" help:"What happened, when and by whom."`
+	Status     statusCommand      `cmd:"" group:"client" help:"Show the state of the installation (operator)."`
+	Clock      clockCommands      `cmd:"" group:"client" help:"The server's clock (operator)."`
+	Projection projectionCommands `cmd:"" group:"client" help:"What the server has derived from its log (operator)."`
+
+	Signature  signatureCommands `cmd:"" group:"other" help:"Signatures of requests, without a server."`
+	Completion completionCommand `cmd:"" group:"other" help:"Print a script that completes commands and flags in a shell."`
+	Complete   completeCommand   `cmd:"" name:"complete-words" hidden:"" passthrough:"" help:"Print what the last word can become."`
+	Version    versionCommand    `cmd:"" group:"other" help:"Print the version."`
+}
+
+var groups = []kong.Group{
+	{Key: "server", Title: "Server:"},
+	{Key: "client", Title: "Client of a running server:"},
+	{Key: "other", Title: "Other:"},
+	{Key: "connection", Title: "Connection:"},
+}
+
+func newParser(g *grammar, t *terminal) (*kong.Kong, error) {
+	return kong.New(g,
+		kong.Name("keyledger"),
+		kong.Description("An event-sourced ledger of access keys.\n\n"+exitTable()),
+		kong.ConfigureHelp(kong.HelpOptions{NoAppDescFormat: true, Compact: true, FlagsLast: true}),
+		kong.ExplicitGroups(groups),
+		kong.Writers(t.out, t.err),
+		kong.Vars{"preset_help": "One of " + strings.Join(policy.Names(), ", ") + "; " + policy.Default + " for a new account if left out."},
+		kong.Bind(t),
+	)
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/keyledger/keyledger/services/journal"
+	"github.com/keyledger/keyledger/services/node"
+)
+
+// dataFlags say where a server keeps what it knows.
+type dataFlags struct {
+	Data      string `default:"keyledger-data" placeholder:"DIR" help:"The data directory (${default} if left out)."`
+	UnlockKey string `name:"unlock-key" placeholder:"FILE" help:"The file that opens the secrets, outside the data directory; <data>-unlock.key if left out."`
+	Profile   string `enum:"durable,relaxed" default:"durable" placeholder:"PROFILE" help:"durable (if left out): what is acknowledged is on disk; relaxed: the last moment may be lost in a power cut."`
+}
+
+// listenFlags say how a server is reached.
+type listenFlags struct {
+	Listen       string `default:"127.0.0.1:7420" placeholder:"ADDR" help:"host:port to listen on; port 0 takes any (${default} if left out)."`
+	TLSCert      string `name:"tls-cert" placeholder:"FILE" help:"PEM file of the certificate; read again when it changes."`
+	TLSKey       string `name:"tls-key" placeholder:"FILE" help:"PEM file of the certificate's key."`
+	InsecureHTTP bool   `name:"insecure-http" help:"Allow other machines to be served unencrypted, when something in front encrypts."`
+}
+
+type serveCommand struct {
+	dataFlags
+	listenFlags
+	InitCredentials string `name:"init-credentials" placeholder:"FILE" help:"Where the first start leaves the operator's root key; <data>-credentials.json if left out."`
+}
+
+func (f dataFlags) config(l listenFlags, t *terminal) node.Config {
+	return node.Config{
+		Data: f.Data, UnlockKey: f.UnlockKey, Profile: f.Profile,
+		Listen: l.Listen, TLSCert: l.TLSCert, TLSKey: l.TLSKey, InsecureHTTP: l.InsecureHTTP,
+		Version: version, Logger: logger(t),
+	}
+}
+
+// logger writes for people where they watch, and JSON where programs do.
+func logger(t *terminal) *slog.Logger {
+	if t.watched {
+		return slog.New(slog.NewTextHandler(t.err, nil))
+	}
+	return slog.New(slog.NewJSONHandler(t.err, nil))
+}
+
+// Run serves until it is told to stop. A second signal does not wait.
+func (s *serveCommand) Run(ctx context.Context, t *terminal) error {
+	c := s.config(s.listenFlags, t)
+	c.InitCredentials = s.InitCredentials
+	n, err := node.Start(ctx, c)
+	if err != nil {
+		return notStarted(err)
+	}
+	if err := t.write([]byte(welcome(n, s.Data))); err != nil {
+		return errors.Join(err, n.Close())
+	}
+	select {
+	case <-ctx.Done():
+		signal.Reset(os.Interrupt, syscall.SIGTERM)
+		c.Logger.Info("stopping")
+		return n.Close()
+	case <-n.Done():
+		return errors.Join(n.Err(), n.Close())
+	}
+}
+
+// notStarted is the failure of a start. A guard that refused names itself.
+func notStarted(err error) error {
+	var (
+		ours *node.RefusedError
+		logs *journal.RefusedError
+	)
+	switch {
+	case errors.As(err, &ours):
+		return fail(exitNotStarted, "start."+ours.Guard, "%v", err)
+	case errors.As(err, &logs):
+		return fail(exitNotStarted, "start."+string(logs.Guard), "%v", err)
+	}
+	return fmt.Errorf("not started: %w", err)
+}
+
+// welcome says where to go.
+func welcome(n *node.Node, data string) string {
+	text := fmt.Sprintf("Keyledger %s serves %s\n  API description  %s/openapi.json\n  health           %s/readyz\n  data             %s\n",
+		version, n.URL(), n.URL(), n.URL(), data)
+	if file := n.FirstCredentials(); file != "" {
+		text += firstSteps(os.Args[0], n.URL(), file)
+	}
+	return text
+}
+
+// firstSteps are the commands of somebody who has just started a first server.
+func firstSteps(program, url, file string) string {
+	program = shellQuote(program)
+	return fmt.Sprintf(`
+This is the first start. The operator's root key is in
+  %s
+It is not shown again: keep the file safe. Three commands to try, in another terminal:
+
+  %s account create --name demo --preset aws --credentials-out demo-credentials.json --endpoint %s --credentials %s
+  %s user create --name alice --credentials demo-credentials.json
+  %s key create --user alice --credentials demo-credentials.json
+`, file, program, url, shellQuote(file), program, program)
+}

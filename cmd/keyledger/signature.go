@@ -1,0 +1,37 @@
+package main
+
+import (
+	"os"
+
+	"github.com/keyledger/keyledger/services/dialect/builtin"
+	"github.com/keyledger/keyledger/services/dialect/vector"
+)
+
+type signatureCommands struct {
+	Check signatureCheck `cmd:"" help:"Judge captured requests with the secrets and times that stand beside them."`
+}
+
+type signatureCheck struct {
+	File    string `arg:"" help:"A JSON array of requests, as in docs/format/vectors.md."`
+	Explain bool   `help:"Print the canonical request and the string to sign of each."`
+}
+
+func (s *signatureCheck) Run(t *terminal) error {
+	f, err := os.Open(s.File)
+	if err != nil {
+		return usage("the file cannot be read: %v", err)
+	}
+	defer func() { _ = f.Close() }()
+	vectors, err := vector.Load(f)
+	if err != nil {
+		return usage("%s: %v", s.File, err)
+	}
+	differing, err := vector.Report(t.out, vectors, builtin.Schemes(), s.Explain)
+	if err != nil {
+		return err
+	}
+	if differing > 0 {
+		return fail(exitDiffers, codeDiffers, "%d of %d verdicts differ from the file's", differing, len(vectors))
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+// A terminal is what a command reads and writes, and whether people are there.
+type terminal struct {
+	in          *bufio.Reader
+	out, err    io.Writer
+	interactive bool // a person can answer: standard input is a terminal
+	watched     bool // a person reads standard error
+	json        bool // answers are for programs
+}
+
+func newTerminal() *terminal {
+	return &terminal{
+		in: bufio.NewReader(os.Stdin), out: os.Stdout, err: os.Stderr,
+		interactive: term.IsTerminal(int(os.Stdin.Fd())), watched: term.IsTerminal(int(os.Stderr.Fd())),
+	}
+}
+
+// note writes a line to standard error.
+func (t *terminal) note(format string, args ...any) {
+	fmt.Fprintf(t.err, format+"\n", args...)
+}
+
+// hint writes a line for people to standard error, if it is people who read.
+func (t *terminal) hint(format string, args ...any) {
+	if !t.json {
+		t.note(format, args...)
+	}
+}
+
+// noteJSON writes a document on one line to standard error.
+func (t *terminal) noteJSON(document []byte) {
+	var line bytes.Buffer
+	if json.Compact(&line, document) != nil {
+		line.Reset()
+		line.Write(document)
+	}
+	line.WriteByte('\n')
+	_, _ = t.err.Write(line.Bytes())
+}
+
+// write writes an answer. What cannot be written is a failure: an answer may
+// hold a secret that is shown once.
+func (t *terminal) write(text []byte) error {
+	if _, err := t.out.Write(text); err != nil {
+		return fail(exitRefused, codeFile, "the answer could not be written to standard output: %v", err)
+	}
+	return nil
+}
+
+// writeJSON writes a document, indented.
+func (t *terminal) writeJSON(document []byte) error {
+	var text bytes.Buffer
+	if err := json.Indent(&text, document, "", "  "); err != nil {
+		return fail(exitRefused, codeNoProblem, "the server's answer is not JSON: %v", err)
+	}
+	text.WriteByte('\n')
+	return t.write(text.Bytes())
+}
+
+// ask puts a question to the person at the terminal and returns the answer
+// without the spaces around it.
+func (t *terminal) ask(question string) (string, error) {
+	fmt.Fprint(t.err, question)
+	line, err := t.in.ReadString('\n')
+	if err != nil && line == "" {
+		fmt.Fprintln(t.err)
+		return "", fail(exitRefused, codeNotConfirmed, "there was no answer; nothing was done")
+	}
+	return strings.TrimSpace(line), nil
+}

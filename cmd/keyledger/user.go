@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+type userCommands struct {
+	Create userCreate `cmd:"" help:"Add a user to an account."`
+	List   userList   `cmd:"" help:"List the users of an account, newest first."`
+	Show   userShow   `cmd:"" help:"Show a user."`
+	Change userChange `cmd:"" help:"Change a user's name, role or grants."`
+	Remove userRemove `cmd:"" help:"Remove a user who has no keys."`
+}
+
+var userColumns = []column{
+	{"USER ID", "user_id"}, {"NAME", "name"}, {"KIND", "kind"}, {"ROLE", "role"}, {"GRANTS", "grants"}, {"CREATED", "created_at"},
+}
+
+// tenancy holds the flag of every command that works in one account.
+type tenancy struct {
+	Account string `placeholder:"ID" help:"The account to work in (operator); the credentials' own if left out."`
+}
+
+func (a tenancy) query() url.Values {
+	q := url.Values{}
+	set(q, "account_id", a.Account)
+	return q
+}
+
+type userCreate struct {
+	connection
+	writing
+	tenancy
+	Name string `required:"" help:"1 to 64 of A-Z a-z 0-9 + = , . @ _ -"`
+	Role string `placeholder:"ROLE" predictor:"roles" help:"admin, user (if left out) or auditor."`
+	Kind string `placeholder:"KIND" predictor:"kinds" help:"user (if left out) or collaborator."`
+}
+
+func (u *userCreate) Run(ctx context.Context, t *terminal) error {
+	c, err := u.client(t)
+	if err != nil {
+		return err
+	}
+	body := map[string]string{"name": u.Name}
+	if u.Role != "" {
+		body["role"] = u.Role
+	}
+	if u.Kind != "" {
+		body["kind"] = u.Kind
+	}
+	answer, err := u.write(ctx, c, call{method: http.MethodPost, path: "/v1/users", query: u.query(), body: body})
+	if err != nil {
+		return err
+	}
+	return t.show(answer, userColumns)
+}
+
+type userList struct {
+	connection
+	tenancy
+	paging
+	Name string `help:"Only the user of this name."`
+}
+
+func (u *userList) Run(ctx context.Context, t *terminal) error {
+	c, err := u.client(t)
+	if err != nil {
+		return err
+	}
+	q := u.query()
+	set(q, "name", u.Name)
+	return u.list(ctx, t, c, "/v1/users", q, userColumns)
+}
+
+type userShow struct {
+	connection
+	tenancy
+	User string `arg:"" help:"The user's ID or name."`
+}
+
+func (u *userShow) Run(ctx context.Context, t *terminal) error {
+	c, err := u.client(t)
+	if err != nil {
+		return err
+	}
+	id, err := c.userID(ctx, u.tenancy, u.User)
+	if err != nil {
+		return err
+	}
+	answer, err := c.read(ctx, userPath(id), u.query())
+	if err != nil {
+		return err
+	}
+	return t.show(answer, userColumns)
+}
+
+type userChange struct {
+	connection
+	writing
+	tenancy
+	User   string  `arg:"" help:"The user's ID or name."`
+	Name   *string `help:"The new name."`
+	Role   *string `placeholder:"ROLE" predictor:"roles" help:"The new role."`
+	Grants *string `placeholder:"GRANT,..." help:"All that the user is to have, e.g. manage-own-keys; empty takes all away."`
+}
+
+func (u *userChange) Run(ctx context.Context, t *terminal) error {
+	c, err := u.client(t)
+	if err != nil {
+		return err
+	}
+	body := u.body()
+	if len(body) == 0 {
+		return usage("there is nothing to change: give --name, --role or --grants")
+	}
+	id, err := c.userID(ctx, u.tenancy, u.User)
+	if err != nil {
+		return err
+	}
+	answer, err := u.write(ctx, c, call{method: http.MethodPatch, path: userPath(id), query: u.query(), body: body})
+	if err != nil {
+		return err
+	}
+	return t.show(answer, userColumns)
+}
+
+func (u *userChange) body() map[string]any {
+	body := map[string]any{}
+	if u.Name != nil {
+		body["name"] = *u.Name
+	}
+	if u.Role != nil {
+		body["role"] = *u.Role
+	}
+	if u.Grants != nil {
+		body["grants"] = splitGrants(*u.Grants)
+	}
+	return body
+}
+
+func splitGrants(text string) []string {
+	grants := []string{}
+	for part := range strings.SplitSeq(text, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			grants = append(grants, part)
+		}
+	}
+	return grants
+}
+
+type userRemove struct {
+	connection
+	writing
+	asking
+	tenancy
+	User string `arg:"" help:"The user's ID or name."`
+}
+
+func (u *userRemove) Run(ctx context.Context, t *terminal) error {
+	c, err := u.client(t)
+	if err != nil {
+		return err
+	}
+	id, err := c.userID(ctx, u.tenancy, u.User)
+	if err != nil {
+		return err
+	}
+	if !u.Yes {
+		if err := u.confirm(ctx, t, c, id); err != nil {
+			return err
+		}
+	}
+	if _, err := u.write(ctx, c, call{method: http.MethodDelete, path: userPath(id), query: u.query()}); err != nil {
+		return err
+	}
+	return t.show([]byte(`{"user_id":"`+id+`","removed":true}`), []column{{"REMOVED USER", "user_id"}})
+}
+
+// confirm asks as the policy asks before a key is deleted.
+func (u *userRemove) confirm(ctx context.Context, t *terminal, c *client, id string) error {
+	account := u.Account
+	if account == "" {
+		account = c.credentials.AccountID
+	}
+	ask, err := c.confirmations(ctx, account)
+	if err != nil {
+		return err
+	}
+	return question{deed: "Remove the user " + id, id: id, how: ask.Delete}.put(t)
+}
+
+func userPath(id string) string { return "/v1/users/" + url.PathEscape(id) }
+
+var userIDForm = regexp.MustCompile(`^[1-9][0-9]{17}$`)
+
+// userID is the user that a command names by ID or by name.
+func (c *client) userID(ctx context.Context, a tenancy, user string) (string, error) {
+	if userIDForm.MatchString(user) {
+		return user, nil
+	}
+	q := a.query()
+	q.Set("name", user)
+	var found struct {
+		Items []struct {
+			UserID string `json:"user_id"`
+		} `json:"items"`
+	}
+	if err := c.readInto(ctx, "/v1/users", q, &found); err != nil {
+		return "", err
+	}
+	if len(found.Items) == 0 {
+		return "", fail(exitNotFound, "user.not_found", "there is no user %q in the account; give an ID of 18 digits or a name", user)
+	}
+	return found.Items[0].UserID, nil
+}

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"encoding/json"
+	"runtime"
+	"runtime/debug"
+)
+
+// version is set by the linker; a build without it names its module's.
+var version = moduleVersion()
+
+func moduleVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "unknown"
+	}
+	return info.Main.Version
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run(t *terminal) error {
+	if !t.json {
+		return t.write([]byte("keyledger " + version + "\n"))
+	}
+	document, err := json.Marshal(map[string]string{
+		"version": version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
+	})
+	if err != nil {
+		return err
+	}
+	return t.writeJSON(document)
+}

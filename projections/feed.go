@@ -1,0 +1,135 @@
+package projections
+
+import (
+	"context"
+	"iter"
+	"sync"
+
+	"github.com/keyledger/keyledger/events"
+)
+
+// An item is a message, decoded ahead of being applied. If it cannot be
+// decoded, err says why.
+type item struct {
+	position events.Position
+	record   events.Record
+	err      error
+	bytes    int // of the message
+}
+
+// Bounds of what is decoded ahead, and so of one batch.
+const (
+	maxItems = 1000
+	maxBytes = 4 << 20
+)
+
+// A feed reads messages and decodes them on a goroutine of its own. It is a
+// bounded queue that is emptied as a whole: whoever applies takes all there is, so that
+// batches grow with the load and one message alone is applied at once.
+type feed struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	mu    sync.Mutex
+	items []item
+	bytes int
+	ended bool
+	err   error
+	ready chan struct{} // holds one token when there may be something to take
+	room  chan struct{} // holds one token when there may be room again
+}
+
+// newFeed begins to read the messages after a position.
+func newFeed(ctx context.Context, after events.Position, read func(context.Context, events.Position) iter.Seq2[events.Message, error]) *feed {
+	ctx, cancel := context.WithCancel(ctx)
+	f := &feed{ctx: ctx, cancel: cancel, done: make(chan struct{}), ready: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+	go f.run(read(ctx, after))
+	return f
+}
+
+// stop ends the feed and waits for its goroutine.
+func (f *feed) stop() {
+	f.cancel()
+	<-f.done
+}
+
+func (f *feed) run(messages iter.Seq2[events.Message, error]) {
+	defer close(f.done)
+	for m, err := range messages {
+		if err != nil {
+			f.end(err)
+			return
+		}
+		if !f.push(decode(m)) {
+			return
+		}
+	}
+	f.end(nil)
+}
+
+func decode(m events.Message) item {
+	r, err := events.Decode(m)
+	return item{position: m.Position, record: r, err: err, bytes: len(m.Data)}
+}
+
+func (f *feed) end(err error) {
+	f.mu.Lock()
+	f.ended, f.err = true, err
+	f.mu.Unlock()
+	signal(f.ready)
+}
+
+// push adds an item, when there is room. It is false if the feed was stopped.
+func (f *feed) push(it item) bool {
+	for {
+		f.mu.Lock()
+		if len(f.items) == 0 || len(f.items) < maxItems && f.bytes+it.bytes <= maxBytes {
+			f.items = append(f.items, it)
+			f.bytes += it.bytes
+			f.mu.Unlock()
+			signal(f.ready)
+			return true
+		}
+		f.mu.Unlock()
+		select {
+		case <-f.room:
+		case <-f.ctx.Done():
+			return false
+		}
+	}
+}
+
+// take is everything there is, when there is something. The slice it returned
+// before is used again. It returns nil at the end, with the error that the log ended
+// with, if any.
+func (f *feed) take(spare []item) ([]item, error) {
+	clear(spare)
+	for {
+		f.mu.Lock()
+		if len(f.items) > 0 {
+			items := f.items
+			f.items, f.bytes = spare[:0], 0
+			f.mu.Unlock()
+			signal(f.room)
+			return items, nil
+		}
+		ended, err := f.ended, f.err
+		f.mu.Unlock()
+		if ended {
+			return nil, err
+		}
+		select {
+		case <-f.ready:
+		case <-f.ctx.Done():
+			return nil, nil
+		}
+	}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,96 @@
+package projections
+
+import (
+	"fmt"
+
+	"github.com/keyledger/keyledger/events"
+)
+
+// A member is a projection as the runner has it. The lane that it is in owns
+// it; what others may see is the shown part, under Runner.mu.
+type member struct {
+	standing
+	projection Projection
+	name       string
+	want       int // the version of the projection's code
+	critical   bool
+	tables     []TableID
+	owns       [256]bool
+	of         *member // whose place this rebuild is to take; nil unless it is one
+
+	shown    standing
+	building *member // its rebuild, if one is under way
+}
+
+func newMembers(parts []Part) ([]*member, error) {
+	names, tables := map[string]bool{"": true, "*": true}, map[TableID]string{tableMeta: "the store"}
+	var out []*member
+	for _, p := range parts {
+		m := newMember(p)
+		if names[m.name] {
+			return nil, fmt.Errorf("projections: the name %q is taken or reserved", m.name)
+		}
+		names[m.name] = true
+		for _, t := range m.tables {
+			if owner, taken := tables[t]; taken {
+				return nil, fmt.Errorf("projections: the table %s of %s belongs to %s", t, m.name, owner)
+			}
+			tables[t] = m.name
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+func newMember(p Part) *member {
+	m := &member{projection: p.Projection, name: p.Projection.Name(), want: p.Projection.Version(), critical: p.Critical, tables: p.Projection.Tables()}
+	m.standing = standing{version: m.want, generation: firstGeneration}
+	for _, t := range m.tables {
+		m.owns[t] = true
+	}
+	return m
+}
+
+// stale says that the rows were written by another version of the projection:
+// they answer until the rebuild is done, and nothing is added to them.
+func (m *member) stale() bool { return m.version != m.want }
+
+func (m *member) show() { m.shown = m.standing }
+
+// shadow is a rebuild of m, in the next generation, from the first record.
+func (m *member) shadow() *member {
+	s := *m
+	s.of, s.building = m, nil
+	s.standing = standing{version: m.want, generation: nextGeneration(m.generation)}
+	s.show()
+	return &s
+}
+
+// fold lets m fold an item in.
+func (m *member) fold(b *Batch, it *item) error {
+	if it.err != nil {
+		return it.err
+	}
+	b.enter(m)
+	err := m.apply(b, it.record)
+	if err == nil {
+		err = b.err
+	}
+	if err != nil {
+		b.takeBack()
+		return err
+	}
+	b.keep()
+	return nil
+}
+
+// apply turns a panic into an error: a fold that cannot cope with a record
+// stops there and lets the others go on.
+func (m *member) apply(b *Batch, r events.Record) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return m.projection.Apply(b, r)
+}

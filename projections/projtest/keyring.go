@@ -1,0 +1,72 @@
+package projtest
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/keyledger/keyledger/events"
+)
+
+// keyring lets something happen to a user's keys.
+func (h *History) keyring(u *user) (events.Subject, []events.Event) {
+	s := events.KeyringSubject(u.account.id, u.id)
+	if len(u.keys) == 0 || len(u.keys) < h.MaxKeys && h.rand.IntN(3) == 0 {
+		return s, h.create(u)
+	}
+	i := h.rand.IntN(len(u.keys))
+	k := u.keys[i]
+	if h.rand.IntN(12) == 0 {
+		return s, []events.Event{events.KeyDescribed{Key: k.id, Description: fmt.Sprintf("for job %d", h.rand.IntN(9))}}
+	}
+	switch k.status {
+	case "active":
+		k.status = "disabled"
+		return s, []events.Event{events.KeyDisabled{Key: k.id, Reason: []string{"", "leaked"}[h.rand.IntN(2)]}}
+	case "disabled":
+		if h.rand.IntN(2) == 0 {
+			k.status = "active"
+			return s, []events.Event{events.KeyEnabled{Key: k.id}}
+		}
+		k.status, k.purge = "deleted", h.now.Add(time.Duration(h.rand.IntN(100))*time.Hour)
+		return s, []events.Event{events.KeyDeleted{Key: k.id, PurgeAt: k.purge, Warnings: []string{"idle"}[:h.rand.IntN(2)]}}
+	}
+	if h.rand.IntN(3) == 0 {
+		k.status = "disabled"
+		return s, []events.Event{events.KeyRestored{Key: k.id}}
+	}
+	u.keys = slices.Delete(u.keys, i, i+1)
+	return s, []events.Event{events.KeyPurged{Key: k.id, Cause: events.CauseRetention}}
+}
+
+// create makes a key, and once in a while two in one decision.
+func (h *History) create(u *user) []events.Event {
+	decided := []events.Event{h.newKey(u)}
+	if h.rand.IntN(30) == 0 {
+		decided = append(decided, h.newKey(u))
+	}
+	return decided
+}
+
+const base32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+func (h *History) newKey(u *user) events.KeyCreated {
+	id := []byte("KLAK0000000000000000")
+	for i, n := len(id)-1, h.rand.Uint64(); i >= 8; i, n = i-1, n>>5 {
+		id[i] = base32[n&31]
+	}
+	k := &key{id: events.AccessKeyID(id), status: "active"}
+	u.keys = append(u.keys, k)
+	return events.KeyCreated{
+		Key: k.id, Cause: events.CauseRequested, Description: []string{"", "build server"}[h.rand.IntN(2)],
+		Sealed: events.Sealed{Layout: 1, Version: 1, Epoch: 1, Ciphertext: h.noise(80), WrappedKey: h.noise(72)},
+	}
+}
+
+func (h *History) noise(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(h.rand.Uint32())
+	}
+	return b
+}

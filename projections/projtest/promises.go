@@ -1,0 +1,133 @@
+package projtest
+
+import (
+	"context"
+	"iter"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/projections"
+)
+
+// batchSizes waits for what was delivered at random moments, and after every
+// message in one round, so that batches are of every size.
+func batchSizes(t *testing.T, parts func() []projections.Part, story []events.Message, want []string) {
+	for seed := range uint64(3) {
+		lots := rand.New(rand.NewPCG(seed, 1))
+		log := NewLog()
+		s := Start(t, vfs.NewMem(), log, parts())
+		for i, m := range story {
+			log.Append(m)
+			if seed == 0 || lots.IntN(20) == 0 {
+				s.WaitFor(story[i].Position)
+			}
+		}
+		s.WaitLast()
+		Same(t, Dump(s.Store, s.parts), want)
+		if err := s.Stop(); err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+		}
+	}
+}
+
+// again delivers messages from before the position that was asked for, and
+// every one twice.
+type again struct{ *Log }
+
+func (l again) Follow(ctx context.Context, after events.Position) iter.Seq2[events.Message, error] {
+	after -= min(after, 20)
+	return func(yield func(events.Message, error) bool) {
+		for m, err := range l.Log.Follow(ctx, after) {
+			if !yield(m, err) || !yield(m, err) {
+				return
+			}
+		}
+	}
+}
+
+func twice(t *testing.T, parts func() []projections.Part, story []events.Message, want []string) {
+	fs := vfs.NewMem()
+	half := Start(t, fs, again{NewLog(story[:len(story)/2]...)}, parts())
+	half.WaitLast()
+	if err := half.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	whole := Start(t, fs, again{NewLog(story...)}, parts())
+	whole.WaitLast()
+	Same(t, Dump(whole.Store, whole.parts), want)
+}
+
+// rebuilt rebuilds each projection while the second half of the story happens.
+func rebuilt(t *testing.T, parts func() []projections.Part, story []events.Message, want []string) {
+	half := len(story) / 2
+	log := NewLog(story[:half]...)
+	s := Start(t, vfs.NewMem(), log, parts())
+	s.WaitLast()
+	var wg sync.WaitGroup
+	for _, p := range s.parts {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			if err := s.Runner.Rebuild(context.Background(), p.Projection.Name()); err != nil {
+				t.Errorf("rebuild %s: %v", p.Projection.Name(), err)
+			}
+		}()
+	}
+	for _, m := range story[half:] {
+		log.Append(m)
+	}
+	wg.Wait()
+	s.WaitLast()
+	Same(t, Dump(s.Store, s.parts), want)
+}
+
+// crashes lets the machine or the process fail at random moments, again and
+// again until the story is told.
+func crashes(t *testing.T, parts func() []projections.Part, story []events.Message, want []string) {
+	seeds := uint64(20)
+	if testing.Short() {
+		seeds = 3
+	}
+	for seed := range seeds {
+		crashing(t, seed, parts, story, want)
+	}
+}
+
+func crashing(t *testing.T, seed uint64, parts func() []projections.Part, story []events.Message, want []string) {
+	lots := rand.New(rand.NewPCG(seed, 2))
+	fs := vfs.NewCrashableMem()
+	for range 4 {
+		at := story[lots.IntN(len(story))].Position
+		keep := []int{0, 100, lots.IntN(101)}[lots.IntN(3)] // 100: the process fails, not the machine
+		fs = crashAt(t, fs, parts(), story, at, vfs.CrashCloneCfg{UnsyncedDataPercent: keep, RNG: lots})
+	}
+	s := Start(t, fs, NewLog(story...), parts())
+	s.WaitLast()
+	Same(t, Dump(s.Store, s.parts), want)
+	if err := s.Stop(); err != nil || t.Failed() {
+		t.Fatalf("seed %d: %v", seed, err)
+	}
+}
+
+// crashAt runs until a message is delivered, or all is applied, and is what the disk holds then.
+func crashAt(t *testing.T, fs *vfs.MemFS, parts []projections.Part, story []events.Message, at events.Position, how vfs.CrashCloneCfg) *vfs.MemFS {
+	crashed := make(chan *vfs.MemFS, 1)
+	log := NewLog(story...)
+	log.OnDeliver(func(p events.Position) {
+		if p == at {
+			crashed <- fs.CrashClone(how)
+		}
+	})
+	s := Start(t, fs, log, parts)
+	s.WaitLast()
+	_ = s.Stop()
+	select {
+	case clone := <-crashed:
+		return clone
+	default:
+		return fs.CrashClone(how)
+	}
+}

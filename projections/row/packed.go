@@ -1,0 +1,117 @@
+package row
+
+import (
+	"encoding/hex"
+)
+
+// Forms of strings that are usually random bytes in disguise.
+const (
+	asText  = 0 // as AppendString writes it
+	asBytes = 1 // the bytes themselves
+)
+
+// AppendUUID appends s, in 17 bytes if it is a UUID in canonical lower case.
+// It has no order.
+func AppendUUID[S ~string](dst []byte, s S) []byte {
+	var b [16]byte
+	if !uuid(&b, string(s)) {
+		return AppendString(append(dst, asText), s)
+	}
+	return append(append(dst, asBytes), b[:]...)
+}
+
+// AppendDigest appends s, in 33 bytes if it is a SHA-256 in lower-case hex. It
+// has no order.
+func AppendDigest(dst []byte, s string) []byte {
+	if len(s) == 64 && lowerHex(s) {
+		out, err := hex.AppendDecode(append(dst, asBytes), []byte(s))
+		if err == nil {
+			return out
+		}
+	}
+	return AppendString(append(dst, asText), s)
+}
+
+// UUID reads what AppendUUID wrote.
+func (p *Parser) UUID() string {
+	if p.form() == asText {
+		s := p.Str()
+		if uuid(new([16]byte), s) {
+			p.fail("a UUID in the form of text")
+		}
+		return s
+	}
+	b := p.next(16)
+	if b == nil {
+		return ""
+	}
+	out := make([]byte, 36)
+	hex.Encode(out[0:8], b[0:4])
+	hex.Encode(out[9:13], b[4:6])
+	hex.Encode(out[14:18], b[6:8])
+	hex.Encode(out[19:23], b[8:10])
+	hex.Encode(out[24:36], b[10:16])
+	out[8], out[13], out[18], out[23] = '-', '-', '-', '-'
+	return string(out)
+}
+
+// Digest reads what AppendDigest wrote.
+func (p *Parser) Digest() string {
+	if p.form() == asText {
+		s := p.Str()
+		if len(s) == 64 && lowerHex(s) {
+			p.fail("a digest in the form of text")
+		}
+		return s
+	}
+	return hex.EncodeToString(p.next(32))
+}
+
+func lowerHex(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// uuid reads a canonical UUID.
+func uuid(b *[16]byte, s string) bool {
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return false
+	}
+	at := 0
+	for i := 0; i < 36; {
+		if s[i] == '-' && (i == 8 || i == 13 || i == 18 || i == 23) {
+			i++
+			continue
+		}
+		high, ok := nibble(s[i])
+		low, also := nibble(s[i+1])
+		if !ok || !also {
+			return false
+		}
+		b[at] = high<<4 | low
+		at, i = at+1, i+2
+	}
+	return true
+}
+
+func nibble(c byte) (byte, bool) {
+	switch {
+	case c >= '0' && c <= '9':
+		return c - '0', true
+	case c >= 'a' && c <= 'f':
+		return c - 'a' + 10, true
+	}
+	return 0, false
+}
+
+func (p *Parser) form() byte {
+	f := p.Byte()
+	if f > asBytes {
+		p.fail("no such form of string")
+	}
+	return f
+}

@@ -1,0 +1,251 @@
+package journal
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/events/logtest"
+)
+
+// TestAnswersThatNeverCome holds the log to its contract while hardly any
+// acknowledgement is waited for: every append has to find out what became of it.
+func TestAnswersThatNeverCome(t *testing.T) {
+	for _, timeout := range []time.Duration{time.Nanosecond, 200 * time.Microsecond, 4 * time.Millisecond} {
+		t.Run(timeout.String(), func(t *testing.T) {
+			logtest.Run(t, func(t *testing.T) events.Log {
+				c := testConfig(t.TempDir())
+				c.Timeout = timeout
+				return opened(t, c)
+			})
+		})
+	}
+}
+
+// TestBatch writes one atomic batch and reads back where each message came to lie.
+func TestBatch(t *testing.T) {
+	j := opened(t, testConfig(t.TempDir()))
+	filled(t, j, 3)
+	entries := make([]*entry, batchMessages)
+	for i := range entries {
+		entries[i] = entryOf(t, logtest.Decision(logtest.Keyring(100+i), 0))
+		entries[i].done = make(chan outcome, 1)
+	}
+	j.group.commit(entries)
+	for i, e := range entries {
+		out := <-e.done
+		if want := events.Position(3 + i + 1); out.err != nil || out.position != want {
+			t.Fatalf("entry %d: got %d, %v, want %d", i, out.position, out.err, want)
+		}
+		if m, err := j.At(t.Context(), out.position); err != nil || !e.wrote(m) {
+			t.Fatalf("position %d: got %s, %v, want entry %d", out.position, m.Subject, err, i)
+		}
+	}
+}
+
+// TestBatchRefused has one message of a batch in conflict and one written
+// before: neither keeps the others out.
+func TestBatchRefused(t *testing.T) {
+	j := opened(t, testConfig(t.TempDir()))
+	before := logtest.Decision(logtest.Keyring(0), 0)
+	if _, err := j.Append(t.Context(), before); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Append(t.Context(), logtest.Decision(logtest.Keyring(1), 0)); err != nil {
+		t.Fatal(err)
+	}
+	decisions := []events.Decision{before, logtest.Decision(logtest.Keyring(1), 0), logtest.Decision(logtest.Keyring(2), 0), logtest.Decision(logtest.Keyring(3), 0)}
+	var entries []*entry
+	for _, d := range decisions {
+		e := entryOf(t, d)
+		e.done = make(chan outcome, 1)
+		entries = append(entries, e)
+	}
+	j.group.commit(entries)
+	if out := <-entries[0].done; out.err != nil || out.position != 1 {
+		t.Errorf("the repeat: got %d, %v, want 1", out.position, out.err)
+	}
+	var conflict *events.ConflictError
+	if out := <-entries[1].done; !errors.As(out.err, &conflict) || conflict.Last != 2 {
+		t.Errorf("the stale one: got %v, want a conflict at 2", out.err)
+	}
+	for _, e := range entries[2:] {
+		if out := <-e.done; out.err != nil || out.position < 3 || out.position > 4 {
+			t.Errorf("a sound one: got %d, %v, want 3 or 4", out.position, out.err)
+		}
+	}
+	if last, err := j.Last(t.Context()); err != nil || last != 4 {
+		t.Errorf("last: got %d, %v, want 4", last, err)
+	}
+}
+
+// TestBatchTakesOnePerSubject has the second of a subject wait for the next batch.
+func TestBatchTakesOnePerSubject(t *testing.T) {
+	g := newGroup(nil)
+	for i := range 30 {
+		g.waiting = append(g.waiting, entryOf(t, logtest.Decision(logtest.Keyring(i%10), 0)))
+	}
+	for round := range 3 {
+		taken := g.take()
+		if len(taken) != 10 {
+			t.Fatalf("round %d: got %d entries, want 10", round, len(taken))
+		}
+		for i, e := range taken {
+			if want := logtest.Keyring(i).String(); e.subject != want {
+				t.Errorf("round %d, entry %d: got %s, want %s", round, i, e.subject, want)
+			}
+		}
+	}
+	if taken := g.take(); len(taken) != 0 || g.committing {
+		t.Errorf("in the end: got %d entries, committing %v", len(taken), g.committing)
+	}
+}
+
+func TestBatchIsBounded(t *testing.T) {
+	g := newGroup(nil)
+	for i := range batchMessages + 1 {
+		g.waiting = append(g.waiting, &entry{subject: logtest.Keyring(i).String(), data: make([]byte, batchBytes/500)})
+	}
+	if taken := g.take(); len(taken) != 500 {
+		t.Errorf("by bytes: got %d entries, want 500", len(taken))
+	}
+	for _, e := range g.waiting {
+		e.data = nil
+	}
+	g.waiting = append(g.waiting, make([]*entry, 0)...)
+	for i := range batchMessages {
+		g.waiting = append(g.waiting, &entry{subject: logtest.Keyring(5000 + i).String()})
+	}
+	if taken := g.take(); len(taken) != batchMessages {
+		t.Errorf("by number: got %d entries, want %d", len(taken), batchMessages)
+	}
+}
+
+// TestServerLimit has JetStream refuse for want of room of its own.
+func TestServerLimit(t *testing.T) {
+	c := testConfig(t.TempDir())
+	c.maxStore = 64 << 10
+	j := opened(t, c)
+	var off *events.UnavailableError
+	for i := range 1000 {
+		d := logtest.Decision(logtest.Keyring(i), 0)
+		_, err := j.Append(t.Context(), d)
+		if err == nil {
+			continue
+		}
+		if !errors.As(err, &off) {
+			t.Fatalf("append %d: got %v, want an UnavailableError", i, err)
+		}
+		if last, err := j.Last(t.Context()); err != nil || int(last) != i {
+			t.Errorf("last: got %d, %v, want %d", last, err, i)
+		}
+		return
+	}
+	t.Error("the limit was never reached")
+}
+
+func TestTooLarge(t *testing.T) {
+	j := opened(t, testConfig(t.TempDir()))
+	d := logtest.Decision(logtest.Keyring(1), 0)
+	d.Events[0].Event = events.KeyDisabled{Key: "KLAK0000000000000001", Reason: noise(1, 1<<20)}
+	if _, err := j.Append(t.Context(), d); err == nil || errors.Is(err, events.ErrUncertain) || !strings.Contains(err.Error(), "holds at most") {
+		t.Errorf("append of more than a MiB: got %v, want an error that is certain", err)
+	}
+}
+
+func TestClosed(t *testing.T) {
+	j := opened(t, testConfig(t.TempDir()))
+	filled(t, j, 3)
+	var followed error
+	var all sync.WaitGroup
+	waiting := make(chan bool)
+	all.Go(func() {
+		for m, err := range j.Follow(t.Context(), 0) {
+			if followed = err; m.Position == 3 {
+				close(waiting)
+			}
+		}
+	})
+	<-waiting
+	closed(t, j)
+	all.Wait()
+	if !errors.Is(followed, errClosed) {
+		t.Errorf("follow: got %v, want %v", followed, errClosed)
+	}
+	if _, err := j.Append(t.Context(), logtest.Decision(logtest.Keyring(9), 0)); !errors.Is(err, events.ErrUncertain) {
+		t.Errorf("append: got %v, want ErrUncertain", err)
+	}
+	if err := j.Close(); err != nil {
+		t.Errorf("close again: %v", err)
+	}
+}
+
+// TestRestarts has the server die under writers and a follower, again and again.
+func TestRestarts(t *testing.T) {
+	j := opened(t, testConfig(t.TempDir()))
+	w := startWriters(t, j, 40)
+	var all sync.WaitGroup
+	var seen events.Position
+	all.Go(func() {
+		for m, err := range j.Follow(t.Context(), 0) {
+			if err != nil {
+				if !errors.Is(err, errClosed) {
+					t.Errorf("follow: %v", err)
+				}
+				return
+			}
+			if m.Position != seen+1 {
+				t.Errorf("follow: got position %d after %d", m.Position, seen)
+			}
+			seen = m.Position
+		}
+	})
+	for range 5 {
+		w.reach(w.count() + 100)
+		j.watch.revive()
+	}
+	w.reach(w.count() + 100)
+	w.stop()
+	if err := j.Check(t.Context(), nil); err != nil {
+		t.Errorf("check: %v", err)
+	}
+	w.verify(j)
+	last, err := j.Last(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// one more than there is tells the follower that it has seen the last
+	if _, err := j.Append(t.Context(), logtest.Decision(logtest.Keyring(99), 0)); err != nil {
+		t.Fatal(err)
+	}
+	for m, err := range j.Follow(t.Context(), last) {
+		if err != nil || m.Position != last+1 {
+			t.Errorf("follow after %d: got %d, %v", last, m.Position, err)
+		}
+		break
+	}
+	closed(t, j)
+	all.Wait()
+	if seen < last {
+		t.Errorf("the follower came to position %d, want at least %d", seen, last)
+	}
+}
+
+// TestRestartFindsALostTail has a server come back with less than was answered for.
+func TestRestartFindsALostTail(t *testing.T) {
+	j := opened(t, testConfig(t.TempDir()))
+	filled(t, j, 5)
+	j.answered(6)
+	j.watch.revive()
+	h := j.Health()
+	if h.Fault == nil || h.Fault.Guard != GuardTail || h.Writable || h.Whole() {
+		t.Errorf("health: got %+v, want a fault of guard %q", h, GuardTail)
+	}
+	var off *events.UnavailableError
+	if _, err := j.Append(t.Context(), logtest.Decision(logtest.Keyring(9), 0)); !errors.As(err, &off) {
+		t.Errorf("append: got %v, want an UnavailableError", err)
+	}
+}

@@ -1,0 +1,141 @@
+package journal
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/events/logtest"
+)
+
+// smuggle writes a message as no append would: past the expectations, or not
+// even readable.
+func smuggle(t *testing.T, j *Journal, s events.Subject, data []byte, header nats.Header) {
+	t.Helper()
+	m, err := j.write.RequestMsgWithContext(t.Context(), &nats.Msg{Subject: s.String(), Data: data, Header: header})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readAck(m); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// meddled is a log of eight messages of which 3, 5 and 6 are wrong.
+func meddled(t *testing.T, c Config) *Journal {
+	t.Helper()
+	j := opened(t, c)
+	filled(t, j, 2)
+	data, err := events.Encode(logtest.Decision(logtest.Keyring(0), 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	smuggle(t, j, logtest.Keyring(7), []byte("?"), nats.Header{headerExpected: {"0"}})
+	if _, err := j.Append(t.Context(), logtest.Decision(logtest.Keyring(8), 0)); err != nil {
+		t.Fatal(err)
+	}
+	smuggle(t, j, logtest.Keyring(0), data, nil)
+	smuggle(t, j, logtest.Keyring(0), data, nats.Header{"Nats-Expected-Last-Subject-Sequence-Subject": {"ledger.none"}, headerExpected: {"0"}})
+	for i, after := range []events.Position{0, 7} {
+		if p, err := j.Append(t.Context(), logtest.Decision(logtest.Keyring(9), after)); err != nil || p != events.Position(7+i) {
+			t.Fatal(p, err)
+		}
+	}
+	return j
+}
+
+func wantFindings(t *testing.T, err error) {
+	t.Helper()
+	var poisoned *events.PoisonedError
+	if !errors.As(err, &poisoned) || poisoned.Position != 3 {
+		t.Errorf("got %v, want position 3 poisoned", err)
+	}
+	for _, want := range []string{
+		"the message at position 5 does not say which one of its subject it follows",
+		"the message at position 6 says that it follows position 0 of " + logtest.Keyring(0).String() + ", but the one before it is at",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want it to say %q", err, want)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	j := meddled(t, testConfig(t.TempDir()))
+	var done, total events.Position
+	err := j.Check(t.Context(), func(d, t events.Position) { done, total = d, t })
+	wantFindings(t, err)
+	if n := strings.Count(err.Error(), "\n") + 1; n != 3 {
+		t.Errorf("findings: got %d, want 3:\n%v", n, err)
+	}
+	if done != 8 || total != 8 {
+		t.Errorf("progress: got %d of %d, want 8 of 8", done, total)
+	}
+}
+
+func TestScan(t *testing.T) {
+	told := make(chan Finding, 100)
+	c := testConfig(t.TempDir())
+	c.Scan = Scan{Rate: 1000, Every: 20 * time.Millisecond, Found: func(f Finding) { told <- f }}
+	j := meddled(t, c)
+	waitFor(t, "two rounds", func() bool { return j.Health().Scan.Rounds > 2 })
+	h := j.Health()
+	if h.Whole() || len(h.Scan.Found) < 3 || h.Scan.Finished.IsZero() {
+		t.Errorf("health: got %+v, want three findings", h.Scan)
+	}
+	var errs []error
+	for range 3 {
+		errs = append(errs, (<-told).Err)
+	}
+	_ = errs
+	closed(t, j)
+}
+
+// TestScanResumes begins where an earlier one stopped, and still holds the rest
+// to what lies before.
+func TestScanResumes(t *testing.T) {
+	j := meddled(t, testConfig(t.TempDir()))
+	for from, want := range map[events.Position]int{0: 3, 2: 3, 3: 2, 4: 2, 5: 1, 6: 0, 7: 0, 8: 0} {
+		n := 0
+		for f, err := range newAudit(j, from).through(t.Context(), 8) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n++; f.Position <= from {
+				t.Errorf("from %d: got a finding at %d", from, f.Position)
+			}
+		}
+		if n != want {
+			t.Errorf("from %d: got %d findings, want %d", from, n, want)
+		}
+	}
+}
+
+func TestScanRemembersWhereItStopped(t *testing.T) {
+	c := testConfig(t.TempDir())
+	j := opened(t, c)
+	filled(t, j, 100)
+	closed(t, j)
+	c.Create = false
+	c.Scan = Scan{Rate: 100} // ten messages at a time
+	j = opened(t, c)
+	waitFor(t, "a part of the log", func() bool { return j.Health().Scan.Position >= 20 })
+	reached := j.Health().Scan.Position
+	closed(t, j)
+	if got := j.scan.resume(); got < reached || got >= 100 {
+		t.Errorf("resume: got position %d, want one from %d and before 100", got, reached)
+	}
+	c.Scan = Scan{Rate: 10000}
+	j = opened(t, c)
+	waitFor(t, "the end of the log", func() bool { return j.Health().Scan.Rounds == 1 })
+	if !j.Health().Whole() {
+		t.Errorf("health: got %+v, want no finding", j.Health().Scan)
+	}
+	if got := j.scan.resume(); got != 0 {
+		t.Errorf("resume after a whole round: got %d, want 0", got)
+	}
+}
