@@ -42,10 +42,9 @@ const (
 	TableAuditByAccount TableID = 0x61 // account, latest first
 	TableAuditBySubject TableID = 0x62 // account and user, latest first
 	TableAuditByActor   TableID = 0x63 // actor, latest first
-	TableAuditByKey     TableID = 0x64 // access key ID, latest first
-	TableAuditByAction  TableID = 0x65 // event name, latest first
-	TableTimes          TableID = 0x66 // running maximum of times
-	TableLatest         TableID = 0x67 // the end of it: one row
+	TableAuditByAction  TableID = 0x64 // name of an event that is not about a key, latest first
+	TableAuditKeyrings  TableID = 0x65 // the keyring of a key, by its ID
+	TableAuditEnd       TableID = 0x66 // the latest time so far and the last position: one row
 )
 
 // tableNames are what operators and tests call the tables.
@@ -58,8 +57,8 @@ var tableNames = map[TableID]string{
 	TableDue: "due", TableDueOf: "due-of", TableClosed: "closed", TableClosedWhen: "closed-when",
 	TableRequests: "requests",
 	TableAudit:    "audit", TableAuditByAccount: "audit-by-account", TableAuditBySubject: "audit-by-subject",
-	TableAuditByActor: "audit-by-actor", TableAuditByKey: "audit-by-key", TableAuditByAction: "audit-by-action",
-	TableTimes: "times", TableLatest: "latest",
+	TableAuditByActor: "audit-by-actor", TableAuditByAction: "audit-by-action",
+	TableAuditKeyrings: "audit-keyrings", TableAuditEnd: "audit-end",
 }
 
 func (id TableID) String() string { return tableNames[id] }

@@ -100,7 +100,7 @@ func confirmClock(s State, now time.Time) ([]events.Event, error) {
 	if err := operatorOnly(s); err != nil {
 		return nil, err
 	}
-	return facts(events.ClockConfirmed{Account: s.ID, Clock: now.UTC().Round(0)})
+	return facts(events.ClockConfirmed{Account: s.ID, Clock: now.UTC()})
 }
 
 func operatorOnly(s State) error {

@@ -18,7 +18,7 @@ const (
 // Decide is what c changes about s at the time now: the events of one decision,
 // none if the facts already hold, or a *aggregate.Refusal.
 func Decide(s State, c Command, now time.Time) ([]events.Event, error) {
-	now = now.UTC().Round(0) // as it will be read back: without a monotonic part
+	now = now.UTC() // as it will be read back: without a zone or a monotonic part
 	switch c := c.(type) {
 	case Create:
 		return create(s, c)

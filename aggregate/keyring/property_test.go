@@ -54,8 +54,9 @@ func (h *history) live(t *rapid.T, c keyring.Command) {
 		h.refused(t, c, es, err)
 		return
 	}
+	inBin := h.ring.Count(keyring.Deleted)
 	for _, e := range throughTheLog(t, es) {
-		h.apply(t, c, e)
+		h.apply(t, c, e, inBin)
 	}
 	again, err := keyring.Decide(h.ring, c, h.now)
 	if err == nil && len(again) > 0 {
@@ -82,7 +83,8 @@ func (h *history) refused(t *rapid.T, c keyring.Command, es []events.Event, err 
 }
 
 // apply is one event further. Bounds hold between the events of a decision too.
-func (h *history) apply(t *rapid.T, c keyring.Command, e events.Event) {
+// inBin is how many keys were in the bin before the decision.
+func (h *history) apply(t *rapid.T, c keyring.Command, e events.Event, inBin int) {
 	was := copied(h.ring)
 	next := keyring.Evolve(h.ring, e)
 	if !reflect.DeepEqual(h.ring, was) {
@@ -93,7 +95,7 @@ func (h *history) apply(t *rapid.T, c keyring.Command, e events.Event) {
 	}
 	bin, capacity := next.Count(keyring.Deleted), h.policy.Recycle.MaxPerUser
 	// A key that passes through the bin on its way out is no key in the bin.
-	if deleted, ok := e.(events.KeyDeleted); ok && capacity > 0 && deleted.PurgeAt.After(h.now) && bin > max(was.Count(keyring.Deleted), capacity) {
+	if deleted, ok := e.(events.KeyDeleted); ok && capacity > 0 && deleted.PurgeAt.After(h.now) && bin > max(inBin, capacity) {
 		t.Fatalf("%#v: %s raises the bin to %d of %d", c, tell(e), bin, capacity)
 	}
 	if purged, ok := e.(events.KeyPurged); ok {

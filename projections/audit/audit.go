@@ -29,41 +29,51 @@ func (projection) Version() int { return 1 }
 func (projection) Tables() []projections.TableID {
 	return []projections.TableID{
 		projections.TableAudit, projections.TableAuditByAccount, projections.TableAuditBySubject, projections.TableAuditByActor,
-		projections.TableAuditByKey, projections.TableAuditByAction, projections.TableTimes, projections.TableLatest,
+		projections.TableAuditByAction, projections.TableAuditKeyrings, projections.TableAuditEnd,
 	}
 }
 
-// Apply writes r down, once, and points to it from every index. It fails on a
+// Apply writes r down, once, and points to it from the indexes. It fails on a
 // record that the codec of events would not write.
 func (projection) Apply(b *projections.Batch, r events.Record) error {
-	public, err := publish(r)
+	w, err := publish(r)
 	if err != nil {
 		return err
 	}
 	at := place{row.Instant(r.Meta.Time), r.Position}
-	records.Put(b, at, public)
+	if w.peak, err = tick(b, at); err != nil {
+		return err
+	}
+	records.Put(b, at, w)
 	byAccount.Put(b, entry[events.AccountID]{r.Subject.Account, at}, projections.None{})
 	bySubject.Put(b, entry[events.Subject]{r.Subject, at}, projections.None{})
 	byActor.Put(b, entry[events.Actor]{r.Meta.Actor, at}, projections.None{})
 	for i := range r.Events {
 		pointTo(b, r.Subject, r.Events[i].Event, at)
 	}
-	return tick(b, at)
+	return nil
 }
 
-// pointTo indexes an event of a record. The same row may be written for
-// several events.
+// pointTo indexes an event of a record. What happens to keys is nearly
+// everything that happens: such events have no index by action, for a scan finds them as
+// fast, and a key is found by way of its keyring.
 func pointTo(b *projections.Batch, s events.Subject, e events.Event, at place) {
+	if created, ok := e.(events.KeyCreated); ok {
+		keyrings.Put(b, created.Key, s)
+	}
 	kind := e.Kind()
+	if !rare(kind) {
+		return
+	}
 	byAction.Put(b, entry[string]{kind, at}, projections.None{})
-	switch {
-	case strings.HasPrefix(kind, "key."):
-		byKey.Put(b, entry[string]{e.About(), at}, projections.None{})
-	case s.User == "" && strings.HasPrefix(kind, "user."):
+	if s.User == "" && strings.HasPrefix(kind, "user.") {
 		// A user's own facts are its account's, but belong to its story.
 		bySubject.Put(b, entry[events.Subject]{events.KeyringSubject(s.Account, events.UserID(e.About())), at}, projections.None{})
 	}
 }
+
+// rare says whether events of a kind are indexed by action.
+func rare(kind string) bool { return !strings.HasPrefix(kind, "key.") }
 
 // An Entry is one event as the audit shows it.
 type Entry struct {

@@ -42,6 +42,10 @@ func List(r projections.Reader, f Filter, cursor string, limit int) (projections
 		return projections.Page[Entry]{}, err
 	}
 	p := page{q: q, after: after, limit: projections.Limit(limit), budget: scanned}
+	f, some, err := f.narrow(r)
+	if err != nil || !some {
+		return projections.Page[Entry]{}, err
+	}
 	for at, err := range f.places(r, after) {
 		if err != nil {
 			return projections.Page[Entry]{}, err
@@ -130,21 +134,33 @@ func (f Filter) matches(r events.Record, e events.Event) bool {
 		(f.Until.IsZero() || r.Meta.Time.Before(f.Until))
 }
 
+// narrow adds the keyring of the key that is asked for; some is false if
+// nothing can match.
+func (f Filter) narrow(r projections.Reader) (_ Filter, some bool, err error) {
+	if f.Key == "" {
+		return f, true, nil
+	}
+	s, found, err := keyrings.Get(r, f.Key)
+	if !found || f.Account != "" && f.Account != s.Account || f.User != "" && f.User != s.User {
+		return f, false, err
+	}
+	f.Account, f.User = s.Account, s.User
+	return f, true, nil
+}
+
 // places are where the records are that may match, newest first, behind after:
 // from the index that is the most selective of those that the filter allows.
 func (f Filter) places(r projections.Reader, after *mark) iter.Seq2[place, error] {
 	g := f.between(after)
 	switch {
-	case f.Key != "":
-		return pointers(r, &byKey, g, string(f.Key))
 	case f.User != "":
 		return pointers(r, &bySubject, g, events.KeyringSubject(f.Account, f.User))
 	case f.Actor != "":
 		return pointers(r, &byActor, g, f.Actor)
+	case f.Action != "" && rare(f.Action):
+		return pointers(r, &byAction, g, f.Action)
 	case f.Account != "":
 		return pointers(r, &byAccount, g, f.Account)
-	case f.Action != "":
-		return pointers(r, &byAction, g, f.Action)
 	}
 	return func(yield func(place, error) bool) {
 		for row, err := range recordPlaces.Scan(r, g) {

@@ -19,6 +19,7 @@ const (
 // log's bytes.
 type written struct {
 	events.Record
+	peak peak
 	data []byte
 }
 
@@ -43,11 +44,11 @@ func publish(r events.Record) (written, error) {
 
 func appendRecord(dst []byte, w written) []byte {
 	if w.data != nil {
-		dst = row.AppendUvarint(append(dst, encoded), uint64(w.Position))
+		dst = row.AppendUvarint(appendPeak(append(dst, encoded), w.peak), uint64(w.Position))
 		dst = row.AppendString(dst, w.Subject.String())
 		return append(dst, w.data...)
 	}
-	dst = row.AppendUvarint(append(dst, compact), uint64(w.Position))
+	dst = row.AppendUvarint(appendPeak(append(dst, compact), w.peak), uint64(w.Position))
 	dst = row.AppendSubject(dst, w.Subject)
 	dst = appendMeta(dst, w.Meta)
 	dst = row.AppendUvarint(dst, uint64(len(w.Events)))
@@ -61,7 +62,7 @@ func appendRecord(dst []byte, w written) []byte {
 func parseRecord(b []byte) (written, error) {
 	p := row.Parse(b)
 	form := p.Version(compact, encoded)
-	w := written{Record: events.Record{Position: events.Position(p.Uvarint())}}
+	w := written{peak: parsePeak(&p), Record: events.Record{Position: events.Position(p.Uvarint())}}
 	if form == encoded {
 		return parseEncoded(w, &p)
 	}

@@ -57,6 +57,17 @@ var (
 	byAccount = index(projections.TableAuditByAccount, row.AppendAccount, (*row.Parser).Account)
 	bySubject = index(projections.TableAuditBySubject, row.AppendSubject, (*row.Parser).Subject)
 	byActor   = index(projections.TableAuditByActor, row.AppendActor, (*row.Parser).Actor)
-	byKey     = index(projections.TableAuditByKey, row.AppendString[string], (*row.Parser).Str)
 	byAction  = index(projections.TableAuditByAction, row.AppendString[string], (*row.Parser).Str)
 )
+
+// keyrings is where a key's events are.
+var keyrings = projections.Table[events.AccessKeyID, events.Subject]{
+	ID:          projections.TableAuditKeyrings,
+	AppendKey:   func(dst []byte, id events.AccessKeyID) []byte { return append(dst, id...) },
+	ParseKey:    func(b []byte) (events.AccessKeyID, error) { return events.AccessKeyID(b), nil },
+	AppendValue: row.AppendSubject,
+	ParseValue: func(b []byte) (events.Subject, error) {
+		p := row.Parse(b)
+		return p.Subject(), p.Done()
+	},
+}

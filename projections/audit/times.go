@@ -9,26 +9,16 @@ import (
 	"github.com/keyledger/keyledger/projections/row"
 )
 
-// times has a row for every record that is later than all before it: at its
-// time, the position of the record before it, which is the last one of the prefix whose
-// times are all earlier.
-var times = projections.Table[uint64, events.Position]{
-	ID:        projections.TableTimes,
-	AppendKey: row.AppendUint64,
-	ParseKey: func(b []byte) (uint64, error) {
-		p := row.Parse(b)
-		return p.Uint64(), p.Done()
-	},
-	AppendValue: func(dst []byte, p events.Position) []byte { return row.AppendUvarint(dst, uint64(p)) },
-	ParseValue: func(b []byte) (events.Position, error) {
-		p := row.Parse(b)
-		return events.Position(p.Uvarint()), p.Done()
-	},
+// A peak says whether a record is later than all before it, and where the log
+// ended then: that is the end of the prefix whose times are all earlier.
+type peak struct {
+	is     bool
+	before events.Position
 }
 
-// latest has one row: the latest time so far, and the last position.
-var latest = projections.Table[projections.None, place]{
-	ID:        projections.TableLatest,
+// end has one row: the latest time so far, and the last position.
+var end = projections.Table[projections.None, place]{
+	ID:        projections.TableAuditEnd,
 	AppendKey: func(dst []byte, _ projections.None) []byte { return dst },
 	ParseKey: func(b []byte) (projections.None, error) {
 		p := row.Parse(b)
@@ -39,36 +29,53 @@ var latest = projections.Table[projections.None, place]{
 }
 
 // tick brings the running maximum of times up to a record.
-func tick(b *projections.Batch, at place) error {
-	before, some, err := latest.Get(b, projections.None{})
+func tick(b *projections.Batch, at place) (peak, error) {
+	before, some, err := end.Get(b, projections.None{})
 	if err != nil {
-		return err
+		return peak{}, err
 	}
-	now := place{max(before.instant, at.instant), at.position}
-	if !some || at.instant > before.instant {
-		times.Put(b, at.instant, before.position)
-	}
-	latest.Put(b, projections.None{}, now)
-	return nil
+	end.Put(b, projections.None{}, place{max(before.instant, at.instant), at.position})
+	return peak{is: !some || at.instant > before.instant, before: before.position}, nil
 }
 
 // PositionAt is the end of the longest prefix of the log whose times are all
 // at t or before; zero if the first record is later. Use a View to read what was true then.
+// It looks at the records after t up to the first that is later than all before it: one,
+// unless the clock was once ahead.
 func PositionAt(r projections.Reader, t time.Time) (events.Position, error) {
 	if at := row.Instant(t); at < math.MaxUint64 {
-		for next, err := range times.Scan(r, projections.Range{From: row.AppendUint64(nil, at+1)}) {
-			return next.Value, err
+		later := projections.Range{To: row.AppendDescending(nil, at), Backward: true}
+		for row, err := range peaks.Scan(r, later) {
+			if err != nil || row.Value.is {
+				return row.Value.before, err
+			}
 		}
 	}
-	end, _, err := latest.Get(r, projections.None{})
-	return end.position, err
+	last, _, err := end.Get(r, projections.None{})
+	return last.position, err
 }
 
-// LastTime is the latest time of any record; zero if there is none.
-func LastTime(from projections.Getter) (time.Time, error) {
-	end, some, err := latest.Get(from, projections.None{})
-	if err != nil || !some {
-		return time.Time{}, err
+// peaks is records for those who look for peaks only.
+var peaks = projections.Table[place, peak]{
+	ID: projections.TableAudit, AppendKey: appendPlace, ParseKey: parsePlace,
+	ParseValue: func(b []byte) (peak, error) {
+		p := row.Parse(b)
+		p.Version(compact, encoded)
+		return parsePeak(&p), p.Err()
+	},
+}
+
+func appendPeak(dst []byte, p peak) []byte {
+	dst = row.AppendBool(dst, p.is)
+	if !p.is {
+		return dst
 	}
-	return row.InstantTime(end.instant), nil
+	return row.AppendUvarint(dst, uint64(p.before))
+}
+
+func parsePeak(p *row.Parser) peak {
+	if !p.Bool() {
+		return peak{}
+	}
+	return peak{is: true, before: events.Position(p.Uvarint())}
 }

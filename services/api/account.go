@@ -73,7 +73,7 @@ func shownOnce(k ledger.CreatedKey) *string {
 }
 
 type listAccountsInput struct {
-	pageInput
+	PageInput
 	Name string `query:"name" maxLength:"128" doc:"only accounts of this name"`
 }
 

@@ -25,8 +25,8 @@ type eventShape struct {
 func shapeEvent(e Event) eventShape { return eventShape{uint64(e.Position), e.JSON} }
 
 type keyHistoryInput struct {
-	keyPath
-	pageInput
+	KeyPath
+	PageInput
 }
 
 func (s *server) keyHistory(ctx context.Context, in *keyHistoryInput) (*read[list[eventShape]], error) {
@@ -41,8 +41,8 @@ func (s *server) keyHistory(ctx context.Context, in *keyHistoryInput) (*read[lis
 }
 
 type listAuditInput struct {
-	accountInput
-	pageInput
+	AccountInput
+	PageInput
 	Actor  string    `query:"actor" maxLength:"64" doc:"<account>/<user>, or system:<part>"`
 	UserID string    `query:"user_id" pattern:"^[1-9][0-9]{17}$" doc:"only events about this user's keys"`
 	Key    string    `query:"access_key_id" maxLength:"128" doc:"only events about this key"`

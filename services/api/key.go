@@ -26,7 +26,7 @@ func (s *server) keyRoutes(api huma.API) {
 }
 
 type createKeyInput struct {
-	accountInput
+	AccountInput
 	UserID string `path:"user_id" pattern:"^[1-9][0-9]{17}$"`
 	Body   *struct {
 		Description string `json:"description,omitempty" doc:"at most 256 characters on one line"`
@@ -45,7 +45,7 @@ type createdKey struct {
 }
 
 func (s *server) createKey(ctx context.Context, in *createKeyInput) (*written[createdKey], error) {
-	u, err := s.user(ctx, permission.KeyWrite, in.accountInput, in.UserID)
+	u, err := s.user(ctx, permission.KeyWrite, in.AccountInput, in.UserID)
 	if err != nil {
 		return nil, err
 	}
@@ -63,14 +63,14 @@ func (s *server) createKey(ctx context.Context, in *createKeyInput) (*written[cr
 	}}, nil
 }
 
-// asOfInput is a past moment, by time or by position.
-type asOfInput struct {
+// AsOfInput is a past moment, by time or by position.
+type AsOfInput struct {
 	AsOf         time.Time `query:"as_of" doc:"as it was at this time (RFC 3339)"`
 	AsOfPosition uint64    `query:"as_of_position" doc:"as it was at this position of the log"`
 }
 
 // moment is the position asked for; past is false if it is now.
-func (s *server) moment(in asOfInput) (p events.Position, past bool, err error) {
+func (s *server) moment(in AsOfInput) (p events.Position, past bool, err error) {
 	switch {
 	case !in.AsOf.IsZero() && in.AsOfPosition != 0:
 		return 0, false, problem(http.StatusUnprocessableEntity, codeInvalid, "give as_of or as_of_position, not both")
@@ -86,9 +86,9 @@ func (s *server) moment(in asOfInput) (p events.Position, past bool, err error) 
 }
 
 type listUserKeysInput struct {
-	accountInput
-	pageInput
-	asOfInput
+	AccountInput
+	PageInput
+	AsOfInput
 	UserID string `path:"user_id" pattern:"^[1-9][0-9]{17}$"`
 	Status string `query:"status" enum:"active,disabled,deleted,purged" doc:"only keys with this status; all but purged if left out"`
 }
@@ -97,11 +97,11 @@ func (s *server) listUserKeys(ctx context.Context, in *listUserKeysInput) (*read
 	if err := s.reached(ctx, in.MinPosition); err != nil {
 		return nil, err
 	}
-	u, err := s.user(ctx, permission.KeyRead, in.accountInput, in.UserID)
+	u, err := s.user(ctx, permission.KeyRead, in.AccountInput, in.UserID)
 	if err != nil {
 		return nil, err
 	}
-	p, past, err := s.moment(in.asOfInput)
+	p, past, err := s.moment(in.AsOfInput)
 	if err != nil {
 		return nil, err
 	}
@@ -141,8 +141,8 @@ func (s *server) keys(f KeyFilter, p Page) (*read[list[keyShape]], error) {
 }
 
 type listKeysInput struct {
-	accountInput
-	pageInput
+	AccountInput
+	PageInput
 	Status string `query:"status" enum:"active,disabled,deleted,purged" doc:"only keys with this status; all but purged if left out"`
 }
 
@@ -158,8 +158,8 @@ func (s *server) listKeys(ctx context.Context, in *listKeysInput) (*read[list[ke
 }
 
 type listBinInput struct {
-	accountInput
-	pageInput
+	AccountInput
+	PageInput
 	UserID string `query:"user_id" pattern:"^[1-9][0-9]{17}$" doc:"only this user's keys"`
 }
 
@@ -168,7 +168,7 @@ func (s *server) listBin(ctx context.Context, in *listBinInput) (*read[list[keyS
 		return nil, err
 	}
 	if in.UserID != "" {
-		u, err := s.user(ctx, permission.KeyRead, in.accountInput, in.UserID)
+		u, err := s.user(ctx, permission.KeyRead, in.AccountInput, in.UserID)
 		if err != nil {
 			return nil, err
 		}
@@ -181,13 +181,14 @@ func (s *server) listBin(ctx context.Context, in *listBinInput) (*read[list[keyS
 	return s.keys(KeyFilter{Account: a.ID, Statuses: statuses(events.StatusDeleted)}, in.page())
 }
 
-type keyPath struct {
+// KeyPath is the key a request is about.
+type KeyPath struct {
 	AccessKeyID string `path:"access_key_id" minLength:"1" maxLength:"128"`
 }
 
 type showKeyInput struct {
-	keyPath
-	asOfInput
+	KeyPath
+	AsOfInput
 	MinPosition uint64 `query:"min_position" doc:"answer only when this position of the log is known"`
 }
 
@@ -199,7 +200,7 @@ func (s *server) showKey(ctx context.Context, in *showKeyInput) (*read[keyShape]
 	if err != nil {
 		return nil, err
 	}
-	p, past, err := s.moment(in.asOfInput)
+	p, past, err := s.moment(in.AsOfInput)
 	if err != nil {
 		return nil, err
 	}
@@ -237,7 +238,7 @@ func (s *server) key(ctx context.Context, op permission.Operation, id string) (K
 }
 
 type updateKeyInput struct {
-	keyPath
+	KeyPath
 	Body struct {
 		Status      *string `json:"status,omitempty" enum:"active,disabled"`
 		Description *string `json:"description,omitempty" doc:"at most 256 characters on one line; empty removes it"`
@@ -264,19 +265,19 @@ func (s *server) updateKey(ctx context.Context, in *updateKeyInput) (*written[ke
 	})
 }
 
-func (s *server) deleteKey(ctx context.Context, in *keyPath) (*written[keyShape], error) {
+func (s *server) deleteKey(ctx context.Context, in *KeyPath) (*written[keyShape], error) {
 	return s.changeKey(ctx, in.AccessKeyID, func(req ledger.Request, k events.AccessKeyID) (ledger.Outcome, error) {
 		return s.Ledger.DeleteKey(ctx, req, k)
 	})
 }
 
-func (s *server) restoreKey(ctx context.Context, in *keyPath) (*written[keyShape], error) {
+func (s *server) restoreKey(ctx context.Context, in *KeyPath) (*written[keyShape], error) {
 	return s.changeKey(ctx, in.AccessKeyID, func(req ledger.Request, k events.AccessKeyID) (ledger.Outcome, error) {
 		return s.Ledger.RestoreKey(ctx, req, k)
 	})
 }
 
-func (s *server) purgeKey(ctx context.Context, in *keyPath) (*written[keyShape], error) {
+func (s *server) purgeKey(ctx context.Context, in *KeyPath) (*written[keyShape], error) {
 	return s.changeKey(ctx, in.AccessKeyID, func(req ledger.Request, k events.AccessKeyID) (ledger.Outcome, error) {
 		return s.Ledger.PurgeKey(ctx, req, k, events.CauseRequested)
 	})

@@ -7,17 +7,18 @@ import (
 	"github.com/keyledger/keyledger/events"
 )
 
-// pageInput is what every list takes.
-type pageInput struct {
+// PageInput is what every list takes. It is exported for huma alone, which sees no
+// fields in unexported structs; so are the others that inputs embed.
+type PageInput struct {
 	Cursor      string `query:"cursor" maxLength:"1024" doc:"next_cursor of the page before"`
 	Limit       int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"how many at most"`
 	MinPosition uint64 `query:"min_position" doc:"answer only when this position of the log is known"`
 }
 
-func (p pageInput) page() Page { return Page{Cursor: p.Cursor, Limit: p.Limit} }
+func (p PageInput) page() Page { return Page{Cursor: p.Cursor, Limit: p.Limit} }
 
-// accountInput is the account a request is about.
-type accountInput struct {
+// AccountInput is the account a request is about.
+type AccountInput struct {
 	AccountID string `query:"account_id" pattern:"^[1-9][0-9]{11}$" doc:"the account; the caller's own if left out"`
 }
 

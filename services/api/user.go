@@ -25,7 +25,7 @@ func (s *server) userRoutes(api huma.API) {
 }
 
 type addUserInput struct {
-	accountInput
+	AccountInput
 	Body struct {
 		Name string `json:"name" doc:"1 to 64 of A-Z a-z 0-9 + = , . @ _ -"`
 		Kind string `json:"kind,omitempty" doc:"user (if left out) or collaborator"`
@@ -58,8 +58,8 @@ func (s *server) accountID(ctx context.Context, named string) string {
 }
 
 type listUsersInput struct {
-	accountInput
-	pageInput
+	AccountInput
+	PageInput
 	Name string `query:"name" maxLength:"64" doc:"only the user of this name"`
 }
 
@@ -92,7 +92,7 @@ func (s *server) namedUser(a events.AccountID, name string) (*read[list[userShap
 }
 
 type userPath struct {
-	accountInput
+	AccountInput
 	UserID      string `path:"user_id" pattern:"^[1-9][0-9]{17}$"`
 	MinPosition uint64 `query:"min_position" doc:"answer only when this position of the log is known"`
 }
@@ -101,7 +101,7 @@ func (s *server) showUser(ctx context.Context, in *userPath) (*read[userShape], 
 	if err := s.reached(ctx, in.MinPosition); err != nil {
 		return nil, err
 	}
-	u, err := s.user(ctx, permission.UserRead, in.accountInput, in.UserID)
+	u, err := s.user(ctx, permission.UserRead, in.AccountInput, in.UserID)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (s *server) showUser(ctx context.Context, in *userPath) (*read[userShape], 
 }
 
 // user is a user that exists and to whom the caller may do op.
-func (s *server) user(ctx context.Context, op permission.Operation, in accountInput, id string) (User, error) {
+func (s *server) user(ctx context.Context, op permission.Operation, in AccountInput, id string) (User, error) {
 	a, u := events.AccountID(s.accountID(ctx, in.AccountID)), events.UserID(id)
 	unknown := errNoUser(u)
 	if err := allow(ctx, op, permission.Target{Account: a, User: u}, unknown); err != nil {
@@ -127,7 +127,7 @@ func errNoUser(u events.UserID) error {
 }
 
 type changeUserInput struct {
-	accountInput
+	AccountInput
 	UserID string `path:"user_id" pattern:"^[1-9][0-9]{17}$"`
 	Body   struct {
 		Name   *string   `json:"name,omitempty"`
@@ -138,7 +138,7 @@ type changeUserInput struct {
 
 // changeUser makes every change that is asked for in one decision.
 func (s *server) changeUser(ctx context.Context, in *changeUserInput) (*written[userShape], error) {
-	u, err := s.user(ctx, permission.UserWrite, in.accountInput, in.UserID)
+	u, err := s.user(ctx, permission.UserWrite, in.AccountInput, in.UserID)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +155,7 @@ func (s *server) changeUser(ctx context.Context, in *changeUserInput) (*written[
 }
 
 type removeUserInput struct {
-	accountInput
+	AccountInput
 	UserID string `path:"user_id" pattern:"^[1-9][0-9]{17}$"`
 }
 

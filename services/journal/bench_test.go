@@ -3,6 +3,8 @@ package journal
 import (
 	"context"
 	"fmt"
+	"iter"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -87,4 +89,81 @@ func burst(b *testing.B, callers, each int, do func(caller int) error) time.Dura
 	}
 	all.Wait()
 	return time.Since(begun)
+}
+
+// BenchmarkFollow reads a log of many messages through a follower, and through
+// Read; BenchmarkFollowLatency is the time from an answered append to its delivery.
+func BenchmarkFollow(b *testing.B) {
+	const messages = 200_000
+	c := testConfig(b.TempDir())
+	c.Profile = Relaxed
+	j := opened(b, c)
+	load(b, j, messages)
+	b.Run("follow", func(b *testing.B) { benchmarkReading(b, j.Follow, messages) })
+	b.Run("read", func(b *testing.B) { benchmarkReading(b, j.Read, messages) })
+	b.Run("check", func(b *testing.B) {
+		begun := time.Now()
+		if err := j.Check(b.Context(), nil); err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(messages/time.Since(begun).Seconds(), "messages/s")
+		b.ReportMetric(0, "ns/op")
+	})
+}
+
+func benchmarkReading(b *testing.B, from func(context.Context, events.Position) iter.Seq2[events.Message, error], messages int) {
+	begun, seen := time.Now(), 0
+	for _, err := range from(b.Context(), 0) {
+		if err != nil {
+			b.Fatal(err)
+		}
+		if seen++; seen == messages {
+			break
+		}
+	}
+	b.ReportMetric(float64(seen)/time.Since(begun).Seconds(), "messages/s")
+	b.ReportMetric(0, "ns/op")
+}
+
+// load fills a log quickly: in batches.
+func load(b *testing.B, j *Journal, messages int) {
+	for n := 0; n < messages; n += batchMessages {
+		entries := make([]*entry, batchMessages)
+		for i := range entries {
+			entries[i] = entryOf(b, logtest.Decision(logtest.Keyring(n+i), 0))
+		}
+		if _, err := j.sendBatch(context.Background(), entries); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkFollowLatency(b *testing.B) {
+	j := opened(b, testConfig(b.TempDir()))
+	var last events.Position
+	append1 := func() {
+		p, err := j.Append(b.Context(), logtest.Decision(logtest.Keyring(1), last))
+		if err != nil {
+			b.Fatal(err)
+		}
+		last = p
+	}
+	append1()
+	var took []time.Duration
+	delivered := make(chan time.Time, 1)
+	go func() {
+		for range j.Follow(b.Context(), 0) {
+			delivered <- time.Now()
+		}
+	}()
+	<-delivered
+	for range max(100, b.N) {
+		append1()
+		answered := time.Now()
+		took = append(took, (<-delivered).Sub(answered))
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-us")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-us")
+	b.ReportMetric(0, "ns/op")
 }

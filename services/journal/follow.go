@@ -73,6 +73,7 @@ func (f *follower) run(ctx context.Context, yield func(events.Message, error) bo
 
 // consume makes a consumer and yields what it delivers.
 func (f *follower) consume(ctx context.Context, yield func(events.Message, error) bool) error {
+	epoch := f.j.host.thisEpoch()
 	js, err := jetstream.New(f.j.read)
 	if err != nil {
 		return err
@@ -87,6 +88,7 @@ func (f *follower) consume(ctx context.Context, yield func(events.Message, error
 		return err
 	}
 	defer messages.Stop()
+	defer context.AfterFunc(epoch, messages.Stop)()
 	for {
 		if err := f.spell(ctx, messages, yield); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"sync"
 	"time"
@@ -25,13 +26,17 @@ const startPatience = 5 * time.Minute
 type host struct {
 	options server.Options
 	logger  server.Logger
+	log     *slog.Logger
 
 	mu      sync.Mutex
-	running *server.Server // nil between stop and start
+	running *server.Server     // nil between stop and start
+	epoch   context.Context    // ends when a connection has found another server
+	turn    context.CancelFunc // ends epoch
 }
 
 func startHost(ctx context.Context, c Config) (*host, error) {
-	h := &host{options: serverOptions(c), logger: serverLog{c.Logger}}
+	h := &host{options: serverOptions(c), logger: serverLog{c.Logger}, log: c.Logger}
+	h.epoch, h.turn = context.WithCancel(context.Background())
 	if err := h.start(ctx); err != nil {
 		return nil, err
 	}
@@ -125,6 +130,7 @@ func (h *host) stop() {
 	s := h.running
 	h.running = nil
 	h.mu.Unlock()
+	h.newEpoch()
 	if s != nil {
 		s.Shutdown()
 		s.WaitForShutdown()
@@ -168,5 +174,25 @@ func (h *host) connect(name string) (*nats.Conn, error) {
 	return nats.Connect("", nats.InProcessServer(h), nats.Name(name),
 		nats.MaxReconnects(-1), nats.ReconnectBufSize(-1),
 		nats.CustomReconnectDelay(func(int) time.Duration { return 10 * time.Millisecond }),
+		nats.ReconnectHandler(func(*nats.Conn) { h.newEpoch() }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			h.log.Debug("journal: a connection to the log", "name", name, "error", err)
+		}),
 	)
+}
+
+// newEpoch tells everybody who relies on what a server keeps in memory that it
+// may be gone.
+func (h *host) newEpoch() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.turn()
+	h.epoch, h.turn = context.WithCancel(context.Background())
+}
+
+// thisEpoch ends when what the server keeps in memory may be gone.
+func (h *host) thisEpoch() context.Context {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.epoch
 }

@@ -20,8 +20,12 @@ const (
 
 const cellsPrefix = "$KV.CELLS."
 
-// dedupeWindow is how long a Nats-Msg-Id is remembered. LEDGER carries none.
-const dedupeWindow = 2 * time.Minute
+// How long a Nats-Msg-Id is remembered. Only USED carries any; elsewhere it is as
+// short as can be, because the server reads that much of a stream before it starts.
+const (
+	dedupeUsed = 2 * time.Minute
+	dedupeNone = 100 * time.Millisecond
+)
 
 // streams are in the order in which they are made: LEDGER last, so that where
 // LEDGER is all are.
@@ -33,6 +37,7 @@ func streams() []jetstream.StreamConfig {
 	cells.DenyDelete = true
 
 	used := unlimited(streamUsed, "used.>")
+	used.Duplicates = dedupeUsed
 
 	summary := unlimited(streamSummary, "summary.>")
 	summary.DenyDelete, summary.DenyPurge = true, true
@@ -50,7 +55,7 @@ func unlimited(name, subjects string) jetstream.StreamConfig {
 		Name: name, Subjects: []string{subjects}, Storage: jetstream.FileStorage, Compression: jetstream.S2Compression,
 		Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardOld,
 		MaxMsgs: -1, MaxBytes: -1, MaxConsumers: -1, MaxMsgsPerSubject: -1, MaxMsgSize: -1,
-		Replicas: 1, Duplicates: dedupeWindow, AllowDirect: true,
+		Replicas: 1, Duplicates: dedupeNone, AllowDirect: true,
 	}
 }
 
