@@ -97,3 +97,12 @@ func (e UserRoleChanged) About() string  { return string(e.User) }
 func (e UserGranted) About() string      { return string(e.User) }
 func (e UserGrantRevoked) About() string { return string(e.User) }
 func (e UserRemoved) About() string      { return string(e.User) }
+
+func (AccountOpened) event()    {}
+func (PolicyChanged) event()    {}
+func (UserAdded) event()        {}
+func (UserRenamed) event()      {}
+func (UserRoleChanged) event()  {}
+func (UserGranted) event()      {}
+func (UserGrantRevoked) event() {}
+func (UserRemoved) event()      {}

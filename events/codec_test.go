@@ -156,7 +156,8 @@ func poisoned(t *testing.T, name string, m events.Message, want string) {
 	}
 }
 
-// An Alien is an event that the catalog does not know.
+// An Alien is an event that the catalog does not know. It can only be one by
+// borrowing what seals the set.
 type Alien struct{ events.KeyEnabled }
 
 func (Alien) Kind() string { return "key.abducted" }

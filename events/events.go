@@ -22,6 +22,7 @@ type Event interface {
 	// About is what the event is about: an access key ID, a user ID, an account ID
 	// or a projection's name. It becomes the CloudEvents subject.
 	About() string
+	event() // seals the set
 }
 
 // A Position is a place in the LEDGER log: the stream sequence of a message.

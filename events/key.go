@@ -99,3 +99,13 @@ func (e KeyPurged) About() string       { return string(e.Key) }
 func (e KeyDescribed) About() string    { return string(e.Key) }
 func (e KeyringClosed) About() string   { return string(e.User) }
 func (e KeyringReopened) About() string { return string(e.User) }
+
+func (KeyCreated) event()      {}
+func (KeyDisabled) event()     {}
+func (KeyEnabled) event()      {}
+func (KeyDeleted) event()      {}
+func (KeyRestored) event()     {}
+func (KeyPurged) event()       {}
+func (KeyDescribed) event()    {}
+func (KeyringClosed) event()   {}
+func (KeyringReopened) event() {}

@@ -23,3 +23,6 @@ func (ClockConfirmed) Kind() string     { return "clock.confirmed" }
 
 func (e RecordAcknowledged) About() string { return e.Projection }
 func (e ClockConfirmed) About() string     { return string(e.Account) }
+
+func (RecordAcknowledged) event() {}
+func (ClockConfirmed) event()     {}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"io"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -16,7 +17,9 @@ type Batch struct {
 	store *Store
 	rows  []pending
 	first map[uint64]int32 // hash of a key to the newest row with it, which leads to the others
+	large int              // the most that first has held
 	bytes []byte           // keys and values of rows, never moved within
+	order []int32          // buffer of writeTo
 	undo  []undone         // what the current record changed
 	seed  maphash.Seed
 	owner *member // whose record is being applied
@@ -51,7 +54,13 @@ func newBatch(s *Store) *Batch {
 	return &Batch{store: s, first: map[uint64]int32{}, seed: maphash.MakeSeed()}
 }
 
-func (b *Batch) reset() {
+// reset empties the batch for a number of records. A map that was large stays
+// slow to clear, so that small batches after large ones get a new one.
+func (b *Batch) reset(records int) {
+	b.large = max(b.large, len(b.first))
+	if b.large > 4096 && records < 256 {
+		b.first, b.large = map[uint64]int32{}, 0
+	}
 	b.rows, b.bytes, b.undo = b.rows[:0], b.bytes[:0], b.undo[:0]
 	clear(b.first)
 }
@@ -146,9 +155,15 @@ func (b *Batch) lookup(key []byte) ([]byte, io.Closer, bool, error) {
 	return get(b.store.db, key)
 }
 
-// writeTo puts the rows into a batch of the store's.
+// writeTo puts the rows into a batch of the store's, in the order of their
+// keys: the store takes neighbours in several times as fast as strangers.
 func (b *Batch) writeTo(out *pebble.Batch) error {
+	b.order = b.order[:0]
 	for i := range b.rows {
+		b.order = append(b.order, int32(i))
+	}
+	slices.SortFunc(b.order, func(x, y int32) int { return bytes.Compare(b.of(b.rows[x].key), b.of(b.rows[y].key)) })
+	for _, i := range b.order {
 		row := &b.rows[i]
 		var err error
 		switch row.state {

@@ -17,10 +17,11 @@ type item struct {
 	bytes    int // of the message
 }
 
-// Bounds of what is decoded ahead, and so of one batch.
+// Bounds of what is decoded ahead, and so of one batch. Large batches are what
+// makes a rebuild fast.
 const (
-	maxItems = 1000
-	maxBytes = 4 << 20
+	maxItems = 10_000
+	maxBytes = 16 << 20 // of messages
 )
 
 // A feed reads messages and decodes them on a goroutine of its own. It is a

@@ -25,7 +25,7 @@ func newLane(r *Runner, at events.Position) *lane {
 // apply takes items, writes what follows from them and shows it. After a gap
 // it has written what came before and returns a *GapError.
 func (l *lane) apply(items []item) error {
-	l.batch.reset()
+	l.batch.reset(len(items))
 	l.seen = l.seen[:0]
 	gap := l.take(items)
 	if err := l.commit(); err != nil {

@@ -24,8 +24,8 @@ const format = pebble.FormatValueSeparation
 // million keys.
 type Options struct {
 	FS            vfs.FS       // the file system of the machine if nil
-	CacheBytes    int64        // blocks and memtables kept in memory; 192 MiB if zero
-	MemTableBytes int64        // of one memtable, of which there are at most four; 16 MiB if zero
+	CacheBytes    int64        // blocks and memtables kept in memory; 320 MiB if zero
+	MemTableBytes int64        // of one memtable, of which there are at most three; 64 MiB if zero
 	Health        func(Health) // told what the store noticed about itself; must not block
 }
 
@@ -68,14 +68,14 @@ func open(dir string, o Options) (db *pebble.DB, err error) {
 func pebbleOptions(o Options) *pebble.Options {
 	cache, memtable := o.CacheBytes, o.MemTableBytes
 	if cache == 0 {
-		cache = 192 << 20
+		cache = 320 << 20
 	}
 	if memtable == 0 {
-		memtable = 16 << 20
+		memtable = 64 << 20
 	}
 	p := &pebble.Options{
 		FS: o.FS, FormatMajorVersion: format, CacheSize: cache,
-		MemTableSize: uint64(memtable), MemTableStopWritesThreshold: 4,
+		MemTableSize: uint64(memtable), MemTableStopWritesThreshold: 3,
 		L0CompactionThreshold: 4, L0StopWritesThreshold: 40, LBaseMaxBytes: 256 << 20,
 		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
 		Logger:                     logger{o.Health},

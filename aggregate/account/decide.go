@@ -15,13 +15,12 @@ import (
 // Decide is what c changes about s at the time now: the events of one decision,
 // none if the facts already hold, or a *aggregate.Refusal.
 func Decide(s State, c Command, now time.Time) ([]events.Event, error) {
-	if open, ok := c.(Open); ok {
-		return openAccount(s, open)
-	}
-	if !s.Opened {
+	if _, opening := c.(Open); !opening && !s.Opened {
 		return nil, aggregate.Refuse(aggregate.NotFound, "account.not_found", "there is no such account; open it first")
 	}
 	switch c := c.(type) {
+	case Open:
+		return openAccount(s, c)
 	case SetPolicy:
 		return setPolicy(s, c)
 	case AddUser:

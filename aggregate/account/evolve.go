@@ -63,25 +63,39 @@ func EvolveHeader(s State, e events.Event) State {
 // given the user before and whether there was one. What is about another user, or
 // about none, changes nothing.
 func EvolveUser(u User, present bool, e events.Event) (User, bool) {
-	if added, ok := e.(events.UserAdded); ok && !present {
-		return User{ID: added.User, Name: added.Name, Kind: added.UserKind, Role: added.Role}, true
-	}
-	if id, ok := UserOf(e); !ok || !present || id != u.ID {
-		return u, present
-	}
+	is := func(id events.UserID) bool { return present && u.ID == id }
 	switch e := e.(type) {
+	case events.UserAdded:
+		if !present {
+			return User{ID: e.User, Name: e.Name, Kind: e.UserKind, Role: e.Role}, true
+		}
 	case events.UserRenamed:
-		u.Name = e.To
+		if is(e.User) {
+			u.Name = e.To
+		}
 	case events.UserRoleChanged:
-		u.Role = e.To
+		if is(e.User) {
+			u.Role = e.To
+		}
 	case events.UserGranted:
-		u.Grants = with(u.Grants, e.Grant)
+		if is(e.User) {
+			u.Grants = with(u.Grants, e.Grant)
+		}
 	case events.UserGrantRevoked:
-		u.Grants = without(u.Grants, e.Grant)
+		if is(e.User) {
+			u.Grants = without(u.Grants, e.Grant)
+		}
 	case events.UserRemoved:
-		return User{}, false
+		if is(e.User) {
+			return User{}, false
+		}
+	case events.AccountOpened, events.PolicyChanged, events.RecordAcknowledged, events.ClockConfirmed:
+		// facts of the account
+	case events.KeyCreated, events.KeyDisabled, events.KeyEnabled, events.KeyDeleted, events.KeyRestored, events.KeyPurged,
+		events.KeyDescribed, events.KeyringClosed, events.KeyringReopened:
+		// facts of a keyring
 	}
-	return u, true
+	return u, present
 }
 
 // UserOf is the user that e is about, if it is about one of an account's users.
@@ -99,6 +113,11 @@ func UserOf(e events.Event) (events.UserID, bool) {
 		return e.User, true
 	case events.UserRemoved:
 		return e.User, true
+	case events.AccountOpened, events.PolicyChanged, events.RecordAcknowledged, events.ClockConfirmed:
+		return "", false // of the account
+	case events.KeyCreated, events.KeyDisabled, events.KeyEnabled, events.KeyDeleted, events.KeyRestored, events.KeyPurged,
+		events.KeyDescribed, events.KeyringClosed, events.KeyringReopened:
+		return "", false // of a keyring, though some name its user
 	}
 	return "", false
 }

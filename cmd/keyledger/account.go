@@ -86,7 +86,7 @@ func (a *accountCreate) Run(ctx context.Context, t *terminal) error {
 // warnInTheClear warns of a secret that would be read on its way.
 func (c *client) warnInTheClear(t *terminal) {
 	if inTheClear(c.endpoint) {
-		t.note("keyledger: warning: %s is another machine and not encrypted; the new secret can be read on its way", c.endpoint)
+		t.warn("%s is another machine and not encrypted; the new secret can be read on its way", c.endpoint)
 	}
 }
 

@@ -59,6 +59,6 @@ func readCredentials(t *terminal, path string) (credentials, error) {
 func warnIfOpen(t *terminal, path string) {
 	info, err := os.Stat(path)
 	if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
-		t.note("keyledger: warning: others can read the secret in %s; run: chmod 600 %s", path, shellQuote(path))
+		t.warn("others can read the secret in %s; run: chmod 600 %s", path, shellQuote(path))
 	}
 }

@@ -26,15 +26,8 @@ func (d *doctorCommand) Run(ctx context.Context, t *terminal) error {
 	}
 	e := &examination{t: t, Checks: []checked{}}
 	err := node.Doctor(ctx, d.config(listenFlags{Listen: "127.0.0.1:0"}, t), e)
-	e.end()
-	if t.json {
-		document, failed := json.Marshal(e)
-		if failed != nil {
-			return failed
-		}
-		if failed := t.writeJSON(document); failed != nil {
-			return failed
-		}
+	if failed := e.finish(err == nil); failed != nil {
+		return failed
 	}
 	if err == nil {
 		return nil
@@ -69,7 +62,6 @@ func (e *examination) Check(name string, err error) {
 		c.Detail = err.Error()
 	}
 	e.Checks = append(e.Checks, c)
-	e.Well = (len(e.Checks) == 1 || e.Well) && c.Well
 	if e.t.json {
 		return
 	}
@@ -92,6 +84,20 @@ func (e *examination) Progress(done, total uint64) {
 	_ = e.bar.Set64(int64(done))
 }
 
+// finish writes what programs are told.
+func (e *examination) finish(well bool) error {
+	e.end()
+	e.Well = well
+	if !e.t.json {
+		return nil
+	}
+	document, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	return e.t.writeJSON(document)
+}
+
 func (e *examination) end() {
 	if e.bar != nil {
 		_ = e.bar.Finish()
@@ -109,26 +115,34 @@ func (d *doctorCommand) askServer(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+"/readyz", nil)
-	if err != nil {
-		return err
-	}
-	res, err := (&http.Client{Transport: transport, CheckRedirect: stay}).Do(req)
+	asker := &http.Client{Transport: transport, CheckRedirect: stay, Timeout: d.Timeout}
+	status, body, err := readiness(ctx, asker, endpoint)
 	if err != nil {
 		return fail(exitUnreachable, codeUnreachable, "%s cannot be reached: %s", endpoint, reasonOf(attempt{err: err}))
 	}
-	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	if err != nil || !json.Valid(body) {
-		return refusalOf(res.StatusCode, endpoint, nil)
+	if !json.Valid(body) {
+		return refusalOf(status, endpoint, nil)
 	}
 	if err := t.showStatus(body); err != nil {
 		return err
 	}
-	if res.StatusCode != http.StatusOK {
+	if status != http.StatusOK {
 		return fail(exitUnreachable, "server.not_ready", "%s answers and is not ready to serve", endpoint)
 	}
 	return nil
+}
+
+// readiness asks what needs no access key.
+func readiness(ctx context.Context, asker *http.Client, endpoint string) (status int, body []byte, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+"/readyz", nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	res, err := asker.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	return res.StatusCode, body, err
 }

@@ -105,7 +105,7 @@ func (t *terminal) fail(err error) int {
 		return int(exitDone)
 	}
 	f := failureOf(err)
-	if t.json && f.exit != exitUsage {
+	if t.json {
 		t.failJSON(f)
 		return int(f.exit)
 	}

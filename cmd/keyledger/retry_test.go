@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -165,9 +166,10 @@ func TestNobodyThere(t *testing.T) {
 }
 
 func TestAStrangeCertificateIsNotAskedTwice(t *testing.T) {
-	s := httptest.NewTLSServer(http.NotFoundHandler())
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
 	defer s.Close()
-	s.Config.ErrorLog = nil
 	c, pauses := clientOf(s.URL), 0
 	c.pause = func(context.Context, time.Duration) error { pauses++; return nil }
 	_, err := c.do(t.Context(), writeCall)

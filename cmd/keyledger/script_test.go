@@ -31,6 +31,7 @@ func TestScripts(t *testing.T) {
 			"exits":       exitsInScript,
 			"field":       fieldInScript,
 			"certificate": certificateInScript,
+			"lossy":       lossyInScript,
 			"substitute":  substituteInScript,
 		},
 		Setup: func(e *testscript.Env) error {

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"text/tabwriter"
 	"time"
 	"unicode"
+
+	"github.com/keyledger/keyledger/events"
 )
 
 // A column is one thing that people are shown of a document: a heading and the
@@ -115,7 +118,7 @@ func cellText(value any) string {
 	case nil:
 		return ""
 	case string:
-		return visible(readableTime(v))
+		return visible(readable(v))
 	case []any:
 		parts := make([]string, len(v))
 		for i, part := range v {
@@ -129,14 +132,20 @@ func cellText(value any) string {
 	return fmt.Sprint(value)
 }
 
-// readableTime leaves the fractions of a second out of a time.
-func readableTime(text string) string {
+// readable leaves the fractions of a second out of a time, and what all events
+// have in common out of an event's type.
+func readable(text string) string {
+	if name, ok := strings.CutPrefix(text, events.TypePrefix); ok {
+		return versionSuffix.ReplaceAllString(name, "")
+	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
 		return text
 	}
 	return at.UTC().Format(time.RFC3339)
 }
+
+var versionSuffix = regexp.MustCompile(`\.v[0-9]+$`)
 
 // visible replaces what a terminal would act on, or not show.
 func visible(text string) string {

@@ -40,6 +40,18 @@ func (t *terminal) hint(format string, args ...any) {
 	}
 }
 
+// warn writes a warning to standard error: a line for people, or a line of JSON
+// where programs read.
+func (t *terminal) warn(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if !t.json {
+		t.note("keyledger: warning: %s", text)
+		return
+	}
+	line, _ := json.Marshal(map[string]string{"warning": text}) // strings only
+	t.noteJSON(line)
+}
+
 // noteJSON writes a document on one line to standard error.
 func (t *terminal) noteJSON(document []byte) {
 	var line bytes.Buffer

@@ -85,6 +85,19 @@ func (h *History) Record(s events.Subject, decided ...events.Event) events.Messa
 	return events.Message{Position: h.position, Subject: s.String(), Stored: h.now, Data: data}
 }
 
+// Records is what messages say.
+func Records(messages []events.Message) []events.Record {
+	out := make([]events.Record, len(messages))
+	for i, m := range messages {
+		r, err := events.Decode(m)
+		if err != nil {
+			panic(fmt.Sprintf("projtest: %v", err))
+		}
+		out[i] = r
+	}
+	return out
+}
+
 // tick lets time pass, and sometimes the clock go wrong.
 func (h *History) tick() {
 	switch n := h.rand.IntN(100); {

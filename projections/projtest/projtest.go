@@ -103,10 +103,10 @@ func (s *Started) Stop() error {
 	return s.err
 }
 
-// WaitFor waits until every projection, critical or not, has applied p.
+// WaitFor waits until every critical projection has applied p.
 func (s *Started) WaitFor(p events.Position) {
 	s.t.Helper()
-	if err := s.Runner.Wait(context.Background(), p); err != nil {
+	if err := s.Runner.Wait(s.t.Context(), p); err != nil {
 		s.t.Fatalf("wait for %d: %v", p, err)
 	}
 }

@@ -55,17 +55,21 @@ type server struct {
 	Config
 	doors []door
 	mux   *http.ServeMux
+	open  map[string]http.HandlerFunc // by path: what needs no caller
 }
 
 // New makes the handler.
 func New(c Config) http.Handler {
 	s := &server{Config: c, mux: http.NewServeMux()}
+	s.open = s.openPaths()
 	for _, d := range c.Dialects {
 		if d.Front != nil {
 			s.doors = append(s.doors, door{s, d.Name, d.Front})
 		}
 	}
-	s.register(humago.New(s.mux, s.describe()))
+	native := humago.New(s.mux, s.describe())
+	native.UseMiddleware(refuseBody)
+	s.register(native)
 	return s
 }
 
@@ -103,8 +107,9 @@ type route struct {
 func add[I, O any](api huma.API, r route, h func(context.Context, *I) (*O, error)) {
 	huma.Register(api, huma.Operation{
 		OperationID: r.id, Method: r.method, Path: r.path, Summary: r.summary, Tags: []string{r.tag},
-		DefaultStatus: r.status, MaxBodyBytes: maxBody,
-		Errors: []int{400, 401, 403, 404, 409, 410, 413, 422, 500, 503},
+		DefaultStatus: r.status, MaxBodyBytes: maxBody + 1, // huma refuses what is as large
+		RejectUnknownQueryParameters: true,
+		Errors:                       []int{400, 401, 403, 404, 409, 410, 413, 415, 422, 500, 503},
 	}, func(ctx context.Context, in *I) (*O, error) {
 		out, err := h(ctx, in)
 		if err != nil {
@@ -112,6 +117,19 @@ func add[I, O any](api huma.API, r route, h func(context.Context, *I) (*O, error
 		}
 		return out, nil
 	})
+}
+
+// refuseBody refuses a body that an operation would not read: whoever sends one
+// expects something of it.
+func refuseBody(ctx huma.Context, next func(huma.Context)) {
+	if in := inboundOf(ctx.Context()); in.body && ctx.Operation().RequestBody == nil {
+		p := problem(http.StatusUnprocessableEntity, codeInvalid, "this operation takes no body; send none")
+		p.RequestID = string(in.request.ID)
+		_, w := humago.Unwrap(ctx)
+		writeProblem(w, p)
+		return
+	}
+	next(ctx)
 }
 
 // faultOf is the problem for err; a fault of ours is logged here and nowhere else.

@@ -24,6 +24,7 @@ import (
 type inbound struct {
 	caller  permission.Caller
 	request ledger.Request
+	body    bool // there is one
 	log     *slog.Logger
 }
 
@@ -47,7 +48,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set(headerRequestID, string(id))
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if s.open(w, r) {
+	if answer := s.open[r.URL.Path]; answer != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		answer(w, r)
 		return
 	}
 	body, p := readBody(w, r)
@@ -66,19 +68,13 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.native(w, r, wire, id)
 }
 
-// open answers what needs no caller.
-func (s *server) open(w http.ResponseWriter, r *http.Request) bool {
-	switch r.URL.Path {
-	case "/livez":
-		s.livez(w)
-	case "/readyz", "/healthz":
-		s.readyz(w, r)
-	case "/openapi.json", "/openapi.yaml", "/openapi-3.0.json", "/openapi-3.0.yaml":
-		s.mux.ServeHTTP(w, r)
-	default:
-		return false
+// openPaths is what needs no caller; it is read only.
+func (s *server) openPaths() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
+		"/livez": s.livez, "/readyz": s.readyz, "/healthz": s.readyz,
+		"/openapi.json": s.mux.ServeHTTP, "/openapi.yaml": s.mux.ServeHTTP,
+		"/openapi-3.0.json": s.mux.ServeHTTP, "/openapi-3.0.yaml": s.mux.ServeHTTP,
 	}
-	return true
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
@@ -103,8 +99,13 @@ func (s *server) native(w http.ResponseWriter, r *http.Request, wire *dialect.Re
 	}
 	w.Header().Set(headerRequestID, string(in.request.ID))
 	w.Header().Set("Cache-Control", "no-store")
-	if _, pattern := s.mux.Handler(r); pattern == "" {
+	if s.open[r.URL.Path] != nil || !s.takes(r, r.Method) {
 		s.notFound(w, r, in.request.ID)
+		return
+	}
+	if p := wellFormed(r, wire.Body); p != nil {
+		p.RequestID = string(in.request.ID)
+		writeProblem(w, p)
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(wire.Body))
@@ -116,15 +117,24 @@ func (s *server) native(w http.ResponseWriter, r *http.Request, wire *dialect.Re
 func (s *server) notFound(w http.ResponseWriter, r *http.Request, id events.RequestID) {
 	p := problem(http.StatusNotFound, codeNotFound, "there is nothing at this path; see /openapi.json")
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
-		other := r.Clone(r.Context())
-		other.Method = method
-		if _, pattern := s.mux.Handler(other); pattern != "" {
+		if s.takes(r, method) {
 			p = problem(http.StatusMethodNotAllowed, codeNotAllowed, "this path does not take "+r.Method+"; see /openapi.json")
 			w.Header().Add("Allow", method)
 		}
 	}
 	p.RequestID = string(id)
 	writeProblem(w, p)
+}
+
+// takes says whether the path of r is one of ours for a method.
+func (s *server) takes(r *http.Request, method string) bool {
+	if s.open[r.URL.Path] != nil {
+		return method == http.MethodGet
+	}
+	other := r.Clone(r.Context())
+	other.Method = method
+	_, pattern := s.mux.Handler(other)
+	return pattern != "" && straight(r.URL.Path)
 }
 
 // inboundNative finds out who sends a request to the native API. One that is
@@ -188,6 +198,7 @@ func (s *server) inbound(r *http.Request, wire *dialect.Request, d verify.Decisi
 	return inbound{
 		caller: caller,
 		log:    s.Logger,
+		body:   len(wire.Body) > 0,
 		request: ledger.Request{
 			ID: id, Actor: events.UserActor(caller.Account, caller.User), ActorKey: d.Key,
 			SourceIP: sourceIP(r), Dialect: dialectName, Digest: digest(wire),

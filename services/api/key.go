@@ -66,7 +66,15 @@ func (s *server) createKey(ctx context.Context, in *createKeyInput) (*written[cr
 // AsOfInput is a past moment, by time or by position.
 type AsOfInput struct {
 	AsOf         time.Time `query:"as_of" doc:"as it was at this time (RFC 3339)"`
-	AsOfPosition uint64    `query:"as_of_position" doc:"as it was at this position of the log"`
+	AsOfPosition uint64    `query:"as_of_position" minimum:"1" doc:"as it was at this position of the log"`
+}
+
+// Resolve refuses the zero time, which would pass for none. It is huma's hook.
+func (in *AsOfInput) Resolve(ctx huma.Context) []error {
+	if in.AsOf.IsZero() && ctx.Query("as_of") != "" {
+		return []error{&huma.ErrorDetail{Location: "query.as_of", Message: "want a time that a ledger can have been kept at"}}
+	}
+	return nil
 }
 
 // moment is the position asked for; past is false if it is now.
@@ -105,6 +113,9 @@ func (s *server) listUserKeys(ctx context.Context, in *listUserKeysInput) (*read
 	if err != nil {
 		return nil, err
 	}
+	if past && in.Cursor != "" {
+		return nil, problem(http.StatusUnprocessableEntity, codeInvalid, "a past moment is listed on one page; it has no cursor")
+	}
 	if past {
 		keys, err := s.Queries.KeysAsOf(events.KeyringSubject(u.Account, u.ID), p)
 		return &read[list[keyShape]]{list[keyShape]{Items: shapeAll(withStatus(keys, in.Status), shapeKey)}}, err
@@ -112,13 +123,11 @@ func (s *server) listUserKeys(ctx context.Context, in *listUserKeysInput) (*read
 	return s.keys(KeyFilter{Account: u.Account, User: u.ID, Statuses: statuses(in.Status)}, in.page())
 }
 
+// withStatus is the keys with a status, or all but purged ones if it is empty.
 func withStatus(keys []Key, status string) []Key {
-	if status == "" {
-		return keys
-	}
 	var out []Key
 	for _, k := range keys {
-		if k.Status == status {
+		if k.Status == status || status == "" && k.Status != events.StatusPurged {
 			out = append(out, k)
 		}
 	}

@@ -77,7 +77,7 @@ func (s *server) rebuild(ctx context.Context, in *rebuildInput) (*read[Status], 
 }
 
 // livez says that the process runs and answers.
-func (s *server) livez(w http.ResponseWriter) {
+func (s *server) livez(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write([]byte("ok\n"))
 }

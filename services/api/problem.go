@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 
@@ -34,6 +35,15 @@ func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
 
 // GetStatus is the HTTP status.
 func (p *Problem) GetStatus() int { return p.Status }
+
+// GetHeaders is what goes into the answer's head.
+func (p *Problem) GetHeaders() http.Header {
+	h := http.Header{}
+	if p.Retryable {
+		h.Set("Retry-After", "1")
+	}
+	return h
+}
 
 // ContentType is RFC 9457's.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
@@ -66,9 +76,17 @@ const (
 	codeNotAcceptable = "request.not_acceptable"
 )
 
-// init makes huma speak our problems for what it finds wrong by itself. It is
-// huma's only hook, and process-wide.
+// init makes huma speak our problems for what it finds wrong by itself, and
+// hold names in JSON to their case. These are huma's only hooks, and process-wide.
 func init() {
+	huma.ValidateStrictCasing = true
+	huma.NewErrorWithContext = func(ctx huma.Context, status int, message string, errs ...error) huma.StatusError {
+		err := huma.NewError(status, message, errs...)
+		if p, ok := err.(*Problem); ok && p.RequestID == "" {
+			p.RequestID = string(inboundOf(ctx.Context()).request.ID)
+		}
+		return err
+	}
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
 		for _, err := range errs {
 			var p *Problem
@@ -165,9 +183,7 @@ func writeProblem(w http.ResponseWriter, p *Problem) {
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")
-	if p.Retryable {
-		w.Header().Set("Retry-After", "1")
-	}
+	maps.Copy(w.Header(), p.GetHeaders())
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(append(body, '\n'))
 }

@@ -88,7 +88,7 @@ type Queries interface {
 	Events(f EventFilter, p Page) (list []Event, next string, err error)
 	// PositionAt is the longest prefix of the log whose times are all at or before t.
 	PositionAt(t time.Time) (events.Position, error)
-	// KeysAsOf is a user's keys, purged ones left out, as they were at p.
+	// KeysAsOf is a user's keys as they were at p, newest first, purged ones too.
 	KeysAsOf(owner events.Subject, p events.Position) ([]Key, error)
 	// Wait ends when what is known has reached p.
 	Wait(ctx context.Context, p events.Position) error

@@ -42,7 +42,10 @@ func (s *server) addUser(ctx context.Context, in *addUserInput) (*written[userSh
 	if err != nil {
 		return nil, err
 	}
-	u, _, err := s.Queries.User(a.ID, added.User.ID)
+	u, found, err := s.Queries.User(a.ID, added.User.ID)
+	if err == nil && !found { // the request had been answered before, and the user is gone
+		err = errNoUser(added.User.ID)
+	}
 	if err != nil {
 		return nil, err
 	}

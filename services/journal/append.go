@@ -111,9 +111,9 @@ func (o outcome) unless(doubt bool) outcome {
 
 // send publishes m once and says how it ended.
 func (j *Journal) send(ctx context.Context, m *nats.Msg) (events.Position, error) {
-	ctx, cancel := context.WithTimeout(ctx, j.config.Timeout)
+	ctx, cancel := j.host.bounded(ctx, j.config.Timeout)
 	defer cancel()
-	reply, err := j.write.RequestMsgWithContext(ctx, m)
+	reply, err := j.request(ctx, m)
 	switch {
 	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrConnectionReconnecting):
 		return 0, fmt.Errorf("%w: %w", errUnsent, err)
@@ -133,6 +133,16 @@ func (j *Journal) send(ctx context.Context, m *nats.Msg) (events.Position, error
 		return 0, fmt.Errorf("%w: %w", errFull, err)
 	}
 	return 0, err
+}
+
+// A request sends a message and waits for the answer.
+type request func(ctx context.Context, m *nats.Msg) (*nats.Msg, error)
+
+func (j *Journal) request(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
+	if j.config.between != nil {
+		return j.config.between(ctx, m, j.write.RequestMsgWithContext)
+	}
+	return j.write.RequestMsgWithContext(ctx, m)
 }
 
 // settle looks what became of e after its publish ended with err. If it cannot

@@ -34,7 +34,7 @@ func (c Cells) Get(ctx context.Context, key string) ([]byte, Revision, error) {
 	if err := validKey(key); err != nil {
 		return nil, 0, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	ctx, cancel := c.j.host.bounded(ctx, askWithin)
 	defer cancel()
 	body, _ := json.Marshal(question{LastFor: cellsPrefix + key})
 	m, err := c.j.write.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+streamCells, body)

@@ -82,7 +82,7 @@ func (f *follower) consume(ctx context.Context, yield func(events.Message, error
 	if err != nil {
 		return err
 	}
-	defer f.drop(js, c.CachedInfo().Name)
+	defer f.drop(js, c.CachedInfo().Name, epoch)
 	messages, err := c.Messages(jetstream.PullMaxMessages(followWindow), jetstream.PullHeartbeat(2*time.Second), jetstream.PullExpiry(30*time.Second))
 	if err != nil {
 		return err
@@ -135,7 +135,7 @@ func (f *follower) probe(ctx context.Context) error {
 }
 
 func (f *follower) consumer(ctx context.Context, js jetstream.JetStream) (jetstream.Consumer, error) {
-	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	ctx, cancel := f.j.host.bounded(ctx, askWithin)
 	defer cancel()
 	return js.CreateConsumer(ctx, streamLedger, jetstream.ConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: uint64(f.at) + 1,
@@ -145,7 +145,10 @@ func (f *follower) consumer(ctx context.Context, js jetstream.JetStream) (jetstr
 
 // drop tells the server that the consumer is not needed; if that does not reach
 // it, it finds out by itself.
-func (f *follower) drop(js jetstream.JetStream, name string) {
+func (f *follower) drop(js jetstream.JetStream, name string, epoch context.Context) {
+	if epoch.Err() != nil {
+		return // it went with its server
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(f.j.ctx), time.Second)
 	defer cancel()
 	if err := js.DeleteConsumer(ctx, streamLedger, name); err != nil {

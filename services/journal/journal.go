@@ -66,7 +66,10 @@ type Config struct {
 	// Logger is silent if nil.
 	Logger *slog.Logger
 
-	maxStore int64 // JetStream's own limit; none if zero
+	// What tests turn: JetStream's own limit (none if zero), and what comes between
+	// a publish and the server (nothing if nil).
+	maxStore int64
+	between  func(ctx context.Context, m *nats.Msg, publish request) (*nats.Msg, error)
 }
 
 // A Journal is a log that is open. It may be used by many goroutines at once.

@@ -65,7 +65,7 @@ type question struct {
 
 // ask returns the one message that a direct get answers with, or ErrNone.
 func (j *Journal) ask(ctx context.Context, subject string, q any) (events.Message, error) {
-	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	ctx, cancel := j.host.bounded(ctx, askWithin)
 	defer cancel()
 	var body []byte
 	if q != nil {
@@ -88,7 +88,7 @@ func (j *Journal) ask(ctx context.Context, subject string, q any) (events.Messag
 // lastOnLeader is the last position of a subject as its leader has it; zero if
 // there is none. It is slower than a direct get, which a replica may answer.
 func (j *Journal) lastOnLeader(ctx context.Context, subject string) (events.Position, error) {
-	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	ctx, cancel := j.host.bounded(ctx, askWithin)
 	defer cancel()
 	body, _ := json.Marshal(question{LastFor: subject})
 	m, err := j.write.RequestWithContext(ctx, leaderGet, body)
@@ -133,20 +133,42 @@ func readMessage(m *nats.Msg) (events.Message, error) {
 func (j *Journal) Read(ctx context.Context, after events.Position) iter.Seq2[events.Message, error] {
 	return func(yield func(events.Message, error) bool) {
 		last, err := j.Last(ctx)
+		switch {
+		case err != nil:
+			yield(events.Message{}, err)
+		case after < last && last-after > askedFor:
+			j.readLong(ctx, after, last, yield)
+		default:
+			j.readShort(ctx, after, last, yield)
+		}
+	}
+}
+
+// askedFor is how many messages are read by asking for them. For more than that
+// a consumer is worth its making: the server spends a third on each.
+const askedFor = 5 * stretchMessages
+
+func (j *Journal) readShort(ctx context.Context, after, last events.Position, yield func(events.Message, error) bool) {
+	for m, err := range j.stretch(ctx, after, last) {
 		if err != nil {
 			yield(events.Message{}, err)
 			return
 		}
-		for m, err := range j.stretch(ctx, after, last) {
-			if err != nil {
-				yield(events.Message{}, err)
-				return
-			}
-			message, err := readMessage(m)
-			if !yield(message, err) || err != nil {
-				return
-			}
+		message, err := readMessage(m)
+		if !yield(message, err) || err != nil {
+			return
 		}
+	}
+}
+
+func (j *Journal) readLong(ctx context.Context, after, last events.Position, yield func(events.Message, error) bool) {
+	for m, err := range j.Follow(ctx, after) {
+		if !yield(m, err) || err != nil || m.Position >= last {
+			return
+		}
+	}
+	if ctx.Err() != nil {
+		yield(events.Message{}, ctx.Err())
 	}
 }
 
@@ -193,7 +215,7 @@ func (j *Journal) part(ctx context.Context, sub *nats.Subscription, inbox string
 		return after, fmt.Errorf("journal: read: %w", err)
 	}
 	for begun := after; ; {
-		m, err := nextOf(ctx, sub)
+		m, err := j.nextOf(ctx, sub)
 		if err != nil {
 			return after, fmt.Errorf("journal: read after position %d: %w", after, err)
 		}
@@ -217,8 +239,8 @@ func (j *Journal) part(ctx context.Context, sub *nats.Subscription, inbox string
 	}
 }
 
-func nextOf(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, askWithin)
+func (j *Journal) nextOf(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
+	ctx, cancel := j.host.bounded(ctx, askWithin)
 	defer cancel()
 	return sub.NextMsgWithContext(ctx)
 }

@@ -11,19 +11,24 @@ import (
 
 // revive restarts the server after a write of its failed: JetStream takes no
 // more writes on such a stream until it is recovered from disk. What it had
-// acknowledged is there; what it had not is settled by whoever waits for it.
-func (w *watch) revive() {
+// acknowledged is there; what it had not is settled by whoever waits for it. It
+// reports whether the log is as it was.
+func (w *watch) revive() bool {
 	w.j.log.Error("journal: the log's server failed and is restarted", "says", w.j.host.sick())
 	w.restarting(true)
 	defer w.restarting(false)
 	w.j.host.stop()
-	if err := w.j.host.start(w.j.ctx); err != nil {
-		w.j.log.Error("journal: the log's server does not start", "error", err)
-		return
+	err := w.j.host.start(w.j.ctx)
+	if err == nil {
+		err = w.j.again()
 	}
-	if err := w.j.again(); err != nil {
-		w.j.log.Error("journal: the log cannot be used after a restart", "error", err)
+	var damage *RefusedError
+	errors.As(err, &damage)
+	w.j.fault.Store(damage)
+	if err != nil {
+		w.j.log.Error("journal: the log cannot be used after a restart of its server", "error", err)
 	}
+	return err == nil
 }
 
 func (w *watch) restarting(now bool) {
@@ -45,11 +50,16 @@ func (j *Journal) again() error {
 			}
 		}
 	}
-	stored := max(events.Position(j.acked.Load()), j.config.StoredPosition)
-	_, err := j.guard(j.ctx, guarded{created: j.created, stored: stored})
-	var damage *RefusedError
-	if errors.As(err, &damage) {
-		j.fault.Store(damage)
+	known := guarded{created: j.created, stored: max(events.Position(j.acked.Load()), j.config.StoredPosition)}
+	for {
+		_, err := j.guard(j.ctx, known)
+		var damage *RefusedError
+		if err == nil || errors.As(err, &damage) {
+			return err
+		}
+		j.log.Debug("journal: the log cannot be looked at yet", "error", err)
+		if !pause(j.ctx, 10*time.Millisecond) {
+			return errClosed
+		}
 	}
-	return err
 }

@@ -190,6 +190,14 @@ func (h *host) newEpoch() {
 	h.epoch, h.turn = context.WithCancel(context.Background())
 }
 
+// bounded is ctx for one question to the server: it ends in time, and when the
+// server that was asked may be gone.
+func (h *host) bounded(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	stop := context.AfterFunc(h.thisEpoch(), cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
 // thisEpoch ends when what the server keeps in memory may be gone.
 func (h *host) thisEpoch() context.Context {
 	h.mu.Lock()

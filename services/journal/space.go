@@ -83,12 +83,16 @@ type watch struct {
 	ballast  ballast
 	suspects chan struct{} // a publish went unanswered: look now
 
+	// owned by run
+	sick  int           // how often in a row the server was found sick
+	wait  time.Duration // between restarts that did not help
+	retry time.Time     // no restart before
+
 	mu       sync.Mutex
 	level    level
 	free     uint64
-	restart  bool   // the server is being restarted
-	restarts int    // since Open
-	problem  string // why the disk or the server cannot be looked at or used
+	restart  bool // the server is being restarted
+	restarts int  // since Open
 }
 
 func newWatch(j *Journal) *watch {
@@ -117,8 +121,8 @@ func (w *watch) suspect() {
 func (w *watch) run() {
 	tick := time.NewTicker(w.j.config.Space.Every)
 	defer tick.Stop()
-	for n, sickFor := 0, 0; ; n++ {
-		ask := n%healthEvery == 0 || sickFor > 0
+	for n := 0; ; n++ {
+		ask := n%healthEvery == 0 || w.sick > 0
 		select {
 		case <-w.j.closed():
 			return
@@ -127,17 +131,29 @@ func (w *watch) run() {
 		case <-tick.C:
 		}
 		w.look()
-		switch {
-		case !ask:
-		case w.j.host.sick() == "":
-			sickFor = 0
-		case sickFor > 0 && w.room():
-			w.revive()
-			sickFor = 0
-		default:
-			sickFor++
+		if ask {
+			w.nurse(time.Now())
 		}
 	}
+}
+
+// nurse restarts a server that has been sick twice in a row, if there is room
+// for it to live in; less and less often if that does not help.
+func (w *watch) nurse(now time.Time) {
+	if w.j.host.sick() == "" {
+		w.sick = 0
+		return
+	}
+	w.sick++
+	if w.sick < 2 || !w.room() || now.Before(w.retry) {
+		return
+	}
+	if w.revive() {
+		w.sick, w.wait = 0, 0
+		return
+	}
+	w.wait = min(max(2*w.wait, time.Second), time.Minute)
+	w.retry = now.Add(w.wait)
 }
 
 // look measures the free space.

@@ -77,7 +77,7 @@ var errNoStream = errors.New("no such stream")
 
 // state asks a stream's leader for its state, or returns errNoStream.
 func (j *Journal) state(ctx context.Context, name string) (streamState, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := j.host.bounded(ctx, askWithin)
 	defer cancel()
 	m, err := j.write.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+name, nil)
 	if err != nil {

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"time"
 
 	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/projections"
 )
 
 // A Reporter is told what Doctor looks at.
@@ -22,11 +23,6 @@ type Reporter interface {
 // failed.
 func Doctor(ctx context.Context, c Config, r Reporter) error {
 	n := &Node{config: c.filled(), done: make(chan struct{})}
-	if _, err := os.Stat(n.config.Data); err != nil {
-		err = refuse(GuardNotFirst, err, "there is no ledger in %s", n.config.Data)
-		r.Check("directory", err)
-		return err
-	}
 	err := n.open(ctx, false)
 	r.Check("start", err)
 	if err == nil {
@@ -42,12 +38,22 @@ func (n *Node) examine(ctx context.Context, r Reporter) error {
 		errs = append(errs, err)
 	}
 	check("log", n.journal.Check(ctx, func(done, total events.Position) { r.Progress(uint64(done), uint64(total)) }))
-	check("projections", n.anyDegraded())
+	check("projections", n.anyDegraded(ctx))
 	check("secrets", n.secretsOpen(ctx))
 	return errors.Join(errs...)
 }
 
-func (n *Node) anyDegraded() error {
+// anyDegraded says which projections have stopped, when all have come as far as
+// they can.
+func (n *Node) anyDegraded(ctx context.Context) error {
+	last, err := n.journal.Last(ctx)
+	if err != nil {
+		return err
+	}
+	err = n.until(ctx, func(p projections.Status) bool { return p.Degraded != nil || p.Position >= last })
+	if err != nil {
+		return err
+	}
 	var errs []error
 	for _, p := range n.runner.Status() {
 		if text := degraded(p); text != "" {
@@ -55,6 +61,34 @@ func (n *Node) anyDegraded() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// lookEvery is how often projections that nobody can wait for are looked at.
+const lookEvery = 5 * time.Millisecond
+
+// until waits until every projection is as it is wanted.
+func (n *Node) until(ctx context.Context, wanted func(projections.Status) bool) error {
+	t := time.NewTicker(lookEvery)
+	defer t.Stop()
+	for !all(n.runner.Status(), wanted) {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-n.done:
+			return n.Err()
+		case <-t.C:
+		}
+	}
+	return nil
+}
+
+func all[T any](list []T, wanted func(T) bool) bool {
+	for _, v := range list {
+		if !wanted(v) {
+			return false
+		}
+	}
+	return true
 }
 
 func (n *Node) secretsOpen(ctx context.Context) error {

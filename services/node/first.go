@@ -19,14 +19,23 @@ import (
 // goes on from what it finds; nothing of an account is in the log before the
 // credentials that open it are on disk.
 
+// credentialsFree refuses a first start whose credentials file would have to
+// overwrite another.
+func credentialsFree(c Config) error {
+	switch _, err := os.Lstat(c.InitCredentials); {
+	case err == nil:
+		return refuse(GuardData, nil, "%s is there already and is not overwritten: move it away, or name another file with --init-credentials", c.InitCredentials)
+	case !isMissing(err):
+		return refuse(GuardData, err, "the credentials file cannot be made")
+	}
+	return nil
+}
+
 // begin draws an installation and writes down that its first start has begun.
 func begin(c Config) (installation, error) {
 	draw := identity.Source{Rand: c.Rand, Now: c.Now}
 	var in installation
-	_, err := os.Lstat(c.InitCredentials)
-	if err == nil {
-		return in, refuse(GuardData, nil, "%s is there already and is not overwritten: move it away, or name another file with --init-credentials", c.InitCredentials)
-	}
+	var err error
 	if in.ID, err = draw.InstallationID(); err != nil {
 		return in, err
 	}
@@ -43,8 +52,13 @@ func begin(c Config) (installation, error) {
 		return in, err
 	}
 	in.Format, in.State = installationFormat, starting
-	return in, in.write(c.Data)
+	err = in.write(c.Data)
+	step("begun")
+	return in, err
 }
+
+// step is told what a first start has just made. Tests stop the process there.
+var step = func(made string) {}
 
 // openVault opens the secrets, and makes their keys if the first start is
 // still under way.
@@ -57,6 +71,7 @@ func openVault(c Config, in installation, unlock *vault.UnlockKey) (*vault.Vault
 		if unlock, err = vault.CreateUnlockKey(c.UnlockKey, c.Data, in.ID, c.Now(), c.Rand); err != nil {
 			return nil, refuse(GuardUnlock, err, "the unlock key cannot be made")
 		}
+		step("unlock key")
 	}
 	v, err := vault.Open(c.Data, unlock)
 	if err != nil && in.State == starting && isMissing(err) {
@@ -84,6 +99,7 @@ func (n *Node) finish(ctx context.Context, in installation) error {
 	if err := in.write(n.config.Data); err != nil {
 		return err
 	}
+	step("done")
 	n.first = in.Credentials
 	return nil
 }
@@ -103,10 +119,12 @@ func (n *Node) openOperator(ctx context.Context, in installation) error {
 			return err
 		}
 	}
+	step("credentials")
 	o.Key = k
 	req := ledger.Request{ID: "first-start", Actor: events.ActorFirstStart}
 	spec := ledger.NewAccount{Name: "operator", Preset: "strict", Operator: true}
 	_, err = n.ledger.OpenAccount(ctx, req, spec, o)
+	step("account")
 	return err
 }
 

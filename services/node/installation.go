@@ -17,6 +17,7 @@ import (
 // Files and folders of a data directory.
 const (
 	installationFile = "installation.json"
+	lockFile         = "lock"
 	logFolder        = "log"
 	projectionFolder = "projections"
 )

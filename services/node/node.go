@@ -15,6 +15,8 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -95,24 +97,26 @@ func (n *Node) open(ctx context.Context, mayBegin bool) error {
 }
 
 // openData locks the data directory and holds it and the unlock key to each
-// other.
+// other. Where no lock has ever been it looks before it leaves one, so that a
+// refusal leaves no directory behind.
 func (n *Node) openData(mayBegin bool) error {
 	c := n.config
+	if _, err := os.Lstat(filepath.Join(c.Data, lockFile)); isMissing(err) {
+		if _, _, _, err := look(c, mayBegin); err != nil {
+			return err
+		}
+	}
 	lock, err := durable.LockDir(c.Data)
 	if err != nil {
 		return refuse(GuardDirectory, err, "the data directory cannot be used")
 	}
 	n.lock = lock
-	in, found, err := readInstallation(c.Data)
+	in, found, unlock, err := look(c, mayBegin)
 	if err != nil {
 		return err
 	}
-	unlock, err := checkUnlock(c, in, found)
-	if err != nil {
-		return err
-	}
-	if (!found || in.State != ready) && !mayBegin {
-		return refuse(GuardNotFirst, nil, "there is no ledger in %s yet: start it once with serve", c.Data)
+	if err := durable.RemoveLeftovers(c.Data, installationFile); err != nil {
+		return refuse(GuardDirectory, err, "the data directory cannot be used")
 	}
 	if !found {
 		if in, err = begin(c); err != nil {
@@ -121,7 +125,26 @@ func (n *Node) openData(mayBegin bool) error {
 	}
 	n.in = in
 	n.vault, err = openVault(c, in, unlock)
+	step("epoch key")
 	return err
+}
+
+// look says what is in the data directory and which unlock key opens it. It
+// changes nothing.
+func look(c Config, mayBegin bool) (in installation, found bool, unlock *vault.UnlockKey, err error) {
+	if in, found, err = readInstallation(c.Data); err != nil {
+		return in, found, nil, err
+	}
+	if unlock, err = checkUnlock(c, in, found); err != nil {
+		return in, found, nil, err
+	}
+	if (!found || in.State != ready) && !mayBegin {
+		return in, found, nil, refuse(GuardNotFirst, nil, "there is no ledger in %s yet: start it once with serve", c.Data)
+	}
+	if !found {
+		err = credentialsFree(c)
+	}
+	return in, found, unlock, err
 }
 
 // openLog opens the log and holds it to what it was.
@@ -132,6 +155,7 @@ func (n *Node) openLog(ctx context.Context) error {
 		Create: n.in.State == starting, Created: n.in.LedgerCreated,
 		Space: n.config.Space, Logger: n.config.Logger,
 	})
+	step("log")
 	return err
 }
 

@@ -2,7 +2,9 @@ package node
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/keyledger/keyledger/events"
@@ -11,8 +13,7 @@ import (
 	"github.com/keyledger/keyledger/services/timekeeper"
 )
 
-// clockCell holds the last time at which the clock was trusted:
-// docs/format/subjects.md.
+// clockCell holds what the clock guard remembers: docs/format/subjects.md.
 const clockCell = "clock"
 
 // timekeeper puts the keeper of deadlines together.
@@ -44,32 +45,39 @@ func (n *Node) newGuard() *timekeeper.Guard {
 		Now:       n.config.Now,
 		Monotonic: func() time.Duration { return time.Since(start) },
 		LastEvent: n.lastEvent,
-		Observed:  n.observed,
-		Observe:   n.observe,
+		Recall:    n.recall,
+		Remember:  n.remember,
 	})
 }
 
-// lastEvent is when the last decision was made; zero if there is none.
+// lastEvent is the latest time of any decision; zero if there is none.
 func (n *Node) lastEvent(context.Context) (time.Time, error) { return n.views.LastTime() }
 
-func (n *Node) observed(ctx context.Context) (time.Time, error) {
+func (n *Node) recall(ctx context.Context) (m timekeeper.Memory, err error) {
 	text, _, err := n.journal.Cells().Get(ctx, clockCell)
 	if errors.Is(err, events.ErrNone) {
-		return time.Time{}, nil
+		return m, nil
 	}
 	if err != nil {
-		return time.Time{}, err
+		return m, err
 	}
-	return time.Parse(time.RFC3339, string(text))
+	if err := json.Unmarshal(text, &m); err != nil {
+		return m, fmt.Errorf("the cell %s: %w", clockCell, err)
+	}
+	return m, nil
 }
 
-func (n *Node) observe(ctx context.Context, t time.Time) error {
+func (n *Node) remember(ctx context.Context, m timekeeper.Memory) error {
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
 	cells := n.journal.Cells()
 	_, revision, err := cells.Get(ctx, clockCell)
 	if err != nil && !errors.Is(err, events.ErrNone) {
 		return err
 	}
-	_, err = cells.Put(ctx, clockCell, []byte(t.UTC().Format(time.RFC3339)), revision)
+	_, err = cells.Put(ctx, clockCell, text, revision)
 	if errors.Is(err, journal.ErrCellMoved) {
 		return nil // another node has just written it
 	}

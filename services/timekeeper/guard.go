@@ -23,32 +23,43 @@ const (
 type GuardConfig struct {
 	Now       func() time.Time     // wall clock
 	Monotonic func() time.Duration // since any fixed moment of this process
-	// LastEvent is the time of the last event in the log; zero if there is none.
+	// LastEvent is the latest time of any event in the log; zero if there is none.
 	LastEvent func(ctx context.Context) (time.Time, error)
-	// Observed is the last time that was written down by Observe; zero if none was.
-	Observed func(ctx context.Context) (time.Time, error)
-	Observe  func(ctx context.Context, t time.Time) error
+	// Recall is what Remember was last told, also by an earlier process; the
+	// zero Memory if nothing.
+	Recall   func(ctx context.Context) (Memory, error)
+	Remember func(ctx context.Context, m Memory) error
+}
+
+// A Memory is what a Guard knows beyond the life of a process.
+type Memory struct {
+	Seen  time.Time `json:"seen,omitzero"`   // when a trusted clock was last written down
+	Doubt string    `json:"doubt,omitempty"` // why the clock is not trusted; stands until an operator confirms the clock
+	// Excused is the latest time of any event when an operator confirmed the clock:
+	// events up to there may have been recorded by a clock that was wrong.
+	Excused time.Time `json:"excused,omitzero"`
 }
 
 // A Guard says whether the clock can be trusted with what cannot be undone.
 // It stops trusting when the wall clock runs ahead of monotonic time by more than
 // 5 minutes, falls behind the last event by as much, or at start lies more than 7
 // days after the last time that the installation was seen at work; and trusts again
-// when an operator confirms the clock.
+// when an operator confirms the clock. A restart in between changes nothing.
 //
-// Seen at work is the later of the last event and the last observation: a
-// trusted clock is written down every 10 minutes, so that an installation that is up for
-// some hours a day, and in which nothing happens for weeks, is not taken for one
-// whose clock has jumped.
+// Seen at work is when a trusted clock was last written down, which happens every
+// 10 minutes, so that an installation that is up for some hours a day, and in which
+// nothing happens for weeks, is not taken for one whose clock has jumped. Where none
+// was written down it is the last event.
 type Guard struct {
 	GuardConfig
 
-	mu       sync.Mutex
-	started  bool
-	wall     time.Time     // when the guard last knew the clock to be right
-	mono     time.Duration // the same moment
-	observed time.Time
-	doubt    string // why the clock is not trusted; empty if it is
+	mu        sync.Mutex
+	started   bool
+	wall      time.Time     // when the guard last knew the clock to be right
+	mono      time.Duration // the same moment
+	memory    Memory
+	kept      Memory // as it was last remembered
+	confirmed bool   // since the last Check
 }
 
 // NewGuard makes a Guard. It makes up its mind at the first Check.
@@ -68,56 +79,67 @@ func (g *Guard) Check(ctx context.Context) (bool, error) {
 			return false, err
 		}
 	}
-	if g.doubt == "" {
-		g.doubt = g.running(now, last)
+	if g.confirmed {
+		g.confirmed, g.memory.Excused = false, last.UTC()
 	}
-	if g.doubt != "" {
-		return false, nil
+	if g.memory.Doubt == "" {
+		g.memory.Doubt = g.running(now, last)
 	}
-	return true, g.observe(ctx, now)
+	if g.memory.Doubt == "" && now.Sub(g.memory.Seen).Abs() >= observeEvery {
+		g.memory.Seen = now.UTC().Truncate(time.Second)
+	}
+	err = g.keep(ctx)
+	return g.memory.Doubt == "" && err == nil, err
 }
 
+// start recalls what was known and holds the clock to it. A confirmation that
+// came before the first Check stands.
 func (g *Guard) start(ctx context.Context, now, last time.Time) error {
-	observed, err := g.Observed(ctx)
+	m, err := g.Recall(ctx)
 	if err != nil {
 		return err
 	}
-	seen := last
-	if observed.After(seen) {
-		seen = observed
+	g.started, g.wall, g.mono, g.kept = true, now, g.Monotonic(), m
+	seen := m.Seen
+	if seen.IsZero() {
+		seen = last
 	}
-	g.started, g.wall, g.mono, g.observed = true, now, g.Monotonic(), observed
 	switch {
-	case seen.IsZero():
+	case g.confirmed:
+		m = Memory{}
+	case m.Doubt != "" || seen.IsZero():
 	case now.Sub(seen) > maxAbsence:
-		g.doubt = fmt.Sprintf("at start the clock said %s, more than 7 days after the ledger was last seen at work (%s)", stamp(now), stamp(seen))
-	case seen.Sub(now) > maxBehind:
-		g.doubt = fmt.Sprintf("at start the clock said %s, which is before the ledger was last seen at work (%s)", stamp(now), stamp(seen))
+		m.Doubt = fmt.Sprintf("at start the clock said %s, more than 7 days after the ledger was last seen at work (%s)", stamp(now), stamp(seen))
+	case m.Seen.Sub(now) > maxBehind:
+		m.Doubt = fmt.Sprintf("at start the clock said %s, which is before the ledger was last seen at work (%s)", stamp(now), stamp(seen))
 	}
+	g.memory = m
 	return nil
 }
 
 // running compares the wall clock with monotonic time since both were known to
-// agree.
+// agree, and with the events that nobody has excused.
 func (g *Guard) running(now, last time.Time) string {
 	ahead := now.Sub(g.wall) - (g.Monotonic() - g.mono)
 	switch {
 	case ahead > maxAhead:
 		return fmt.Sprintf("the clock says %s and has run ahead of elapsed time by %s", stamp(now), ahead.Round(time.Second))
-	case last.Sub(now) > maxBehind:
+	case last.Sub(now) > maxBehind && last.After(g.memory.Excused):
 		return fmt.Sprintf("the clock says %s, which is before the last event (%s)", stamp(now), stamp(last))
 	}
 	return ""
 }
 
-func (g *Guard) observe(ctx context.Context, now time.Time) error {
-	if now.Sub(g.observed) < observeEvery {
+// keep remembers what has changed. What could not be remembered is tried again
+// at the next Check.
+func (g *Guard) keep(ctx context.Context) error {
+	if g.memory == g.kept {
 		return nil
 	}
-	if err := g.Observe(ctx, now); err != nil {
+	if err := g.Remember(ctx, g.memory); err != nil {
 		return err
 	}
-	g.observed = now
+	g.kept = g.memory
 	return nil
 }
 
@@ -125,7 +147,7 @@ func (g *Guard) observe(ctx context.Context, now time.Time) error {
 func (g *Guard) Doubt() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.doubt
+	return g.memory.Doubt
 }
 
 // Confirm makes the guard trust the clock as it is now. Call it when an
@@ -133,8 +155,7 @@ func (g *Guard) Doubt() string {
 func (g *Guard) Confirm() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.started, g.wall, g.mono, g.doubt = true, g.Now(), g.Monotonic(), ""
-	g.observed = time.Time{}
+	g.confirmed, g.wall, g.mono, g.memory = true, g.Now(), g.Monotonic(), Memory{}
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -2,6 +2,7 @@ package timekeeper_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -13,14 +14,15 @@ import (
 
 // A world is a clock turned by hand and what the ledger would know.
 type world struct {
-	wall     time.Time
-	mono     time.Duration
-	last     time.Time // event
-	observed time.Time
-	due      map[events.AccessKeyID]time.Time
-	closed   []timekeeper.Removal
-	purged   []events.AccessKeyID
-	removed  []events.UserID
+	wall    time.Time
+	mono    time.Duration
+	last    time.Time // event
+	memory  timekeeper.Memory
+	deaf    error // why nothing can be remembered
+	due     map[events.AccessKeyID]time.Time
+	closed  []timekeeper.Removal
+	purged  []events.AccessKeyID
+	removed []events.UserID
 }
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -39,8 +41,8 @@ func (w *world) start() *timekeeper.Keeper {
 		Now:       func() time.Time { return w.wall },
 		Monotonic: func() time.Duration { return w.mono },
 		LastEvent: func(context.Context) (time.Time, error) { return w.last, nil },
-		Observed:  func(context.Context) (time.Time, error) { return w.observed, nil },
-		Observe:   func(_ context.Context, t time.Time) error { w.observed = t; return nil },
+		Recall:    func(context.Context) (timekeeper.Memory, error) { return w.memory, nil },
+		Remember:  w.remember,
 	})
 	return timekeeper.New(timekeeper.Config{
 		Guard: guard, Now: func() time.Time { return w.wall }, Interval: time.Second,
@@ -56,6 +58,13 @@ func (w *world) start() *timekeeper.Keeper {
 			return nil
 		},
 	})
+}
+
+func (w *world) remember(_ context.Context, m timekeeper.Memory) error {
+	if w.deaf == nil {
+		w.memory = m
+	}
+	return w.deaf
 }
 
 func (w *world) dueAt(now time.Time, _ int) (out []timekeeper.Purge, _ error) {
@@ -154,7 +163,7 @@ func TestStartLongAfterTheLastEvent(t *testing.T) {
 	if len(w.purged) != 0 {
 		t.Fatal("purged although the clock may have jumped while the server was off")
 	}
-	w.last = noon.Add(-7 * 24 * time.Hour)
+	w.last, w.memory = noon.Add(-7*24*time.Hour), timekeeper.Memory{}
 	tick(t, w.start())
 	if len(w.purged) != 1 {
 		t.Fatal("7 days exactly is not too long")
@@ -209,6 +218,79 @@ func TestDoubtSurvivesARestart(t *testing.T) {
 		if k.Guard.Doubt() == "" {
 			t.Fatal("a clock 40 days ahead is trusted after a restart")
 		}
+	}
+}
+
+// What is recorded while the clock is doubted does not vouch for it either.
+func TestEventsOfADoubtedClockVouchForNothing(t *testing.T) {
+	for _, jump := range []time.Duration{time.Hour, 40 * 24 * time.Hour} {
+		w := newWorld()
+		w.due["key"] = noon.Add(jump)
+		k := w.start()
+		tick(t, k)
+		w.wall = w.wall.Add(jump)
+		tick(t, k)
+		w.last = w.wall
+		w.pass(time.Minute)
+		k = w.start()
+		tick(t, k)
+		if k.Guard.Doubt() == "" || len(w.purged) != 0 {
+			t.Errorf("a clock %v ahead is trusted after a restart because something was recorded by it; purged %v", jump, w.purged)
+		}
+	}
+}
+
+// A clock that was ahead has been set right and confirmed: what was recorded
+// in the meantime lies in the future, and purging goes on nevertheless.
+func TestConfirmedClockMayBeBeforeTheLastEvent(t *testing.T) {
+	w := newWorld()
+	k := w.start()
+	tick(t, k)
+	w.wall = w.wall.Add(40 * 24 * time.Hour)
+	w.last = w.wall
+	tick(t, k)
+	w.wall = w.wall.Add(-40 * 24 * time.Hour)
+	k.Guard.Confirm()
+	for _, k := range []*timekeeper.Keeper{k, w.start()} {
+		w.due["key"] = w.wall
+		w.purged = nil
+		tick(t, k)
+		if doubt := k.Guard.Doubt(); doubt != "" || len(w.purged) != 1 {
+			t.Errorf("purged %v, doubt %q, after the clock was set right and confirmed", w.purged, doubt)
+		}
+	}
+	w.last = w.last.Add(time.Second)
+	k = w.start()
+	tick(t, k)
+	if k.Guard.Doubt() == "" {
+		t.Error("an event after the confirmation lies 40 days ahead, and the clock is trusted")
+	}
+}
+
+// Confirmed before the first look, as it can be right after a start.
+func TestConfirmedAtOnce(t *testing.T) {
+	w := newWorld()
+	w.due["key"], w.memory.Doubt = noon, "it was wrong before"
+	k := w.start()
+	k.Guard.Confirm()
+	tick(t, k)
+	if k.Guard.Doubt() != "" || len(w.purged) != 1 || w.memory.Doubt != "" {
+		t.Fatalf("purged %v, doubt %q, remembered %+v", w.purged, k.Guard.Doubt(), w.memory)
+	}
+}
+
+// Nothing is purged as long as what the guard thinks cannot be remembered.
+func TestWithoutMemoryNothingIsPurged(t *testing.T) {
+	w := newWorld()
+	w.due["key"], w.deaf = noon, errors.New("no room")
+	k := w.start()
+	if err := k.Tick(t.Context()); !errors.Is(err, w.deaf) || len(w.purged) != 0 {
+		t.Fatalf("got %v, purged %v, want %v and nothing purged", err, w.purged, w.deaf)
+	}
+	w.deaf = nil
+	tick(t, k)
+	if len(w.purged) != 1 {
+		t.Fatalf("purged %v when it could be remembered again", w.purged)
 	}
 }
 

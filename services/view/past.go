@@ -18,45 +18,53 @@ func (v *Views) PositionAt(t time.Time) (events.Position, error) {
 	return audit.PositionAt(now, t)
 }
 
-// KeysAsOf is a user's keys as they were at p, newest first, purged ones left
-// out: the keyring's history up to p, folded by the rules' own function.
+// KeysAsOf is a user's keys as they were at p, newest first, purged ones too:
+// the keyring's history up to p, folded by the rules' own function.
 func (v *Views) KeysAsOf(owner events.Subject, p events.Position) ([]api.Key, error) {
 	now := v.store.View()
 	defer now.Close()
-	var state keyring.State
-	past := map[events.AccessKeyID]api.Key{}
+	var then past
 	for r, err := range audit.History(now, owner, p) {
 		if err != nil {
 			return nil, err
 		}
 		for _, e := range r.Events {
-			state = keyring.Evolve(state, e.Event)
-			remember(past, r, e.Event)
+			then.apply(r, e.Event)
 		}
 	}
-	out := make([]api.Key, len(state.Keys))
-	for i, k := range state.Keys {
-		then := past[k.ID]
-		then.Status, then.Description, then.PurgeAt = string(k.Status), k.Description, k.PurgeAt
-		out[i] = then
-	}
-	slices.Reverse(out)
-	return out, nil
+	slices.Reverse(then.keys)
+	return then.keys, nil
 }
 
-// remember keeps what rules do not need to know of a key: when things happened.
-func remember(past map[events.AccessKeyID]api.Key, r events.Record, e events.Event) {
-	k := past[events.AccessKeyID(e.About())]
+// A past is a user's keys at some position, in the order of their creation.
+type past struct {
+	state keyring.State
+	keys  []api.Key
+}
+
+// apply folds one event: into the state what rules know of a key, and beside
+// it when things happened.
+func (p *past) apply(r events.Record, e events.Event) {
+	p.state = keyring.Evolve(p.state, e)
+	if e, created := e.(events.KeyCreated); created {
+		p.keys = append(p.keys, api.Key{ID: e.Key, Owner: r.Subject, Cause: e.Cause, CreatedAt: r.Meta.Time})
+	}
+	i := slices.IndexFunc(p.keys, func(k api.Key) bool { return string(k.ID) == e.About() })
+	if i < 0 {
+		return // it is about the keyring as a whole
+	}
+	k := &p.keys[i]
 	k.ChangedAt = r.Meta.Time
-	switch e := e.(type) {
-	case events.KeyCreated:
-		k = api.Key{ID: e.Key, Owner: r.Subject, Cause: e.Cause, CreatedAt: r.Meta.Time, ChangedAt: r.Meta.Time}
+	switch e.(type) {
 	case events.KeyDeleted:
 		k.DeletedAt = r.Meta.Time
 	case events.KeyRestored:
 		k.DeletedAt = time.Time{}
-	case events.KeyringClosed, events.KeyringReopened:
+	case events.KeyPurged:
+		k.Status, k.PurgedAt, k.PurgeAt = events.StatusPurged, r.Meta.Time, time.Time{}
 		return
 	}
-	past[events.AccessKeyID(e.About())] = k
+	if now, ok := p.state.Key(k.ID); ok {
+		k.Status, k.Description, k.PurgeAt = string(now.Status), now.Description, now.PurgeAt
+	}
 }

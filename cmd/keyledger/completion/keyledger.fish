@@ -3,4 +3,4 @@ function __keyledger_complete
     set -l words (commandline -opc) (commandline -ct)
     $words[1] complete-words -- $words[2..-1] 2>/dev/null
 end
-complete -c keyledger -a '(__keyledger_complete)'
+complete -c keyledger -f -n 'count (__keyledger_complete) >/dev/null' -a '(__keyledger_complete)'

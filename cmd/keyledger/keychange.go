@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/keyledger/keyledger/events"
+)
+
+// change is what every command that changes a key has in common.
+type change struct {
+	connection
+	writing
+	target
+}
+
+// ready is the client of a command that asks nothing.
+func (k change) ready(ctx context.Context, t *terminal) (*client, error) {
+	c, err := k.client(t)
+	if err != nil {
+		return nil, err
+	}
+	return c, k.inAccount(ctx, c)
+}
+
+// confirmed is the client of a command once the person has confirmed it, as
+// the policy of the key's account asks.
+func (k change) confirmed(ctx context.Context, t *terminal, a asking, deed string, how func(events.Confirm) string) (*client, error) {
+	c, err := k.ready(ctx, t)
+	if err != nil || a.Yes {
+		return c, err
+	}
+	account, err := k.known(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	ask, err := c.confirmations(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	return c, question{deed: deed + " the key " + k.Key, id: k.Key, how: how(ask)}.put(t)
+}
+
+// carryOut changes the key, shows it as it is now and says what can be done next.
+func (k change) carryOut(ctx context.Context, t *terminal, c *client, call call) error {
+	answer, err := k.write(ctx, c, call)
+	if err != nil {
+		return err
+	}
+	if err := t.show(answer, keyDetails); err != nil {
+		return err
+	}
+	hintNext(t, answer, call)
+	return nil
+}
+
+func hintNext(t *terminal, answer json.RawMessage, call call) {
+	var k struct {
+		AccessKeyID string `json:"access_key_id"`
+		Status      string `json:"status"`
+		PurgeAt     string `json:"purge_at"`
+	}
+	if json.Unmarshal(answer, &k) != nil {
+		return
+	}
+	switch {
+	case k.Status == events.StatusDeleted:
+		t.hint("it stays in the recycle bin until %s: keyledger key restore %s brings it back", readable(k.PurgeAt), k.AccessKeyID)
+	case k.Status == events.StatusDisabled && call.method == http.MethodPost:
+		t.hint("a restored key is disabled: keyledger key enable %s lets it work again", k.AccessKeyID)
+	}
+}
+
+type keyDisable struct {
+	change
+	asking
+	Reason string `help:"Why; at most 256 characters."`
+}
+
+func (k *keyDisable) Run(ctx context.Context, t *terminal) error {
+	body := map[string]string{"status": events.StatusDisabled}
+	if k.Reason != "" {
+		body["reason"] = k.Reason
+	}
+	c, err := k.confirmed(ctx, t, k.asking, "Disable", func(p events.Confirm) string { return p.Disable })
+	if err != nil {
+		return err
+	}
+	return k.carryOut(ctx, t, c, call{method: http.MethodPatch, path: k.path(), body: body})
+}
+
+type keyEnable struct {
+	change
+	asking
+}
+
+// Run asks only where somebody can answer: enabling destroys nothing.
+func (k *keyEnable) Run(ctx context.Context, t *terminal) error {
+	k.Yes = k.Yes || !t.interactive
+	c, err := k.confirmed(ctx, t, k.asking, "Enable", func(p events.Confirm) string { return p.Enable })
+	if err != nil {
+		return err
+	}
+	return k.carryOut(ctx, t, c, call{method: http.MethodPatch, path: k.path(), body: map[string]string{"status": events.StatusActive}})
+}
+
+type keyDelete struct {
+	change
+	asking
+}
+
+func (k *keyDelete) Run(ctx context.Context, t *terminal) error {
+	c, err := k.confirmed(ctx, t, k.asking, "Delete", func(p events.Confirm) string { return p.Delete })
+	if err != nil {
+		return err
+	}
+	return k.carryOut(ctx, t, c, call{method: http.MethodDelete, path: k.path()})
+}
+
+type keyPurge struct {
+	change
+	asking
+}
+
+func (k *keyPurge) Run(ctx context.Context, t *terminal) error {
+	c, err := k.confirmed(ctx, t, k.asking, "Purge for ever", func(p events.Confirm) string { return p.Delete })
+	if err != nil {
+		return err
+	}
+	return k.carryOut(ctx, t, c, call{method: http.MethodPost, path: k.path() + "/purge"})
+}
+
+type keyRestore struct{ change }
+
+func (k *keyRestore) Run(ctx context.Context, t *terminal) error {
+	c, err := k.ready(ctx, t)
+	if err != nil {
+		return err
+	}
+	return k.carryOut(ctx, t, c, call{method: http.MethodPost, path: k.path() + "/restore"})
+}
+
+type keyDescribe struct {
+	change
+	Description string `arg:"" help:"At most 256 characters on one line; empty removes it."`
+}
+
+func (k *keyDescribe) Run(ctx context.Context, t *terminal) error {
+	c, err := k.ready(ctx, t)
+	if err != nil {
+		return err
+	}
+	return k.carryOut(ctx, t, c, call{method: http.MethodPatch, path: k.path(), body: map[string]string{"description": k.Description}})
+}

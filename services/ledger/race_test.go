@@ -1,0 +1,102 @@
+package ledger_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/keyledger/keyledger/aggregate"
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/services/ledger"
+	"github.com/keyledger/keyledger/services/ledger/ledgertest"
+)
+
+// A hundred creates at once on one keyring make exactly as many keys as the
+// quota allows; every other is refused by it.
+func TestQuotaUnderARace(t *testing.T) {
+	w, _ := newWorld(t)
+	owner := w.User(t, w.Open(t, "strict").Account, "alice")
+	var made, refused int
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for i := range 100 {
+		wg.Go(func() {
+			_, err := w.CreateKey(t.Context(), ledgertest.Request(fmt.Sprintf("r%d", i)), owner, "")
+			mu.Lock()
+			defer mu.Unlock()
+			var refusal *aggregate.Refusal
+			switch {
+			case err == nil:
+				made++
+			case errors.As(err, &refusal) && refusal.Kind == aggregate.Limit:
+				refused++
+			default:
+				t.Errorf("got %v, want a key or the quota", err)
+			}
+		})
+	}
+	wg.Wait()
+	if made != 2 || refused != 98 {
+		t.Errorf("%d keys were made and %d refused, want 2 and 98", made, refused)
+	}
+}
+
+// The same request from fifty senders at once is recorded once.
+func TestOneRequestFromMany(t *testing.T) {
+	w, _ := newWorld(t)
+	owner := w.User(t, w.Open(t, "strict").Account, "alice")
+	keys, secrets := map[events.AccessKeyID]int{}, 0
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			k, err := w.CreateKey(t.Context(), ledgertest.Request("one"), owner, "")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			keys[k.Key]++
+			if k.Secret != nil {
+				secrets++
+			}
+		})
+	}
+	wg.Wait()
+	if len(keys) != 1 || secrets != 1 {
+		t.Errorf("one request made %d keys and gave out %d secrets, want 1 and 1", len(keys), secrets)
+	}
+}
+
+// A policy change binds every decision that begins after it returned.
+func TestPolicyBindsAtOnce(t *testing.T) {
+	w, _ := newWorld(t)
+	a := w.Open(t, "strict").Account
+	owner := w.User(t, a, "alice")
+	for i := range 20 {
+		max := 1 + i%2
+		_, err := w.SetPolicy(t.Context(), ledgertest.Request(""), a, "strict", fmt.Appendf(nil, `{"quota":{"max":%d},"delete":{"requires_disabled":false},"recycle":{"retention_seconds":0}}`, max))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var made []ledger.CreatedKey
+		for {
+			k, err := w.CreateKey(t.Context(), ledgertest.Request(""), owner, "")
+			if err != nil {
+				wantRule(t, err, "key.quota")
+				break
+			}
+			made = append(made, k)
+		}
+		if len(made) != max {
+			t.Fatalf("round %d: %d keys were made under a quota of %d", i, len(made), max)
+		}
+		for _, k := range made {
+			if _, err := w.DeleteKey(t.Context(), ledgertest.Request(""), k.Key); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
