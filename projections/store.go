@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -44,7 +45,7 @@ func Open(dir string, o Options) (*Store, error) {
 		fs = vfs.Default
 	}
 	own := fs.PathJoin(dir, "v"+strconv.Itoa(Schema))
-	if err := fs.MkdirAll(own, 0o700); err != nil {
+	if err := makeDirs(fs, dir, own); err != nil {
 		return nil, fmt.Errorf("projections: %w", err)
 	}
 	if err := removeOlder(fs, dir); err != nil {
@@ -88,6 +89,24 @@ func pebbleOptions(o Options) *pebble.Options {
 	}
 	p.TargetFileSizes[0] = 8 << 20
 	return p
+}
+
+// makeDirs makes the directories and makes them outlive a power cut; a store
+// whose directory is lost is built anew.
+func makeDirs(fs vfs.FS, dir, own string) error {
+	if err := fs.MkdirAll(own, 0o700); err != nil {
+		return err
+	}
+	for _, d := range []string{fs.PathDir(dir), dir} {
+		f, err := fs.OpenDir(d)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // removeOlder removes the stores of lower schemas. A higher one is left alone.

@@ -83,6 +83,9 @@ func refusalOf(status int, endpoint string, body []byte) *failure {
 			endpoint, status, http.StatusText(status))
 	}
 	f.Status, f.exit = status, exitOf(status)
+	if status == http.StatusInternalServerError && f.RequestID != "" {
+		f.advice = "the server's log has more under the request ID " + f.RequestID
+	}
 	return f
 }
 

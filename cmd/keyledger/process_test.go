@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -41,15 +42,23 @@ func startServer(binary, dir string, env []string, args ...string) (*serverProce
 		line, err := lines.ReadString('\n')
 		s.text.WriteString(line)
 		if err != nil {
-			return nil, fmt.Errorf("the server ended before it served: %v\n%s%s", s.cmd.Wait(), &s.text, &s.log)
+			return nil, fmt.Errorf("the server ended before it served: %w\n%s%s", s.cmd.Wait(), &s.text, &s.log)
 		}
-		if strings.HasPrefix(line, "Keyledger ") {
-			_, after, _ := strings.Cut(line, " serves ")
-			s.URL = strings.TrimSpace(after)
-		}
+		s.URL = servesAt(line)
 	}
 	s.stdout.Go(func() { _, _ = io.Copy(&s.text, lines) })
 	return s, nil
+}
+
+var serving = regexp.MustCompile(`^Keyledger .* serves (http\S+)$|^ *"url": "(http[^"]+)"$`)
+
+// servesAt is where a server serves if the line of its output says so.
+func servesAt(line string) string {
+	found := serving.FindStringSubmatch(strings.TrimRight(line, "\n"))
+	if found == nil {
+		return ""
+	}
+	return found[1] + found[2]
 }
 
 // stop sends the signal and waits for the end.

@@ -41,6 +41,12 @@ func breaksOff(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, `{"access_key_id":`)
 }
 
+// pointsElsewhere redirects.
+func pointsElsewhere(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Location", "/elsewhere")
+	w.WriteHeader(http.StatusTemporaryRedirect)
+}
+
 // seen is what a server of a test was sent.
 type seen struct {
 	ids     []string
@@ -107,6 +113,7 @@ func TestEndings(t *testing.T) {
 		"lost once, then busy for ever":    {writeCall, []reply{hangsUp, busy}, exitUnknown, maxAttempts},
 		"lost once, then refused":          {writeCall, []reply{hangsUp, says(409, "key.quota")}, exitRefused, 2},
 		"a gateway has no server":          {writeCall, []reply{answers(503, `no healthy upstream`)}, exitUnknown, maxAttempts},
+		"something else answers in JSON":   {writeCall, []reply{answers(503, `{"error":"no upstream"}`)}, exitUnknown, maxAttempts},
 		"broken":                           {writeCall, []reply{says(500, "internal")}, exitUnknown, 1},
 		"busy for ever":                    {writeCall, []reply{busy}, exitUnreachable, maxAttempts},
 		"a rule said no":                   {writeCall, []reply{says(409, "key.quota")}, exitRefused, 1},
@@ -115,7 +122,7 @@ func TestEndings(t *testing.T) {
 		"not allowed":                      {writeCall, []reply{says(403, "permission.denied")}, exitDenied, 1},
 		"nothing there":                    {writeCall, []reply{says(404, "user.not_found")}, exitNotFound, 1},
 		"gone":                             {writeCall, []reply{says(410, "key.purged")}, exitNotFound, 1},
-		"elsewhere":                        {writeCall, []reply{answers(307, ``)}, exitRefused, 1},
+		"elsewhere":                        {writeCall, []reply{pointsElsewhere}, exitRefused, 1},
 		"a stranger who says yes":          {writeCall, []reply{answers(200, `<html>`)}, exitRefused, 1},
 		"a question, lost each time":       {readCall, []reply{hangsUp}, exitUnreachable, maxAttempts},
 		"a question, lost, then answered":  {readCall, []reply{hangsUp, answers(200, `{}`)}, exitDone, 2},

@@ -36,7 +36,7 @@ func reserve(path string) (*secretFile, error) {
 	}
 	s := &secretFile{f: f, path: path}
 	_, err = f.Write(bytes.Repeat([]byte{' '}, reservedBytes))
-	if err = errors.Join(err, f.Chmod(0o600), f.Sync(), durable.Settle(path)); err != nil {
+	if err = errors.Join(err, f.Sync(), durable.Settle(path)); err != nil {
 		s.abandon()
 		return nil, usage("the file for the secret cannot be written: %v", err)
 	}

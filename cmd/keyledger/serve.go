@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -58,7 +59,7 @@ func (s *serveCommand) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return notStarted(err)
 	}
-	if err := t.write([]byte(welcome(n, s.Data))); err != nil {
+	if err := s.greet(n, t); err != nil {
 		return errors.Join(err, n.Close())
 	}
 	select {
@@ -86,7 +87,19 @@ func notStarted(err error) error {
 	return fmt.Errorf("not started: %w", err)
 }
 
-// welcome says where to go.
+// greet says where to go.
+func (s *serveCommand) greet(n *node.Node, t *terminal) error {
+	if !t.json {
+		return t.write([]byte(welcome(n, s.Data)))
+	}
+	document, err := json.Marshal(map[string]string{"url": n.URL(), "data": s.Data, "first_credentials_file": n.FirstCredentials()})
+	if err != nil {
+		return err
+	}
+	return t.writeJSON(document)
+}
+
+// welcome says it to people.
 func welcome(n *node.Node, data string) string {
 	text := fmt.Sprintf("Keyledger %s serves %s\n  API description  %s/openapi.json\n  health           %s/readyz\n  data             %s\n",
 		version, n.URL(), n.URL(), n.URL(), data)

@@ -12,10 +12,19 @@ type signatureCommands struct {
 }
 
 type signatureCheck struct {
-	File    string `arg:"" help:"A JSON array of requests, as in docs/format/vectors.md."`
+	File    string `arg:"" help:"A JSON array of requests."`
 	Explain bool   `help:"Print the canonical request and the string to sign of each."`
 }
 
+// Help says what the file holds.
+func (*signatureCheck) Help() string {
+	return `Each request is an object with name, access_key_id, secret, method, request_target,
+host, headers (an array of pairs), body_base64, verify_at (the unix time to judge it at) and
+valid (the verdict it deserves); other fields are passed over. Replays are not noticed: each is
+judged by itself. The file holds secrets in the clear.`
+}
+
+// Run judges the requests of the file.
 func (s *signatureCheck) Run(t *terminal) error {
 	f, err := os.Open(s.File)
 	if err != nil {

@@ -31,7 +31,7 @@ func (t *terminal) show(document json.RawMessage, columns []column) error {
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, c := range columns {
 		if text := row.cell(c.field); text != "" {
-			fmt.Fprintf(w, "%s\t%s\n", sentenceCase(c.head), text)
+			_, _ = fmt.Fprintf(w, "%s\t%s\n", sentenceCase(c.head), text)
 		}
 	}
 	_ = w.Flush() // into memory
@@ -46,7 +46,7 @@ func (t *terminal) showTable(documents []json.RawMessage, columns []column) erro
 	for i, c := range columns {
 		heads[i] = c.head
 	}
-	fmt.Fprintln(w, strings.Join(heads, "\t"))
+	_, _ = fmt.Fprintln(w, strings.Join(heads, "\t"))
 	for _, d := range documents {
 		row, err := parseRow(d)
 		if err != nil {
@@ -56,7 +56,7 @@ func (t *terminal) showTable(documents []json.RawMessage, columns []column) erro
 		for i, c := range columns {
 			cells[i] = row.cell(c.field)
 		}
-		fmt.Fprintln(w, strings.Join(cells, "\t"))
+		_, _ = fmt.Fprintln(w, strings.Join(cells, "\t"))
 	}
 	_ = w.Flush() // into memory
 	return t.write(trimLines(b.Bytes()))

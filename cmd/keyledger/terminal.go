@@ -30,7 +30,7 @@ func newTerminal() *terminal {
 
 // note writes a line to standard error.
 func (t *terminal) note(format string, args ...any) {
-	fmt.Fprintf(t.err, format+"\n", args...)
+	_, _ = fmt.Fprintf(t.err, format+"\n", args...)
 }
 
 // hint writes a line for people to standard error, if it is people who read.
@@ -85,10 +85,10 @@ func (t *terminal) writeJSON(document []byte) error {
 // ask puts a question to the person at the terminal and returns the answer
 // without the spaces around it.
 func (t *terminal) ask(question string) (string, error) {
-	fmt.Fprint(t.err, question)
+	_, _ = fmt.Fprint(t.err, question)
 	line, err := t.in.ReadString('\n')
 	if err != nil && line == "" {
-		fmt.Fprintln(t.err)
+		_, _ = fmt.Fprintln(t.err)
 		return "", fail(exitRefused, codeNotConfirmed, "there was no answer; nothing was done")
 	}
 	return strings.TrimSpace(line), nil

@@ -236,7 +236,7 @@ func (m *Memory) Read(ctx context.Context, after events.Position) iter.Seq2[even
 		last, _ := m.Last(ctx)
 		for after < last {
 			message, _, err := m.next(after)
-			if err == nil && message.Position > last {
+			if errors.Is(err, errEnd) || message.Position > last {
 				return
 			}
 			if !yield(message, err) || err != nil {

@@ -151,6 +151,8 @@ func (h *History) happen() (events.Subject, []events.Event) {
 		return h.policy(u.account)
 	case h.rand.IntN(25) == 0:
 		return h.person(u)
+	case u.closed && h.rand.IntN(8) > 0:
+		return h.policy(u.account)
 	case u.closed:
 		return h.remove(u)
 	default:

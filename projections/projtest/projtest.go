@@ -49,6 +49,7 @@ func lived(t *testing.T, parts func() []projections.Part, story []events.Message
 type Started struct {
 	Store  *projections.Store
 	Runner *projections.Runner
+	From   events.Position // what every critical projection had applied before
 
 	t     testing.TB
 	parts []projections.Part
@@ -83,7 +84,7 @@ func StartWith(t testing.TB, o projections.Options, log projections.Source, part
 		_ = store.Close()
 		t.Fatal(err)
 	}
-	s := &Started{Store: store, Runner: r, t: t, parts: parts, log: log, stop: cancel, ended: make(chan error, 1)}
+	s := &Started{Store: store, Runner: r, From: r.Applied(), t: t, parts: parts, log: log, stop: cancel, ended: make(chan error, 1)}
 	go func() { s.ended <- r.Run(ctx) }()
 	t.Cleanup(func() { _ = s.Stop() })
 	return s
@@ -188,4 +189,35 @@ func text(line string) string {
 		return line
 	}
 	return fmt.Sprintf("%s %q", line, b)
+}
+
+// Told is a store in memory after a story, with the projection that wrote it.
+func Told(t testing.TB, p projections.Projection, story []events.Message) *Started {
+	t.Helper()
+	s := Start(t, vfs.NewMem(), NewLog(story...), Critical(p))
+	s.WaitLast()
+	return s
+}
+
+// Pages is all items of a list, page by page. List is given the cursor of each
+// page. No page may hold more than limit.
+func Pages[T any](t testing.TB, limit int, list func(cursor string) (projections.Page[T], error)) []T {
+	t.Helper()
+	var all []T
+	for cursor, n := "", 0; ; n++ {
+		page, err := list(cursor)
+		if err != nil {
+			t.Fatalf("page %d: %v", n, err)
+		}
+		if len(page.Items) > limit {
+			t.Fatalf("page %d has %d items, want %d at most", n, len(page.Items), limit)
+		}
+		all = append(all, page.Items...)
+		if cursor = page.Next; cursor == "" {
+			return all
+		}
+		if n > 100_000 {
+			t.Fatal("the list does not end")
+		}
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 	"unicode/utf8"
 )
@@ -172,8 +173,14 @@ func (d *document) checkAnswer(o *operation, a answer) []string {
 	if !ok {
 		return append(out, "the content type "+a.header.Get("Content-Type")+" is not documented")
 	}
+	if zone.Match(a.body) {
+		out = append(out, "a time is not in UTC")
+	}
 	return append(out, d.checkBody(m.Schema, a.body)...)
 }
+
+// zone is the end of a time that is not in UTC.
+var zone = regexp.MustCompile(`T[0-9:.]+[+-][0-9:]+"`)
 
 func (d *document) checkBody(s *schema, body []byte) []string {
 	var v any
@@ -294,8 +301,8 @@ func (s *schema) text(v string, say func(string, ...any)) {
 	}
 	if s.Format == "date-time" {
 		at, err := time.Parse(time.RFC3339, v)
-		if err != nil || !strings.HasSuffix(v, "Z") || at.IsZero() {
-			say("%q is not a time in UTC", v)
+		if err != nil || at.IsZero() {
+			say("%q is not a time", v)
 		}
 	}
 }
@@ -316,4 +323,51 @@ func isType(t string, v any) bool {
 		return t == "object"
 	}
 	return false
+}
+
+// went says whether an operation was ever answered with a success.
+func (d *document) went(id string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for status := range d.seen[id] {
+		if status < 300 {
+			return true
+		}
+	}
+	return false
+}
+
+// TestDocument: the description needs no key, is of OpenAPI 3.1, names every
+// operation once, and gives every error the one form.
+func TestDocument(t *testing.T) {
+	for _, path := range []string{"/openapi.json", "/openapi.yaml", "/livez", "/readyz"} {
+		if a := the.root.send(t, call{method: "GET", path: path, unsigned: true}); a.status != 200 || a.header.Get("X-Keyledger-Request-Id") == "" {
+			t.Errorf("%s: %d", path, a.status)
+		}
+	}
+	if !strings.HasPrefix(the.document.OpenAPI, "3.1.") {
+		t.Errorf("it is of OpenAPI %s", the.document.OpenAPI)
+	}
+	ids := map[string]bool{}
+	for path, methods := range the.document.Paths {
+		for method, o := range methods {
+			if ids[o.ID] || !strings.HasPrefix(path, "/v1/") {
+				t.Errorf("%s %s: %s is there twice or in no version", method, path, o.ID)
+			}
+			ids[o.ID] = true
+			for status, r := range o.Responses {
+				if status < "400" {
+					continue
+				}
+				if m, ok := r.Content["application/problem+json"]; !ok || m.Schema.Ref != "#/components/schemas/Problem" || len(r.Content) != 1 {
+					t.Errorf("%s: %s is no problem", o.ID, status)
+				}
+			}
+			for _, status := range []string{"400", "401", "403", "404", "409", "413", "422", "500", "503"} {
+				if _, ok := o.Responses[status]; !ok {
+					t.Errorf("%s: %s is not documented", o.ID, status)
+				}
+			}
+		}
+	}
 }

@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"net/http"
 
@@ -45,14 +47,25 @@ func (d door) enter(r *http.Request, wire *dialect.Request, id events.RequestID)
 		return inbound{}, err
 	}
 	if own := d.front.Identity(wire); own != "" {
-		// Vendors' identities live in a space of their own beside Idempotency-Keys.
-		id = events.RequestID(d.name + "#" + own)
+		id = d.identity(own)
 	}
 	in, err := d.inbound(r, wire, decision, id, d.name)
 	if err != nil {
 		return inbound{}, d.fault(err, id)
 	}
 	return in, nil
+}
+
+// identity is the request ID for what a vendor's client calls its request:
+// in a space of its own beside Idempotency-Keys, and shortened by a hash where it would be
+// too long.
+func (d door) identity(own string) events.RequestID {
+	id := events.RequestID(d.name + "#" + own)
+	if id.Valid() == nil {
+		return id
+	}
+	sum := sha256.Sum256([]byte(own))
+	return events.RequestID(d.name + "#" + hex.EncodeToString(sum[:]))
 }
 
 // turnedAway is why a request that is not genuine, or whose key is not active,

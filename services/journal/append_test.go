@@ -247,8 +247,8 @@ func TestClosed(t *testing.T) {
 	if !errors.Is(followed, errClosed) {
 		t.Errorf("follow: got %v, want %v", followed, errClosed)
 	}
-	if _, err := j.Append(t.Context(), logtest.Decision(logtest.Keyring(9), 0)); !errors.Is(err, events.ErrUncertain) {
-		t.Errorf("append: got %v, want ErrUncertain", err)
+	if _, err := j.Append(t.Context(), logtest.Decision(logtest.Keyring(9), 0)); !errors.Is(err, events.ErrUncertain) || !errors.Is(err, errClosed) {
+		t.Errorf("append: got %v, want ErrUncertain, because it is closed", err)
 	}
 	if err := j.Close(); err != nil {
 		t.Errorf("close again: %v", err)
@@ -274,9 +274,10 @@ func TestRestarts(t *testing.T) {
 			}
 		}
 	})
-	for range 5 {
+	for n := range 5 {
 		w.reach(w.count() + 100)
-		j.watch.revive()
+		j.host.stop()
+		waitFor(t, "a restart", func() bool { h := j.Health(); return h.Restarts > n && h.Sick == "" && h.Writable })
 	}
 	w.reach(w.count() + 100)
 	w.stop()
@@ -298,7 +299,8 @@ func TestRestartFindsALostTail(t *testing.T) {
 	j := opened(t, testConfig(t.TempDir()))
 	filled(t, j, 5)
 	j.answered(6)
-	j.watch.revive()
+	j.host.stop()
+	waitFor(t, "a restart", func() bool { h := j.Health(); return h.Restarts > 0 && h.Sick == "" && h.Fault != nil })
 	h := j.Health()
 	if h.Fault == nil || h.Fault.Guard != GuardTail || h.Writable || h.Whole() {
 		t.Errorf("health: got %+v, want a fault of guard %q", h, GuardTail)

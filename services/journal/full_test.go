@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,12 +54,17 @@ func fillDisk(t *testing.T, dir string) (path string) {
 // Nothing acknowledged is lost, what makes the ledger safer is still written, and
 // everything goes on when there is room, without a restart of the process.
 func TestDiskFull(t *testing.T) {
+	t.Run("seen in time", func(t *testing.T) { testDiskFull(t, 20*time.Millisecond, 0) })
+	t.Run("seen too late", func(t *testing.T) { testDiskFull(t, 2*time.Second, 1) })
+}
+
+// testDiskFull looks at the disk every so often, and wants the server to have
+// been restarted at least so many times.
+func testDiskFull(t *testing.T, every time.Duration, restarts int) {
 	dir := mounted(t, "128m")
 	c := testConfig(filepath.Join(dir, "data"))
-	c.Space = Space{Off: 32 << 20, Hard: 4 << 20, Ballast: 16 << 20, Every: 50 * time.Millisecond}
-	c.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	c.Space = Space{Off: 32 << 20, Hard: 4 << 20, Ballast: 16 << 20, Every: every}
 	j := opened(t, c)
-
 	w := startWriters(t, j, 8)
 	w.reach(200)
 	other := fillDisk(t, dir)
@@ -86,7 +90,9 @@ func TestDiskFull(t *testing.T) {
 	}
 	w.reach(w.count() + 200)
 	w.stop()
-	t.Logf("the server was restarted %d times; %d appends were acknowledged", j.Health().Restarts, w.count())
+	if got := j.Health().Restarts; got < restarts {
+		t.Errorf("restarts of the server: got %d, want at least %d", got, restarts)
+	}
 	if err := j.Check(t.Context(), nil); err != nil {
 		t.Errorf("check: %v", err)
 	}

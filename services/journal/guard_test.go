@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"iter"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -384,34 +385,30 @@ func found(t *testing.T, in installation) {
 		t.Errorf("health: got %+v, want a finding", h)
 	}
 	wantRefused(t, j.Check(t.Context(), nil), GuardWhole)
-	for name, messages := range map[string]func(context.Context, events.Position) func(func(events.Message, error) bool){
-		"read": func(ctx context.Context, p events.Position) func(func(events.Message, error) bool) {
-			return j.Read(ctx, p)
-		},
-		"follow": func(ctx context.Context, p events.Position) func(func(events.Message, error) bool) {
-			return j.Follow(ctx, p)
-		},
-	} {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		var at events.Position
-		for m, err := range messages(ctx, 0) {
-			if err != nil {
-				wantRefused(t, err, GuardWhole)
-				at = 0
-				break
-			}
-			if m.Position != at+1 {
-				t.Errorf("%s: got position %d after %d", name, m.Position, at)
-			}
-			if at = m.Position; at == in.last {
-				break
-			}
+	stopsThere(t, "read", j.Read, in.last)
+	stopsThere(t, "follow", j.Follow, in.last)
+}
+
+// stopsThere wants a reader to get everything before the damage and then to be
+// told of it.
+func stopsThere(t *testing.T, name string, from func(context.Context, events.Position) iter.Seq2[events.Message, error], last events.Position) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var at events.Position
+	for m, err := range from(ctx, 0) {
+		if err != nil {
+			wantRefused(t, err, GuardWhole)
+			return
 		}
-		cancel()
-		if at != 0 {
-			t.Errorf("%s: came to position %d without an error", name, at)
+		if m.Position != at+1 {
+			t.Errorf("%s: got position %d after %d", name, m.Position, at)
+		}
+		if at = m.Position; at == last {
+			break
 		}
 	}
+	t.Errorf("%s: came to position %d and was told of nothing", name, at)
 }
 
 // bulky is an installation with several blocks.

@@ -2,6 +2,8 @@ package ledger
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"time"
 
@@ -99,12 +101,25 @@ func opened(out Outcome, o Opening) Opening {
 }
 
 func (l *Ledger) firstKey(ctx context.Context, req Request, o Opening) (OpenedAccount, error) {
-	req.ID += "#root-key"
+	req.ID = stepID(req.ID, "#root-key")
 	owner := events.KeyringSubject(o.Account, o.Root)
 	k, err := l.createKey(ctx, req, owner, o.Key, func(sealed events.Sealed, kv keyringView) keyring.Command {
 		return keyring.Create{Key: o.Key.ID, Cause: events.CauseOpening, Sealed: sealed, Policy: kv.policy, OwnerKind: kv.owner.Kind}
 	})
 	return OpenedAccount{Account: o.Account, Root: o.Root, Key: k}, err
+}
+
+// maxRequestID is how long an events.RequestID may be.
+const maxRequestID = 128
+
+// stepID names a later step of a request. A request ID as long as may be is
+// shortened by a hash, so that the step's is not too long.
+func stepID(id events.RequestID, name string) events.RequestID {
+	if len(id)+len(name) > maxRequestID {
+		sum := sha256.Sum256([]byte(id))
+		id = events.RequestID(hex.EncodeToString(sum[:]))
+	}
+	return id + events.RequestID(name)
 }
 
 // SetPolicy gives an account another policy: a preset and what differs from it.

@@ -18,7 +18,10 @@ const maxAttempts = 64
 type step struct {
 	subject events.Subject
 	reserve bool // see events.Decision
-	decide  func(v View, now time.Time) (decided, error)
+	// read is how far an attempt has found the subject to have moved. A record that
+	// every projection was let past moves its subject and no row.
+	read   events.Position
+	decide func(v View, now time.Time) (decided, error)
 }
 
 // A decided is what a step's rule answered.
@@ -41,8 +44,8 @@ func (l *Ledger) do(ctx context.Context, req Request, s step) (Outcome, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.Patience)
 	defer cancel()
 	for range maxAttempts {
-		out, again, err := l.attempt(ctx, req, s)
-		if !again {
+		out, again, err := l.attempt(ctx, req, &s)
+		if !again || err != nil {
 			return out, err
 		}
 	}
@@ -51,7 +54,7 @@ func (l *Ledger) do(ctx context.Context, req Request, s step) (Outcome, error) {
 
 // attempt reads, decides and appends once. again says that the subject moved
 // in between and has been read as far as it had moved.
-func (l *Ledger) attempt(ctx context.Context, req Request, s step) (out Outcome, again bool, err error) {
+func (l *Ledger) attempt(ctx context.Context, req Request, s *step) (out Outcome, again bool, err error) {
 	v := l.View()
 	defer v.Close()
 	if out, found, err := l.repeated(ctx, v, req, s.subject); found || err != nil {
@@ -62,10 +65,11 @@ func (l *Ledger) attempt(ctx context.Context, req Request, s step) (out Outcome,
 	if err != nil {
 		return Outcome{}, false, err
 	}
+	d.after = max(d.after, s.read)
 	if len(d.events) == 0 {
 		return Outcome{Request: req.ID, Position: d.after, Time: now}, false, nil
 	}
-	decision, err := l.decision(req, s, d, now)
+	decision, err := l.decision(req, *s, d, now)
 	if err != nil {
 		return Outcome{}, false, err
 	}
@@ -73,6 +77,7 @@ func (l *Ledger) attempt(ctx context.Context, req Request, s step) (out Outcome,
 	var conflict *events.ConflictError
 	switch {
 	case errors.As(err, &conflict):
+		s.read = conflict.Last
 		return Outcome{}, true, l.wait(ctx, conflict.Last)
 	case err != nil:
 		return Outcome{}, false, err

@@ -160,7 +160,7 @@ func (l *Ledger) removeClosed(ctx context.Context, req Request, a events.Account
 
 // setClosed closes or reopens a user's keyring as a step of a longer request.
 func (l *Ledger) setClosed(ctx context.Context, req Request, suffix string, a events.AccountID, u events.UserID, c keyring.Command) error {
-	req.ID += events.RequestID(suffix)
+	req.ID = stepID(req.ID, suffix)
 	subject := events.KeyringSubject(a, u)
 	_, err := l.do(ctx, req, step{subject: subject, decide: func(v View, now time.Time) (decided, error) {
 		state, p, err := v.Keyring(subject)

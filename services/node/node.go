@@ -57,6 +57,9 @@ type Node struct {
 	done  chan struct{}
 	once  sync.Once
 	err   error // why it stopped by itself; read after done
+
+	closing sync.Once
+	closed  error // what came of Close
 }
 
 // Start starts a ledger and returns when it serves. The first start makes the
@@ -282,8 +285,13 @@ func (n *Node) Err() error {
 const shutdownPatience = 15 * time.Second
 
 // Close stops taking requests, lets those under way come to their end, and
-// closes everything in the reverse order of Start.
+// closes everything in the reverse order of Start. To close a node twice does nothing.
 func (n *Node) Close() error {
+	n.closing.Do(func() { n.closed = n.shut() })
+	return n.closed
+}
+
+func (n *Node) shut() error {
 	var errs []error
 	if n.http != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), shutdownPatience)

@@ -19,7 +19,7 @@ const clockCell = "clock"
 // timekeeper puts the keeper of deadlines together.
 func (n *Node) timekeeper() *timekeeper.Keeper {
 	return timekeeper.New(timekeeper.Config{
-		Guard: n.guard, Due: n.views.Due, Closed: n.closed, Now: n.config.Now,
+		Guard: n.guard, Due: n.views.Due, Closed: n.halfRemoved, Now: n.config.Now,
 		Interval: n.config.Schedule, Logger: n.config.Logger,
 		Purge: func(ctx context.Context, k events.AccessKeyID) error {
 			// A key is purged once in its life, so that its ID names the request.
@@ -34,8 +34,8 @@ func (n *Node) timekeeper() *timekeeper.Keeper {
 	})
 }
 
-// closed is the removals that began long enough ago to be left half done.
-func (n *Node) closed(limit int) ([]timekeeper.Removal, error) {
+// halfRemoved is the removals that began long enough ago to be left half done.
+func (n *Node) halfRemoved(limit int) ([]timekeeper.Removal, error) {
 	return n.views.Closed(n.config.Now(), limit)
 }
 

@@ -23,7 +23,7 @@ func (v *Views) PositionAt(t time.Time) (events.Position, error) {
 func (v *Views) KeysAsOf(owner events.Subject, p events.Position) ([]api.Key, error) {
 	now := v.store.View()
 	defer now.Close()
-	var then past
+	then := past{place: map[events.AccessKeyID]int{}}
 	for r, err := range audit.History(now, owner, p) {
 		if err != nil {
 			return nil, err
@@ -40,6 +40,7 @@ func (v *Views) KeysAsOf(owner events.Subject, p events.Position) ([]api.Key, er
 type past struct {
 	state keyring.State
 	keys  []api.Key
+	place map[events.AccessKeyID]int // in keys
 }
 
 // apply folds one event: into the state what rules know of a key, and beside
@@ -47,10 +48,11 @@ type past struct {
 func (p *past) apply(r events.Record, e events.Event) {
 	p.state = keyring.Evolve(p.state, e)
 	if e, created := e.(events.KeyCreated); created {
+		p.place[e.Key] = len(p.keys)
 		p.keys = append(p.keys, api.Key{ID: e.Key, Owner: r.Subject, Cause: e.Cause, CreatedAt: r.Meta.Time})
 	}
-	i := slices.IndexFunc(p.keys, func(k api.Key) bool { return string(k.ID) == e.About() })
-	if i < 0 {
+	i, known := p.place[events.AccessKeyID(e.About())]
+	if !known {
 		return // it is about the keyring as a whole
 	}
 	k := &p.keys[i]
