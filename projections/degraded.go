@@ -2,6 +2,7 @@ package projections
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/keyledger/keyledger/events"
 )
@@ -25,18 +26,26 @@ func (r *Runner) mayPass(name string, at events.Position) bool {
 }
 
 // release sends every degraded member of the main lane that has leave by now
-// on a lane of its own: it meets the same record again, passes it, and comes back. The
+// on a lane of its own: it meets the same record again, passes it, and comes back. One
+// that is being rebuilt stays: the rebuild passes the record, and takes its place. The
 // caller holds applying.
 func (r *Runner) release() {
-	var stay []*member
-	for _, m := range r.main.members {
-		if m.degraded == nil || !r.mayPass(m.name, m.degraded.Position) {
-			stay = append(stay, m)
+	if !slices.ContainsFunc(r.main.members, func(m *member) bool { return m.degraded != nil }) {
+		return
+	}
+	for _, m := range slices.Clone(r.main.members) {
+		if m.degraded == nil || r.isBuilding(m) || !r.mayPass(m.name, m.degraded.Position) {
 			continue
 		}
+		r.main.members = slices.DeleteFunc(r.main.members, func(x *member) bool { return x == m })
 		r.launch(r.resume(m))
 	}
-	r.main.members = stay
+}
+
+func (r *Runner) isBuilding(m *member) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return m.building != nil
 }
 
 // resume is a lane on which m goes on.

@@ -264,6 +264,35 @@ func TestRebuildOfADegradedProjectionHealsIt(t *testing.T) {
 	}
 }
 
+// TestAcknowledgementDuringARebuild lets a projection pass a record while it is
+// being rebuilt: only one of the two may go on with it.
+func TestAcknowledgementDuringARebuild(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := projtest.NewHistory(1)
+		log := gate(projtest.NewLog(h.Messages(4)...))
+		first, second := two()
+		first.apply = failsAt(3)
+		s := projtest.Start(t, vfs.NewMem(), log, projtest.Critical(first, second))
+		waitFor(t, s, "second", 4)
+		ended := make(chan error, 1)
+		go func() { ended <- s.Runner.Rebuild(t.Context(), "first") }()
+		log.tokens <- struct{}{}
+		log.Append(acknowledge(h, "first", 3))
+		waitFor(t, s, "second", 5)
+		close(log.tokens)
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		log.Append(h.Next())
+		synctest.Wait()
+		s.WaitFor(6)
+		if got := first.seen(t, s.Store); got != "1.1 1.2 1.4 1.5 1.6" || strays(t, s.Store) != 0 {
+			t.Errorf("got %q and %d strays", got, strays(t, s.Store))
+		}
+		_ = s.Stop()
+	})
+}
+
 func TestInterruptedRebuildIsSweptAtTheNextStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := gate(projtest.NewLog(projtest.NewHistory(1).Messages(4)...))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -235,6 +236,54 @@ func TestViewIsOfOneMoment(t *testing.T) {
 	if _, found, err := numbers.Get(v, [2]byte{1, 1}); !found || err != nil {
 		t.Errorf("the view's row: %v, %v", found, err)
 	}
+}
+
+// TestReadersNeverSeeASwap reads while one generation after the other takes
+// over and the old one goes: there is always one row.
+func TestReadersNeverSeeASwap(t *testing.T) {
+	s, m := testStore(t, 1)
+	write(t, s, m, func(b *Batch) { put(b, [2]byte{1, 1}) })
+	done := make(chan struct{})
+	var readers sync.WaitGroup
+	for name, count := range map[string]func() int{
+		"scan": func() int { return len(scan(t, s, Range{})) },
+		"get": func() int {
+			_, found, err := numbers.Get(s, [2]byte{1, 1})
+			if !found || err != nil {
+				return 0
+			}
+			return 1
+		},
+		"view": func() int {
+			v := s.View()
+			defer v.Close()
+			return len(scan(t, v, Range{}))
+		},
+	} {
+		readers.Go(func() {
+			for n := 0; ; n++ {
+				if got := count(); got != 1 {
+					t.Errorf("%s: %d rows", name, got)
+					return
+				}
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	for range 3000 {
+		m.generation = nextGeneration(m.generation)
+		write(t, s, m, func(b *Batch) { put(b, [2]byte{1, 1}) })
+		s.turn([]TableID{TableKeys}, m.generation)
+		if err := s.sweep(TableKeys, m.generation); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(done)
+	readers.Wait()
 }
 
 func TestSweepKeepsOneGeneration(t *testing.T) {

@@ -66,7 +66,7 @@ func TestDiskFull(t *testing.T) {
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, time.Minute, "writes to be on", func() bool { return v.writes() == "on" })
+		eventually(t, time.Minute, "writes to be on again", func() bool { return v.writes() == "on" })
 		v.load.reach(v.load.acked.Load() + 200)
 	}
 	v.load.stop()

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -41,10 +42,19 @@ func newVictim(t *testing.T, dir string, flags ...string) *victim {
 		v.load.quit.Store(true)
 		if v.running != nil {
 			v.running.kill()
+			if t.Failed() {
+				t.Logf("the server said at the end:\n%s", tail(v.running.log.String(), 40))
+			}
 		}
 	})
 	v.start()
 	return v
+}
+
+// tail is the last lines of a text.
+func tail(text string, n int) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
 // binary is the program under test: the one that was built, or this one.

@@ -41,16 +41,20 @@ func (c *client) do(ctx context.Context, call call) (json.RawMessage, error) {
 		if verdict == settled {
 			return answer, nil
 		}
-		if verdict == refused {
+		if verdict == refused && !(doubt && aboutTheCaller(last.status)) {
 			return nil, refusalOf(last.status, c.endpoint, last.body)
 		}
 		doubt = doubt || verdict == doubtful || verdict == broken
-		if verdict == broken || hopeless(last.err) || ctx.Err() != nil {
+		if verdict == refused || verdict == broken || hopeless(last.err) || ctx.Err() != nil {
 			break
 		}
 	}
 	return nil, c.givenUp(ctx, call, last, doubt)
 }
+
+// aboutTheCaller says that a refusal concerns who asks, so that it tells nothing
+// of an earlier attempt: that one may have disabled the very key it was signed by.
+func aboutTheCaller(status int) bool { return exitOf(status) == exitDenied }
 
 func bodyOf(call call) ([]byte, error) {
 	if call.body == nil {

@@ -112,6 +112,8 @@ func TestEndings(t *testing.T) {
 		"unknown each time":                {writeCall, []reply{forgetful}, exitUnknown, maxAttempts},
 		"lost once, then busy for ever":    {writeCall, []reply{hangsUp, busy}, exitUnknown, maxAttempts},
 		"lost once, then refused":          {writeCall, []reply{hangsUp, says(409, "key.quota")}, exitRefused, 2},
+		"lost once, then not let in":       {writeCall, []reply{hangsUp, says(401, "signature.refused")}, exitUnknown, 2},
+		"a question, lost, then denied":    {readCall, []reply{hangsUp, says(403, "permission.denied")}, exitDenied, 2},
 		"a gateway has no server":          {writeCall, []reply{answers(503, `no healthy upstream`)}, exitUnknown, maxAttempts},
 		"something else answers in JSON":   {writeCall, []reply{answers(503, `{"error":"no upstream"}`)}, exitUnknown, maxAttempts},
 		"broken":                           {writeCall, []reply{says(500, "internal")}, exitUnknown, 1},

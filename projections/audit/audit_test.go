@@ -122,6 +122,17 @@ func TestListOfWhatThereIsNot(t *testing.T) {
 			t.Errorf("%+v: got %+v, %v", f, page, err)
 		}
 	}
+	for _, e := range entries(h0(8, 200)) {
+		if e.Event.Kind() != "key.created" {
+			continue
+		}
+		for _, f := range []audit.Filter{{Account: "999999999999"}, {Account: e.Subject.Account, User: "299999999999999999"}} {
+			f.Key = events.AccessKeyID(e.Event.About())
+			if page, err := audit.List(s.Store, f, "", 10); err != nil || len(page.Items) != 0 {
+				t.Fatalf("%+v: a key was seen through the wrong account or user: %+v, %v", f, page, err)
+			}
+		}
+	}
 	if _, err := audit.List(s.Store, audit.Filter{User: "200000000000000001"}, "", 10); !errors.Is(err, audit.ErrUserWithoutAccount) {
 		t.Errorf("got %v", err)
 	}

@@ -123,9 +123,14 @@ func FuzzCursor(f *testing.F) {
 // rest, and nothing is lost.
 func TestPagesAreBounded(t *testing.T) {
 	defer func(was int) { scanned = was }(scanned)
-	scanned = 5
 	story := projtest.NewHistory(8).Messages(400)
 	s := projtest.Told(t, New(), story)
+	for _, scanned = range []int{1, 5} {
+		bounded(t, s, story)
+	}
+}
+
+func bounded(t *testing.T, s *projtest.Started, story []events.Message) {
 	short := 0
 	got := projtest.Pages(t, 10, func(cursor string) (projections.Page[Entry], error) {
 		page, err := List(s.Store, Filter{Action: "key.purged"}, cursor, 10)

@@ -197,6 +197,7 @@ func TestWhatNoLogWouldHoldIsRefused(t *testing.T) {
 		"created twice":         {ring, events.KeyCreated{Key: "KLAK1"}},
 		"created twice, abroad": {events.KeyringSubject("100000000001", "200000000000000002"), events.KeyCreated{Key: "KLAK1"}},
 		"nobody's key":          {ring, events.KeyDisabled{Key: "KLAK2"}},
+		"another account's key": {events.KeyringSubject("100000000002", "200000000000000001"), events.KeyPurged{Key: "KLAK1"}},
 		"another's key":         {events.KeyringSubject("100000000001", "200000000000000002"), events.KeyPurged{Key: "KLAK1"}},
 	} {
 		h := projtest.NewHistory(1)

@@ -95,7 +95,7 @@ func crashes(t *testing.T, parts func() []projections.Part, story []events.Messa
 	for seed := range seeds {
 		midway += crashing(t, seed, parts, story, want)
 	}
-	if midway == 0 {
+	if midway == 0 && !testing.Short() {
 		t.Error("no run went on from the middle of the story: nothing was proved")
 	}
 }

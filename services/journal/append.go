@@ -111,6 +111,10 @@ func (o outcome) unless(doubt bool) outcome {
 
 // send publishes m once and says how it ended.
 func (j *Journal) send(ctx context.Context, m *nats.Msg) (events.Position, error) {
+	if err := j.gate.enter(ctx, j.closed()); err != nil {
+		return 0, fmt.Errorf("%w: %w", errUnsent, err)
+	}
+	defer j.gate.leave()
 	ctx, cancel := j.host.bounded(ctx, j.config.Timeout)
 	defer cancel()
 	reply, err := j.request(ctx, m)
@@ -158,7 +162,7 @@ func (j *Journal) settle(ctx context.Context, e *entry, err error) (outcome, boo
 	case found:
 		return out, true
 	case errors.Is(err, errFull):
-		return outcome{err: &events.UnavailableError{Reason: "the log's store is full"}}, true
+		return outcome{err: &events.UnavailableError{Reason: "the log's store takes no writes now"}}, true
 	}
 	return outcome{}, false
 }

@@ -118,6 +118,51 @@ func TestBatch(t *testing.T) {
 	}
 }
 
+// TestFollowWaitsForTheSync has a batch stored but not acknowledged: a follower
+// must not see it yet.
+func TestFollowWaitsForTheSync(t *testing.T) {
+	delivered := make(chan events.Position, 10)
+	c := testConfig(t.TempDir())
+	c.between = func(ctx context.Context, m *nats.Msg, publish request) (*nats.Msg, error) {
+		reply, err := publish(ctx, m)
+		select {
+		case p := <-delivered:
+			t.Errorf("position %d was delivered before it was acknowledged", p)
+		case <-time.After(100 * time.Millisecond):
+		}
+		return reply, err
+	}
+	j := opened(t, c)
+	var all sync.WaitGroup
+	all.Go(func() {
+		for m, err := range j.Follow(t.Context(), 0) {
+			if err != nil {
+				return
+			}
+			delivered <- m.Position
+		}
+	})
+	var entries []*entry
+	for i := range 3 {
+		entries = append(entries, entryOf(t, logtest.Decision(logtest.Keyring(i), 0)))
+	}
+	if _, err := j.sendBatch(t.Context(), entries); err != nil {
+		t.Fatal(err)
+	}
+	for want := range events.Position(3) {
+		select {
+		case got := <-delivered:
+			if got != want+1 {
+				t.Errorf("follow: got position %d, want %d", got, want+1)
+			}
+		case <-time.After(10 * time.Second):
+			t.Errorf("follow: position %d was not delivered", want+1)
+		}
+	}
+	closed(t, j)
+	all.Wait()
+}
+
 // TestBatchRefused has one message of a batch in conflict and one written
 // before: neither keeps the others out.
 func TestBatchRefused(t *testing.T) {
@@ -257,7 +302,15 @@ func TestClosed(t *testing.T) {
 
 // TestRestarts has the server die under writers and a follower, again and again.
 func TestRestarts(t *testing.T) {
-	j := opened(t, testConfig(t.TempDir()))
+	var ailing atomic.Bool
+	c := testConfig(t.TempDir())
+	c.ailment = func() string {
+		if ailing.Load() {
+			return "the test says so"
+		}
+		return ""
+	}
+	j := opened(t, c)
 	w := startWriters(t, j, 40)
 	var all sync.WaitGroup
 	var seen atomic.Uint64
@@ -276,8 +329,10 @@ func TestRestarts(t *testing.T) {
 	})
 	for n := range 5 {
 		w.reach(w.count() + 100)
-		j.host.stop()
-		waitFor(t, "a restart", func() bool { h := j.Health(); return h.Restarts > n && h.Sick == "" && h.Writable })
+		ailing.Store(true)
+		waitFor(t, "a restart", func() bool { return j.Health().Restarts > n })
+		ailing.Store(false)
+		waitFor(t, "writes to be on", func() bool { h := j.Health(); return h.Sick == "" && h.Writable })
 	}
 	w.reach(w.count() + 100)
 	w.stop()

@@ -79,7 +79,7 @@ func (c Cells) Put(ctx context.Context, key string, value []byte, expected Revis
 	case err == nil:
 		return Revision(written), nil
 	case errors.Is(err, errFull):
-		return 0, &events.UnavailableError{Reason: "the log's store is full"}
+		return 0, &events.UnavailableError{Reason: "the log's store takes no writes now"}
 	case errors.Is(err, errMoved):
 		return c.settle(ctx, key, value, expected)
 	case errors.Is(err, errUnknown), errors.Is(err, errUnsent):

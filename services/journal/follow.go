@@ -171,11 +171,30 @@ func (f *follower) deliver(ctx context.Context, m jetstream.Msg, yield func(even
 	if position != f.at+1 {
 		return f.skipped(ctx, position)
 	}
+	if err := f.durable(ctx, m); err != nil {
+		return err
+	}
 	f.at = position
 	if !yield(events.Message{Position: position, Subject: m.Subject(), Stored: meta.Timestamp.UTC(), Data: m.Data()}, nil) {
 		return errStopped
 	}
 	return nil
+}
+
+// durable waits until m is on disk: the server shows the messages of a batch one
+// by one, but writes them through together. A projection must not be ahead of what
+// a power cut leaves.
+func (f *follower) durable(ctx context.Context, m jetstream.Msg) error {
+	batch := f.j.group.flight.Load()
+	if batch == nil || m.Headers().Get(headerBatchID) != batch.id {
+		return nil
+	}
+	select {
+	case <-batch.landed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (f *follower) skipped(ctx context.Context, to events.Position) error {

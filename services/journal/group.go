@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
@@ -28,6 +29,8 @@ const (
 // under way goes together with the next; nobody waits for company.
 type group struct {
 	j *Journal
+	// flight is the batch that waits for its acknowledgement; nil if none does.
+	flight atomic.Pointer[flight]
 
 	mu         sync.Mutex
 	waiting    []*entry
@@ -35,6 +38,12 @@ type group struct {
 	committing bool // run is under way
 	closing    bool
 	tasks      sync.WaitGroup
+}
+
+// A flight is a batch that the server may show to readers before it is on disk.
+type flight struct {
+	id     string
+	landed chan struct{} // closed when its outcome is known, or will not be
 }
 
 func newGroup(j *Journal) *group { return &group{j: j} }
@@ -190,6 +199,10 @@ func (j *Journal) settling() context.Context { return context.WithoutCancel(j.ct
 // of the last; the others lie before it without a gap.
 func (j *Journal) sendBatch(ctx context.Context, entries []*entry) (events.Position, error) {
 	id := nuid.Next()
+	f := &flight{id: id, landed: make(chan struct{})}
+	j.group.flight.Store(f)
+	defer close(f.landed)
+	defer j.group.flight.Store(nil)
 	for i, e := range entries[:len(entries)-1] {
 		if err := j.write.PublishMsg(e.inBatch(id, i+1)); err != nil {
 			return 0, fmt.Errorf("%w: %w", errUnsent, err)

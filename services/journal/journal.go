@@ -66,9 +66,10 @@ type Config struct {
 	// Logger is silent if nil.
 	Logger *slog.Logger
 
-	// What tests turn: JetStream's own limit (none if zero), and what comes between
-	// a publish and the server (nothing if nil).
+	// What tests turn: JetStream's own limit (none if zero), what the server is said
+	// to suffer from, and what comes between a publish and the server.
 	maxStore int64
+	ailment  func() string
 	between  func(ctx context.Context, m *nats.Msg, publish request) (*nats.Msg, error)
 }
 
@@ -85,6 +86,7 @@ type Journal struct {
 	group   *group
 	watch   *watch
 	scan    *scan
+	gate    gate
 	acked   atomic.Uint64 // the highest position we have answered for
 
 	ctx   context.Context // ends when Close is called
@@ -189,6 +191,7 @@ func (j *Journal) shut() error {
 	j.end()
 	j.group.close()
 	j.tasks.Wait()
+	j.gate.shut()
 	return j.stop()
 }
 

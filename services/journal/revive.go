@@ -14,9 +14,11 @@ import (
 // acknowledged is there; what it had not is settled by whoever waits for it. It
 // reports whether the log is as it was.
 func (w *watch) revive() bool {
-	w.j.log.Error("journal: the log's server failed and is restarted", "says", w.j.host.sick())
+	w.j.log.Error("journal: the log's server failed and is restarted", "says", w.ailment())
 	w.restarting(true)
 	defer w.restarting(false)
+	//w.j.gate.shut()
+	//defer w.j.gate.open()
 	w.j.host.stop()
 	err := w.j.host.start(w.j.ctx)
 	if err == nil {

@@ -140,7 +140,7 @@ func (w *watch) run() {
 // nurse restarts a server that has been sick twice in a row, if there is room
 // for it to live in; less and less often if that does not help.
 func (w *watch) nurse(now time.Time) {
-	if w.j.host.sick() == "" {
+	if w.ailment() == "" {
 		w.sick = 0
 		return
 	}
@@ -154,6 +154,14 @@ func (w *watch) nurse(now time.Time) {
 	}
 	w.wait = min(max(2*w.wait, time.Second), time.Minute)
 	w.retry = now.Add(w.wait)
+}
+
+// ailment is what is wrong with the server; empty if nothing is.
+func (w *watch) ailment() string {
+	if a := w.j.config.ailment; a != nil && a() != "" {
+		return a()
+	}
+	return w.j.host.sick()
 }
 
 // look measures the free space.

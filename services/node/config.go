@@ -27,7 +27,7 @@ type Config struct {
 	Rand            io.Reader        // crypto/rand.Reader if nil
 	// Schedule is how often what is due is done; 1 s if zero.
 	Schedule time.Duration
-	// Space overrides when writes are turned off; the journal's defaults if zero.
+	// Space overrides when writes are turned off; if Off and Statfs are zero, what suits the disk.
 	Space journal.Space
 }
 

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -14,9 +15,9 @@ import (
 )
 
 // A first start writes, in this order: what the installation will be, the
-// unlock key, the epoch key, the log, the credentials file, the operator's
-// account, its root key, and that all of it is done. Killed anywhere, the next start
-// goes on from what it finds; nothing of an account is in the log before the
+// unlock key, the epoch key, the log and that it is ours, the credentials file, the
+// operator's account, its root key, and that all of it is done. Killed anywhere, the
+// next start goes on from what it finds; nothing of an account is in the log before the
 // credentials that open it are on disk.
 
 // credentialsFree refuses a first start whose credentials file would have to
@@ -83,6 +84,26 @@ func openVault(c Config, in installation, unlock *vault.UnlockKey) (*vault.Vault
 	return v, nil
 }
 
+// removeUnmade removes a log that a first start has begun to make and did not
+// write down. JetStream cannot go on with a stream that it had half made. There is
+// nothing in such a log; one with something in it is not what it seems.
+func removeUnmade(dir string) error {
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".blk" {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && info.Size() > 0 {
+			err = refuse(GuardData, nil, "%s holds messages, but %s does not say that it was made: restore that file from a backup", dir, installationFile)
+		}
+		return err
+	})
+	if err != nil && !isMissing(err) {
+		return err
+	}
+	return os.RemoveAll(dir)
+}
+
 // finish opens the operator's account unless an earlier start has, and writes
 // down that the first start is done.
 func (n *Node) finish(ctx context.Context, in installation) error {
@@ -95,7 +116,7 @@ func (n *Node) finish(ctx context.Context, in installation) error {
 			return err
 		}
 	}
-	in.State, in.LedgerCreated = ready, n.journal.Created()
+	in.State = ready
 	if err := in.write(n.config.Data); err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func (w *world) comesUp() {
 
 // TestFirstStartKilled has the process killed after each thing that a first start makes.
 func TestFirstStartKilled(t *testing.T) {
-	for _, step := range []string{"begun", "unlock key", "epoch key", "log", "credentials", "account", "done"} {
+	for _, step := range []string{"begun", "unlock key", "epoch key", "log", "log recorded", "credentials", "account", "done"} {
 		t.Run(step, func(t *testing.T) {
 			w := newWorld(t)
 			w.dieAfter(step)

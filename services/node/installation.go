@@ -35,7 +35,7 @@ type installation struct {
 	Format        int                  `json:"format"`
 	ID            vault.InstallationID `json:"installation_id"`
 	State         string               `json:"state"`
-	LedgerCreated time.Time            `json:"ledger_created,omitzero"` // of the LEDGER stream; set when ready
+	LedgerCreated time.Time            `json:"ledger_created,omitzero"` // of the LEDGER stream; set when it is made
 	Operator      events.AccountID     `json:"operator_account_id"`
 	Root          events.UserID        `json:"operator_root_user_id"`
 	FirstKey      events.AccessKeyID   `json:"first_access_key_id"`
@@ -85,7 +85,7 @@ func readInstallation(data string) (in installation, found bool, err error) {
 	if err != nil {
 		return in, false, refuse(GuardData, err, "the data directory cannot be read")
 	}
-	if err := json.Unmarshal(text, &in); err != nil || in.Format != installationFormat || in.ID.Valid() != nil {
+	if err := json.Unmarshal(text, &in); err != nil || in.Format != installationFormat || in.ID.Valid() != nil || in.State == ready && in.LedgerCreated.IsZero() {
 		return in, false, refuse(GuardData, err, "%s is damaged or of a newer version: restore it from a backup", path)
 	}
 	if in.State != starting && in.State != ready {

@@ -150,15 +150,28 @@ func look(c Config, mayBegin bool) (in installation, found bool, unlock *vault.U
 	return in, found, unlock, err
 }
 
-// openLog opens the log and holds it to what it was.
+// openLog opens the log and holds it to what it was. The one that a first
+// start makes is written down as ours before anything else rests on it.
 func (n *Node) openLog(ctx context.Context) error {
+	dir := filepath.Join(n.config.Data, logFolder)
+	unmade := n.in.State == starting && n.in.LedgerCreated.IsZero()
+	if unmade {
+		if err := removeUnmade(dir); err != nil {
+			return err
+		}
+	}
 	var err error
 	n.journal, err = journal.Open(ctx, journal.Config{
-		Dir: n.config.Data + "/" + logFolder, Profile: journal.Profile(n.config.Profile),
-		Create: n.in.State == starting, Created: n.in.LedgerCreated,
-		Space: n.config.Space, Logger: n.config.Logger,
+		Dir: dir, Profile: journal.Profile(n.config.Profile), Create: unmade, Created: n.in.LedgerCreated,
+		Space: n.space(), Logger: n.config.Logger,
 	})
+	if err != nil || !unmade {
+		return err
+	}
 	step("log")
+	n.in.LedgerCreated = n.journal.Created()
+	err = n.in.write(n.config.Data)
+	step("log recorded")
 	return err
 }
 

@@ -59,6 +59,12 @@ func TestRefusedStarts(t *testing.T) {
 		{"a damaged installation.json", func(w *world) { w.write("data/installation.json", "{") }, node.GuardData, "damaged or of a newer version"},
 		{"an emptied installation.json", func(w *world) { w.write("data/installation.json", "") }, node.GuardData, "damaged or of a newer version"},
 		{"a newer installation.json", func(w *world) { w.edit("data/installation.json", "format", 2) }, node.GuardData, "damaged or of a newer version"},
+		{"ready, without when its log was made", func(w *world) { w.edit("data/installation.json", "ledger_created", "0001-01-01T00:00:00Z") },
+			node.GuardData, "damaged or of a newer version"},
+		{"starting, with messages in a log that was not made", func(w *world) {
+			w.edit("data/installation.json", "ledger_created", "0001-01-01T00:00:00Z")
+			w.edit("data/installation.json", "state", "starting")
+		}, node.GuardData, "holds messages"},
 		{"an unknown state", func(w *world) { w.edit("data/installation.json", "state", "sleeping") }, node.GuardData, `unknown state "sleeping"`},
 		{"a file where the data should be", func(w *world) {
 			w.remove("data")
