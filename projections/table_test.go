@@ -274,7 +274,7 @@ func TestReadersNeverSeeASwap(t *testing.T) {
 			}
 		})
 	}
-	for range 3000 {
+	for range 150 {
 		m.generation = nextGeneration(m.generation)
 		write(t, s, m, func(b *Batch) { put(b, [2]byte{1, 1}) })
 		s.turn([]TableID{TableKeys}, m.generation)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -28,21 +29,39 @@ func smallDisk(t *testing.T) string {
 	return dir
 }
 
-// fill takes all the room there is, as another program would.
-func fill(t *testing.T, dir string) (path string) {
-	t.Helper()
-	path = filepath.Join(dir, "of-another")
+// fill takes the room there is, as another program would, but not what the
+// server has given back for its reserve.
+func (v *victim) fill() (path string) {
+	v.t.Helper()
+	path = filepath.Join(v.dir, "of-another")
 	f, err := os.Create(path)
 	if err != nil {
-		t.Fatal(err)
+		v.t.Fatal(err)
 	}
 	defer func() { _ = f.Close() }()
-	for chunk := make([]byte, 1<<20); len(chunk) > 0; {
-		if _, err := f.Write(chunk); err != nil {
-			chunk = chunk[:len(chunk)/2]
+	for at := int64(0); ; {
+		size := v.free()
+		if size < 1<<20 {
+			return path
+		}
+		if syscall.Fallocate(int(f.Fd()), 0, at, size) == nil { // else others have written in between
+			at += size
 		}
 	}
-	return path
+}
+
+// free is how many bytes another program may take.
+func (v *victim) free() int64 {
+	v.t.Helper()
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(v.dir, &disk); err != nil {
+		v.t.Fatal(err)
+	}
+	keep := int64(2 << 20)
+	if _, err := os.Stat(filepath.Join(v.data(), "log", "ballast")); err != nil {
+		keep += 32 << 20
+	}
+	return int64(disk.Bavail)*disk.Bsize - keep
 }
 
 // TestDiskFull has another program fill the disk under load. Clients are told
@@ -59,7 +78,7 @@ func TestDiskFull(t *testing.T) {
 		}
 		user := probe.user("probe" + string(rune('a'+round)))
 		probe.must(http.MethodPost, "/v1/users/"+user+"/keys", "", &key)
-		path := fill(t, v.dir)
+		path := v.fill()
 		eventually(t, time.Minute, "writes to be off", func() bool { return v.writes() != "on" })
 		probe.unavailable(user)
 		probe.disables(key.ID)
@@ -94,7 +113,9 @@ func (v *victim) writes() string {
 // unavailable wants an ordinary command to be refused as long as the disk is full.
 func (t *tenant) unavailable(user string) {
 	t.load.t.Helper()
-	a, err := t.once(http.MethodPost, "/v1/users/"+user+"/keys", "", "")
+	id := "unavailable-" + user
+	t.load.begin(id, true)
+	a, err := t.once(http.MethodPost, "/v1/users/"+user+"/keys", "", id)
 	if err != nil || a.status != http.StatusServiceUnavailable || a.code != "unavailable" {
 		t.load.t.Errorf("a key on a full disk: got %d %s, %v, want 503 and the code unavailable", a.status, a.body, err)
 	}
@@ -103,15 +124,18 @@ func (t *tenant) unavailable(user string) {
 // disables wants a key to be disabled although the disk is full.
 func (t *tenant) disables(key string) {
 	t.load.t.Helper()
+	id := "disable-" + key
+	t.load.begin(id, true)
 	var a answered
 	eventually(t.load.t, 30*time.Second, "the reserve", func() (done bool) {
 		var err error
-		a, err = t.once(http.MethodPatch, "/v1/keys/"+key, `{"status":"disabled"}`, "")
+		a, err = t.once(http.MethodPatch, "/v1/keys/"+key, `{"status":"disabled"}`, id)
 		return err == nil && a.status != http.StatusServiceUnavailable
 	})
 	if a.status != http.StatusOK {
 		t.load.t.Errorf("a key to be disabled on a full disk: got %d %s", a.status, a.body)
 	}
+	t.load.settle(id, acknowledged, "")
 	var got keyState
 	if !t.ask("/v1/keys/"+key, &got) || got.Status != "disabled" {
 		t.load.t.Errorf("the key is %q, want disabled", got.Status)

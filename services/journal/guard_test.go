@@ -132,10 +132,17 @@ func update(t *testing.T, in installation, stream string, change func(*jetstream
 	reopened(t, in, func(j *Journal) {
 		c := configOf(t, stream)
 		change(&c)
-		if _, err := j.js.UpdateStream(t.Context(), c); err != nil {
+		if _, err := j.js.UpdateStream(patient(t), c); err != nil {
 			t.Fatal(err)
 		}
 	})
+}
+
+// patient is a context for a server that shares a slow disk.
+func patient(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
 }
 
 // remake deletes LEDGER and makes it again, with as many messages.
@@ -144,10 +151,10 @@ func remake(t *testing.T, in *installation, change func(*jetstream.StreamConfig)
 	reopened(t, *in, func(j *Journal) {
 		c := configOf(t, streamLedger)
 		change(&c)
-		if err := j.js.DeleteStream(t.Context(), streamLedger); err != nil {
+		if err := j.js.DeleteStream(patient(t), streamLedger); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := j.js.CreateStream(t.Context(), c); err != nil {
+		if _, err := j.js.CreateStream(patient(t), c); err != nil {
 			t.Fatal(err)
 		}
 		filled(t, j, int(in.last))

@@ -21,7 +21,7 @@ const (
 )
 
 // askWithin bounds one question to the log.
-const askWithin = 5 * time.Second
+const askWithin = 10 * time.Second
 
 // Last implements [events.Log]. It asks the leader.
 func (j *Journal) Last(ctx context.Context) (events.Position, error) {

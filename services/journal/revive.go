@@ -17,8 +17,8 @@ func (w *watch) revive() bool {
 	w.j.log.Error("journal: the log's server failed and is restarted", "says", w.ailment())
 	w.restarting(true)
 	defer w.restarting(false)
-	//w.j.gate.shut()
-	//defer w.j.gate.open()
+	w.j.gate.shut()
+	defer w.j.gate.open()
 	w.j.host.stop()
 	err := w.j.host.start(w.j.ctx)
 	if err == nil {

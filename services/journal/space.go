@@ -74,7 +74,7 @@ func (s Space) next(was level, free uint64, ballast bool) level {
 }
 
 // healthEvery is how many looks at the disk go to one at the server, while
-// nothing is suspected.
+// nothing is suspected and there is room.
 const healthEvery = 10
 
 // A watch looks at the disk and at the server, and decides what may be written.
@@ -122,7 +122,7 @@ func (w *watch) run() {
 	tick := time.NewTicker(w.j.config.Space.Every)
 	defer tick.Stop()
 	for n := 0; ; n++ {
-		ask := n%healthEvery == 0 || w.sick > 0
+		ask := n%healthEvery == 0 || w.sick > 0 || w.scarce()
 		select {
 		case <-w.j.closed():
 			return
@@ -201,6 +201,13 @@ func (w *watch) room() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.level != nothing
+}
+
+// scarce reports whether a write of the server's may fail soon.
+func (w *watch) scarce() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.level != everything
 }
 
 // admit says why an append may not be written now, or nil.

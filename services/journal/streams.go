@@ -125,6 +125,8 @@ func (j *Journal) makeStreams(ctx context.Context) error {
 	if holding != "" {
 		return refused(GuardMissing, "stream %s is not there, though %s holds messages: this is not a first start", missing[len(missing)-1].Name, holding)
 	}
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
 	for _, c := range missing {
 		if _, err := j.js.CreateStream(ctx, c); err != nil {
 			return fmt.Errorf("journal: make stream %s: %w", c.Name, err)
