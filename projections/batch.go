@@ -2,6 +2,8 @@ package projections
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/binary"
 	"fmt"
 	"hash/maphash"
 	"io"
@@ -19,7 +21,7 @@ type Batch struct {
 	first map[uint64]int32 // hash of a key to the newest row with it, which leads to the others
 	large int              // the most that first has held
 	bytes []byte           // keys and values of rows, never moved within
-	order []int32          // buffer of writeTo
+	order []ranked         // buffer of writeTo
 	undo  []undone         // what the current record changed
 	seed  maphash.Seed
 	owner *member // whose record is being applied
@@ -155,16 +157,42 @@ func (b *Batch) lookup(key []byte) ([]byte, io.Closer, bool, error) {
 	return get(b.store.db, key)
 }
 
+// A ranked row has the first bytes of its key at hand, by which most rows are
+// told apart without looking further.
+type ranked struct {
+	high, low uint64
+	row       int32
+}
+
+func rank(key []byte, row int32) ranked {
+	var head [16]byte
+	copy(head[:], key)
+	return ranked{binary.BigEndian.Uint64(head[:8]), binary.BigEndian.Uint64(head[8:]), row}
+}
+
+// sort is the rows in the order of their keys.
+func (b *Batch) sort() []ranked {
+	b.order = b.order[:0]
+	for i := range b.rows {
+		b.order = append(b.order, rank(b.of(b.rows[i].key), int32(i)))
+	}
+	slices.SortFunc(b.order, func(x, y ranked) int {
+		switch {
+		case x.high != y.high:
+			return cmp.Compare(x.high, y.high)
+		case x.low != y.low:
+			return cmp.Compare(x.low, y.low)
+		}
+		return bytes.Compare(b.of(b.rows[x.row].key), b.of(b.rows[y.row].key))
+	})
+	return b.order
+}
+
 // writeTo puts the rows into a batch of the store's, in the order of their
 // keys: the store takes neighbours in several times as fast as strangers.
 func (b *Batch) writeTo(out *pebble.Batch) error {
-	b.order = b.order[:0]
-	for i := range b.rows {
-		b.order = append(b.order, int32(i))
-	}
-	slices.SortFunc(b.order, func(x, y int32) int { return bytes.Compare(b.of(b.rows[x].key), b.of(b.rows[y].key)) })
-	for _, i := range b.order {
-		row := &b.rows[i]
+	for _, x := range b.sort() {
+		row := &b.rows[x.row]
 		var err error
 		switch row.state {
 		case written:

@@ -35,6 +35,19 @@ type Options struct {
 type Store struct {
 	db   *pebble.DB
 	live atomic.Pointer[generations]
+	// between is called by a test between taking the map of generations and
+	// reading by it.
+	between func()
+}
+
+// generations is the map to read by; whoever has read must look whether it is
+// still the same.
+func (s *Store) generations() *generations {
+	g := s.live.Load()
+	if s.between != nil {
+		s.between()
+	}
+	return g
 }
 
 // Open opens the store in dir/v<schema>, or makes an empty one there. Only one
@@ -157,7 +170,7 @@ type View struct {
 // View is all the rows as they are now.
 func (s *Store) View() *View {
 	for {
-		g := s.live.Load()
+		g := s.generations()
 		snapshot := s.db.NewSnapshot()
 		if s.live.Load() == g {
 			return &View{snapshot: snapshot, live: g}
@@ -181,7 +194,7 @@ func (v *View) iterate(low, high []byte) (*pebble.Iterator, error) {
 
 func (s *Store) lookup(key []byte) ([]byte, io.Closer, bool, error) {
 	for {
-		g := s.live.Load()
+		g := s.generations()
 		key[1] = g[key[0]]
 		value, release, found, err := get(s.db, key)
 		if s.live.Load() == g {
@@ -195,7 +208,7 @@ func (s *Store) lookup(key []byte) ([]byte, io.Closer, bool, error) {
 
 func (s *Store) iterate(low, high []byte) (*pebble.Iterator, error) {
 	for {
-		g := s.live.Load()
+		g := s.generations()
 		upper := within(low, slices.Clone(high), g[low[0]])
 		it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: upper})
 		if err != nil || s.live.Load() == g {

@@ -3,6 +3,7 @@ package projtest
 import (
 	"context"
 	"iter"
+	"slices"
 	"sync"
 
 	"github.com/keyledger/keyledger/events"
@@ -19,7 +20,7 @@ type Log struct {
 
 // NewLog is a log that holds messages, whose positions are 1, 2, ...
 func NewLog(messages ...events.Message) *Log {
-	return &Log{messages: messages, grown: make(chan struct{})}
+	return &Log{messages: slices.Clip(messages), grown: make(chan struct{})}
 }
 
 // Append adds messages at the end. Their positions are kept, so that a log
@@ -27,7 +28,7 @@ func NewLog(messages ...events.Message) *Log {
 func (l *Log) Append(messages ...events.Message) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.messages = append(l.messages[:len(l.messages):len(l.messages)], messages...)
+	l.messages = append(l.messages, messages...) // what was handed out stays as it is
 	close(l.grown)
 	l.grown = make(chan struct{})
 }

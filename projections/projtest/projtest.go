@@ -70,10 +70,15 @@ func Start(t testing.TB, fs vfs.FS, log projections.Source, parts []projections.
 	return StartWith(t, o, log, parts)
 }
 
-// StartWith is Start with a store of other options.
+// StartWith is Start with a store of other options, on the machine's own disk if
+// they name no file system.
 func StartWith(t testing.TB, o projections.Options, log projections.Source, parts []projections.Part) *Started {
 	t.Helper()
-	store, err := projections.Open("store", o)
+	dir := "store"
+	if o.FS == nil {
+		dir = t.TempDir()
+	}
+	store, err := projections.Open(dir, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nuid"
 
 	"github.com/keyledger/keyledger/events"
 )
@@ -198,7 +197,7 @@ func (j *Journal) settling() context.Context { return context.WithoutCancel(j.ct
 // sendBatch publishes the entries as one atomic batch and returns the position
 // of the last; the others lie before it without a gap.
 func (j *Journal) sendBatch(ctx context.Context, entries []*entry) (events.Position, error) {
-	id := nuid.Next()
+	id := nats.NewInbox()
 	f := &flight{id: id, landed: make(chan struct{})}
 	j.group.flight.Store(f)
 	defer close(f.landed)

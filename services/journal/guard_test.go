@@ -99,7 +99,7 @@ func TestGuards(t *testing.T) {
 		}, GuardConfig, `USED has another configuration: discard is "new" and must be "old"; max_msgs is 5 and must be -1`},
 		{"a stream made anew", func(t *testing.T, in *installation) { remake(t, in, func(*jetstream.StreamConfig) {}) }, GuardIdentity, "it is another log"},
 		{"an older copy", restoreOlder, GuardTail, "LEDGER ends at position 50, but it reached position 60 before"},
-		{"a cut tail", func(t *testing.T, in *installation) { cut(t, in.block(t, 1), 0.8) }, GuardWhole, "10 are missing"},
+		{"a cut tail", func(t *testing.T, in *installation) { cut(t, in.block(t, 1), 0.8) }, GuardWhole, "are missing"},
 		{"a cut tail and no index", func(t *testing.T, in *installation) { cut(t, in.block(t, 1), 0.8); in.dropIndex(t) }, GuardTail, "its tail is cut"},
 		{"a removed block", func(t *testing.T, in *installation) { remove(t, in.block(t, 1)) }, GuardWhole, "begins at position 51 instead of 1"},
 		{"a stream is gone", func(t *testing.T, in *installation) { remove(t, in.stream(streamCells)) }, GuardMissing, "stream KV_CELLS is not there"},
@@ -145,18 +145,36 @@ func patient(t *testing.T) context.Context {
 	return ctx
 }
 
+// insist asks again when an answer was lost; what it asks may be done twice.
+func insist(t *testing.T, ask func(context.Context) error) {
+	t.Helper()
+	var err error
+	for range 6 {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		err = ask(ctx)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			break
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // remake deletes LEDGER and makes it again, with as many messages.
 func remake(t *testing.T, in *installation, change func(*jetstream.StreamConfig)) {
 	t.Helper()
 	reopened(t, *in, func(j *Journal) {
 		c := configOf(t, streamLedger)
 		change(&c)
-		if err := j.js.DeleteStream(patient(t), streamLedger); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := j.js.CreateStream(patient(t), c); err != nil {
-			t.Fatal(err)
-		}
+		insist(t, func(ctx context.Context) error {
+			if err := j.js.DeleteStream(ctx, streamLedger); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+				return err
+			}
+			_, err := j.js.CreateStream(ctx, c)
+			return err
+		})
 		filled(t, j, int(in.last))
 	})
 }

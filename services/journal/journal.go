@@ -25,6 +25,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/services/durable"
 )
 
 // A Profile is how much an answered append has to survive.
@@ -77,7 +78,7 @@ type Config struct {
 type Journal struct {
 	config  Config
 	log     *slog.Logger
-	lock    *lock
+	lock    *durable.Lock
 	host    *host
 	write   *nats.Conn // appends and questions
 	read    *nats.Conn // what is followed, so that a long delivery delays no acknowledgement
@@ -206,7 +207,7 @@ func (j *Journal) stop() error {
 		j.host.stop()
 	}
 	if j.lock != nil {
-		return j.lock.release()
+		return j.lock.Release()
 	}
 	return nil
 }

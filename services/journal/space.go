@@ -73,6 +73,10 @@ func (s Space) next(was level, free uint64, ballast bool) level {
 	return reserved
 }
 
+// settled is how little the free space may have shrunk between two looks for the
+// disk to count as filled rather than being filled.
+const settled = 64 << 10
+
 // healthEvery is how many looks at the disk go to one at the server, while
 // nothing is suspected and there is room.
 const healthEvery = 10
@@ -179,7 +183,8 @@ func (w *watch) measure(free uint64) {
 	s := w.j.config.Space
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if free < s.Hard+s.Hard/2 && w.ballast.held() {
+	still := free+settled >= w.free // whoever fills the disk has come to an end: it would take the ballast too
+	if free < s.Hard+s.Hard/2 && still && w.ballast.held() {
 		w.j.log.Warn("journal: the disk is full; the ballast is released for what makes the ledger safer", "free", free)
 		w.ballast.release()
 		free += s.Ballast

@@ -303,3 +303,28 @@ func TestRemoval(t *testing.T) {
 	_, err = w.CreateKey(t.Context(), ledgertest.Request("gone"), alice, "")
 	wantRule(t, err, "user.not_found")
 }
+
+// A removal that was taken back after the keyring was closed can be asked for
+// again under the same request ID.
+func TestRemovalTakenBack(t *testing.T) {
+	w, log := newWorld(t)
+	a := w.Open(t, "aws").Account
+	alice := w.User(t, a, "alice")
+	log.FailNext(append([]logtest.Fault{logtest.None}, faults(logtest.LostGoing, 3)...)...)
+	_, err := w.RemoveUser(t.Context(), ledgertest.Request("remove"), a, alice.User)
+	wantError(t, err, ledger.ErrUnknown)
+
+	closed, err := w.Log.LastOf(t.Context(), alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reopen := logtest.Decision(alice, closed.Position)
+	reopen.Events = []events.Recorded{{ID: "01a20000-0000-7000-8000-000000000001", Event: events.KeyringReopened{User: alice.User}}}
+	if _, err := w.Log.Append(t.Context(), reopen); err != nil {
+		t.Fatal(err)
+	}
+	settle(t, w)
+	if _, err := w.RemoveUser(t.Context(), ledgertest.Request("remove"), a, alice.User); err != nil {
+		t.Fatalf("sent again: %v", err)
+	}
+}

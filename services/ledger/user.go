@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -159,10 +160,18 @@ func (l *Ledger) removeClosed(ctx context.Context, req Request, a events.Account
 }
 
 // setClosed closes or reopens a user's keyring as a step of a longer request.
+// The step is named by where the keyring stood as well: a request that was taken back
+// and is sent again closes anew.
 func (l *Ledger) setClosed(ctx context.Context, req Request, suffix string, a events.AccountID, u events.UserID, c keyring.Command) error {
-	req.ID = stepID(req.ID, suffix)
 	subject := events.KeyringSubject(a, u)
-	_, err := l.do(ctx, req, step{subject: subject, decide: func(v View, now time.Time) (decided, error) {
+	v := l.View()
+	_, at, err := v.Keyring(subject)
+	v.Close()
+	if err != nil {
+		return err
+	}
+	req.ID = stepID(req.ID, fmt.Sprintf("%s@%d", suffix, at))
+	_, err = l.do(ctx, req, step{subject: subject, decide: func(v View, now time.Time) (decided, error) {
 		state, p, err := v.Keyring(subject)
 		if err != nil {
 			return decided{}, err

@@ -2,3 +2,6 @@ package node
 
 // AtStep has f told what a first start of this process has just made.
 func AtStep(f func(made string)) { step = f }
+
+// SpaceOf is when writes are turned off on a disk of so many bytes.
+var SpaceOf = spaceOf

@@ -159,3 +159,18 @@ func TestCloseTwice(t *testing.T) {
 	w.stop(n)
 	w.stop(n)
 }
+
+// TestSpaceOfASmallDisk leaves room to work in on any disk, and a reserve.
+func TestSpaceOfASmallDisk(t *testing.T) {
+	for _, test := range []struct{ disk, off, hard, ballast uint64 }{
+		{1 << 40, 256 << 20, 16 << 20, 32 << 20},
+		{2 << 30, 256 << 20, 16 << 20, 32 << 20},
+		{512 << 20, 64 << 20, 16 << 20, 32 << 20},
+		{128 << 20, 16 << 20, 4 << 20, 8 << 20},
+	} {
+		s := node.SpaceOf(test.disk)
+		if s.Off != test.off || s.Hard != test.hard || s.Ballast != test.ballast {
+			t.Errorf("a disk of %d bytes: got %+v, want %+v", test.disk, s, test)
+		}
+	}
+}

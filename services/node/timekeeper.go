@@ -13,7 +13,7 @@ import (
 	"github.com/keyledger/keyledger/services/timekeeper"
 )
 
-// clockCell holds what the clock guard remembers: docs/format/subjects.md.
+// clockCell holds what the clock guard remembers: docs/format/data-directory.md.
 const clockCell = "clock"
 
 // timekeeper puts the keeper of deadlines together.
