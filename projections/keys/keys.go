@@ -41,7 +41,7 @@ type Key struct {
 	Reason      string          // given when it was disabled; empty unless it is, or none was given
 	PurgeCause  string          // empty unless purged
 	CreatedAt   time.Time       // UTC, as all times here
-	ChangedAt   time.Time       // of the last event
+	ChangedAt   time.Time       // when its status last changed
 	DeletedAt   time.Time       // zero unless deleted, or purged out of the bin
 	PurgeAt     time.Time       // when it falls due for purge; zero unless deleted
 	PurgedAt    time.Time       // zero unless purged
@@ -131,7 +131,9 @@ func change(b *projections.Batch, r *events.Record, id events.AccessKeyID, edit 
 	}
 	before := k
 	edit(&k)
-	k.ChangedAt, k.Last = r.Meta.Time, r.Position
+	if k.Last = r.Position; k.Status != before.Status {
+		k.ChangedAt = r.Meta.Time
+	}
 	rows.Put(b, id, k)
 	if k.Status == before.Status {
 		return nil

@@ -31,7 +31,10 @@ func model(story []events.Message) (map[events.AccessKeyID]keys.Key, map[events.
 			}
 			id := events.AccessKeyID(e.Event.About())
 			k := known[id]
-			k.ID, k.Account, k.User, k.ChangedAt, k.Last = id, r.Subject.Account, r.Subject.User, r.Meta.Time, r.Position
+			k.ID, k.Account, k.User, k.Last = id, r.Subject.Account, r.Subject.User, r.Position
+			if _, described := e.Event.(events.KeyDescribed); !described {
+				k.ChangedAt = r.Meta.Time
+			}
 			switch e := e.Event.(type) {
 			case events.KeyCreated:
 				k.Status, k.Description, k.Cause, k.CreatedAt, k.Created = "active", e.Description, e.Cause, r.Meta.Time, r.Position

@@ -56,7 +56,9 @@ func (p *past) apply(r events.Record, e events.Event) {
 		return // it is about the keyring as a whole
 	}
 	k := &p.keys[i]
-	k.ChangedAt = r.Meta.Time
+	if _, described := e.(events.KeyDescribed); !described {
+		k.ChangedAt = r.Meta.Time
+	}
 	switch e.(type) {
 	case events.KeyDeleted:
 		k.DeletedAt = r.Meta.Time
