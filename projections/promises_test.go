@@ -8,5 +8,5 @@ import (
 
 // TestPromises holds all projections to what projections promise, together.
 func TestPromises(t *testing.T) {
-	projtest.Run(t, all, projtest.NewHistory(1).Messages(1500))
+	projtest.Run(t, all, projtest.NewHistory(1).Messages(700))
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // maxAttempts bounds how often a command is decided again because its subject
-// moved. Each attempt waits for the move, so none is lost by chance alone.
+// moved. On one node commands take turns; only another node can be in the way.
 const maxAttempts = 64
 
 // A step is one decision of a command.
@@ -43,6 +43,11 @@ func (l *Ledger) do(ctx context.Context, req Request, s step) (Outcome, error) {
 	// A client that hangs up does not stop a decision half way.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.Patience)
 	defer cancel()
+	leave, err := l.turns.enter(ctx, s.subject)
+	if err != nil {
+		return Outcome{}, errBusy // nothing has been tried yet
+	}
+	defer leave()
 	for range maxAttempts {
 		out, again, err := l.attempt(ctx, req, &s)
 		if !again || err != nil {

@@ -132,10 +132,14 @@ func TestConflictIsDecidedAgain(t *testing.T) {
 	log := &rivalry{Log: logtest.NewMemory(nil)}
 	w := ledgertest.New(t, log, patience)
 	owner := w.User(t, w.Open(t, "strict").Account, "alice")
+	other, err := ledger.New(w.Config) // another node: this one's commands take turns
+	if err != nil {
+		t.Fatal(err)
+	}
 	var rival ledger.CreatedKey
 	log.before = func() {
 		var err error
-		if rival, err = w.CreateKey(t.Context(), ledgertest.Request("rival"), owner, ""); err != nil {
+		if rival, err = other.CreateKey(t.Context(), ledgertest.Request("rival"), owner, ""); err != nil {
 			t.Error(err)
 		}
 	}

@@ -48,6 +48,7 @@ type Config struct {
 // A Ledger carries out commands. It may be used by many goroutines at once.
 type Ledger struct {
 	Config
+	turns queue
 }
 
 // New says what is missing from c, or gives a Ledger.

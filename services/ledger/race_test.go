@@ -70,6 +70,30 @@ func TestOneRequestFromMany(t *testing.T) {
 	}
 }
 
+// Commands about one account from many at once all come through: they take
+// turns.
+func TestManyAtOneAccount(t *testing.T) {
+	w, log := newWorld(t)
+	a := w.Open(t, "strict").Account
+	before, err := log.Last(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 300
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			if _, err := w.AddUser(t.Context(), ledgertest.Request(""), a, fmt.Sprintf("u%d", i), "", ""); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if last, err := log.Last(t.Context()); err != nil || last != before+n {
+		t.Errorf("the log is at %d, %v, want %d", last, err, before+n)
+	}
+}
+
 // A policy change binds every decision that begins after it returned.
 func TestPolicyBindsAtOnce(t *testing.T) {
 	w, _ := newWorld(t)

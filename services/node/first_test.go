@@ -207,6 +207,21 @@ func TestFirstStartGoesOnWithItsOwnFile(t *testing.T) {
 	}
 }
 
+// TestFirstStartWritesNoKeyThatDoesNotOpen finds the account made and its
+// credentials taken away to where they are safe: no other file takes their place.
+func TestFirstStartWritesNoKeyThatDoesNotOpen(t *testing.T) {
+	w := newWorld(t)
+	w.dieAfter("account")
+	w.move("data-credentials.json", "safe.json")
+	n := w.start()
+	w.clientOf(n, w.path("safe.json")).works()
+	if _, err := os.Lstat(w.path("data-credentials.json")); err == nil {
+		t.Error("there is a second credentials file, and the log knows one key")
+	}
+	w.stop(n)
+	w.openedOnce()
+}
+
 // TestRestartServesTheSame compares what is known before and after.
 func TestRestartServesTheSame(t *testing.T) {
 	w := newWorld(t)
