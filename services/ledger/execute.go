@@ -43,11 +43,13 @@ func (l *Ledger) do(ctx context.Context, req Request, s step) (Outcome, error) {
 	// A client that hangs up does not stop a decision half way.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.Patience)
 	defer cancel()
-	leave, err := l.turns.enter(ctx, s.subject)
-	if err != nil {
-		return Outcome{}, errBusy // nothing has been tried yet
+	for _, turn := range []any{requestName{scopeOf(req, s.subject), req.Actor, req.ID}, s.subject} {
+		leave, err := l.turns.enter(ctx, turn)
+		if err != nil {
+			return Outcome{}, errBusy // nothing has been tried yet
+		}
+		defer leave()
 	}
-	defer leave()
 	for range maxAttempts {
 		out, again, err := l.attempt(ctx, req, &s)
 		if !again || err != nil {
@@ -134,13 +136,17 @@ func (l *Ledger) decision(req Request, s step, d decided, now time.Time) (events
 	return events.Decision{Subject: s.subject, After: d.after, Meta: m, Events: recorded, Reserve: s.reserve}, nil
 }
 
+// scopeOf is the account in which a request's ID is unique.
+func scopeOf(req Request, s events.Subject) events.AccountID {
+	if req.Scope == "" {
+		return s.Account
+	}
+	return req.Scope
+}
+
 // repeated answers a request that has been recorded before.
 func (l *Ledger) repeated(ctx context.Context, v View, req Request, s events.Subject) (Outcome, bool, error) {
-	scope := req.Scope
-	if scope == "" {
-		scope = s.Account
-	}
-	p, digest, found, err := v.Request(scope, req.Actor, req.ID)
+	p, digest, found, err := v.Request(scopeOf(req, s), req.Actor, req.ID)
 	if err != nil || !found {
 		return Outcome{}, false, err
 	}

@@ -70,6 +70,39 @@ func TestOneRequestFromMany(t *testing.T) {
 	}
 }
 
+// The same opening from many senders at once, each with IDs of its own, opens
+// one account.
+func TestOneOpeningFromMany(t *testing.T) {
+	w, _ := newWorld(t)
+	operator := w.Open(t, "strict").Account
+	accounts := map[events.AccountID]int{}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			o, err := w.DrawOpening()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			req := ledgertest.Request("one")
+			req.Scope = operator
+			opened, err := w.OpenAccount(t.Context(), req, ledger.NewAccount{Name: "acme", Preset: "aws"}, o)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			accounts[opened.Account]++
+		})
+	}
+	wg.Wait()
+	if len(accounts) != 1 {
+		t.Errorf("one request opened %d accounts", len(accounts))
+	}
+}
+
 // Commands about one account from many at once all come through: they take
 // turns.
 func TestManyAtOneAccount(t *testing.T) {
