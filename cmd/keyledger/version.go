@@ -6,8 +6,15 @@ import (
 	"runtime/debug"
 )
 
-// version is set by the linker; a build without it names its module's.
-var version = moduleVersion()
+// version is set by the linker, which sets no variable that the program itself
+// initialises; a build without it names its module's.
+var version string
+
+func init() {
+	if version == "" {
+		version = moduleVersion()
+	}
+}
 
 func moduleVersion() string {
 	info, ok := debug.ReadBuildInfo()
