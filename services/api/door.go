@@ -225,7 +225,15 @@ func (k doorKeys) key(ctx context.Context, user, accessKeyID string) (events.Acc
 	if err != nil {
 		return "", k.failed(ctx, err)
 	}
-	there := ok && found.Owner == events.KeyringSubject(u.Account, u.ID) && (found.Status == events.StatusActive || found.Status == events.StatusDisabled)
+	own := ok && found.Owner == events.KeyringSubject(u.Account, u.ID)
+	there := own && (found.Status == events.StatusActive || found.Status == events.StatusDisabled)
+	if own && !there {
+		// An attempt that comes again finds what its first sending did, deleting included.
+		there, err = k.Ledger.Recorded(inboundOf(ctx).request, found.Owner)
+		if err != nil {
+			return "", k.failed(ctx, err)
+		}
+	}
 	if !there {
 		return "", &dialect.Fault{Kind: dialect.NotFound, Detail: "The Access Key with id " + accessKeyID + " cannot be found."}
 	}

@@ -136,6 +136,15 @@ func (l *Ledger) decision(req Request, s step, d decided, now time.Time) (events
 	return events.Decision{Subject: s.subject, After: d.after, Meta: m, Events: recorded, Reserve: s.reserve}, nil
 }
 
+// Recorded says whether a request about a subject has been recorded: sent
+// again it gets its first answer, whatever has become of the subject since.
+func (l *Ledger) Recorded(req Request, s events.Subject) (bool, error) {
+	v := l.View()
+	defer v.Close()
+	_, _, found, err := v.Request(scopeOf(req, s), req.Actor, req.ID)
+	return found, err
+}
+
 // scopeOf is the account in which a request's ID is unique.
 func scopeOf(req Request, s events.Subject) events.AccountID {
 	if req.Scope == "" {
