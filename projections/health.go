@@ -34,8 +34,8 @@ func (e *StoreError) Error() string { return "projections: the store failed: " +
 
 // logger is what Pebble reports to. Its Fatalf must not return, for Pebble
 // would take a failed commit for a success: it panics, and commit turns that
-// into an error. On a goroutine of Pebble's own it ends the process, which is what Pebble
-// asks for.
+// into an error. Within Pebble's own locks and goroutines the panic ends the process, which
+// is what Pebble asks for; the next start goes on from the rows that are on the disk.
 type logger struct{ health func(Health) }
 
 func (logger) Infof(string, ...any)  {}

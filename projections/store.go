@@ -28,6 +28,10 @@ type Options struct {
 	CacheBytes    int64        // blocks and memtables kept in memory; 320 MiB if zero
 	MemTableBytes int64        // of one memtable, of which there are at most three; 64 MiB if zero
 	Health        func(Health) // told what the store noticed about itself; must not block
+	// Full is called when a write meets a full disk. Writing waits until it
+	// returns, and then tries that write once more; a second failure ends the process, as
+	// any other failure to write the store's own log may. Nil: the first one does.
+	Full func()
 }
 
 // A Store holds the rows of every projection. It may be used by many
@@ -87,8 +91,15 @@ func pebbleOptions(o Options) *pebble.Options {
 	if memtable == 0 {
 		memtable = 64 << 20
 	}
+	fs := o.FS
+	if o.Full != nil {
+		if fs == nil {
+			fs = vfs.Default
+		}
+		fs = vfs.OnDiskFull(fs, o.Full)
+	}
 	p := &pebble.Options{
-		FS: o.FS, FormatMajorVersion: format, CacheSize: cache,
+		FS: fs, FormatMajorVersion: format, CacheSize: cache,
 		MemTableSize: uint64(memtable), MemTableStopWritesThreshold: 3,
 		L0CompactionThreshold: 4, L0StopWritesThreshold: 40, LBaseMaxBytes: 256 << 20,
 		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
@@ -220,7 +231,7 @@ func (s *Store) iterate(low, high []byte) (*pebble.Iterator, error) {
 
 func get(r pebble.Reader, key []byte) ([]byte, io.Closer, bool, error) {
 	value, release, err := r.Get(key)
-	if err == pebble.ErrNotFound {
+	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, nil, false, nil
 	}
 	return value, release, err == nil, err

@@ -394,3 +394,28 @@ func FuzzResume(f *testing.F) {
 		}
 	})
 }
+
+func TestFatalFaultsBecomeErrors(t *testing.T) {
+	var told []Health
+	fatal := func() (err error) {
+		defer recoverFatal(&err)
+		logger{func(h Health) { told = append(told, h) }}.Fatalf("commit: %v", "no disk")
+		return nil
+	}
+	var failed *StoreError
+	if err := fatal(); !errors.As(err, &failed) || failed.Detail != "commit: no disk" {
+		t.Errorf("got %v", err)
+	}
+	if len(told) != 1 || told[0] != (Health{HealthFailed, "commit: no disk"}) {
+		t.Errorf("told %v", told)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("another panic was swallowed")
+		}
+	}()
+	func() (err error) {
+		defer recoverFatal(&err)
+		panic("a bug")
+	}()
+}
