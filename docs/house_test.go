@@ -247,6 +247,34 @@ func TestVendorsStayAtHome(t *testing.T) {
 	}
 }
 
+// TestEveryDependencyHasAReason holds that each module that go.mod requires
+// directly has a line in the design note, and that the note names no other.
+func TestEveryDependencyHasAReason(t *testing.T) {
+	mod, err := os.ReadFile("../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	note, err := os.ReadFile("design/0002-dependencies.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct := map[string]bool{}
+	for _, line := range strings.Split(string(mod), "\n") {
+		fields := strings.Fields(line)
+		if len(fields) == 2 && strings.HasPrefix(fields[1], "v") && strings.HasPrefix(line, "\t") {
+			direct[fields[0]] = true
+			if !strings.Contains(string(note), "`"+fields[0]+"`") {
+				t.Errorf("%s is required directly and has no reason in docs/design/0002-dependencies.md", fields[0])
+			}
+		}
+	}
+	for i, part := range strings.Split(string(note), "`") {
+		if i%2 == 1 && strings.Contains(part, "/") && strings.Contains(part, ".") && !direct[part] {
+			t.Errorf("docs/design/0002-dependencies.md gives a reason for %s, which is not required directly", part)
+		}
+	}
+}
+
 func contains(list []string, s string) bool {
 	for _, x := range list {
 		if x == s {
