@@ -110,18 +110,10 @@ func unavailable(a attempt) verdict {
 	return notDone
 }
 
-// hopeless says that an attempt failed in a way that time does not heal.
+// hopeless says that an attempt failed in a way that time does not heal: the
+// other side is not whom we trust, or does not speak what we speak.
 func hopeless(err error) bool {
-	var (
-		unknown   x509.UnknownAuthorityError
-		host      x509.HostnameError
-		invalid   x509.CertificateInvalidError
-		verify    *tls.CertificateVerificationError
-		notTLS    tls.RecordHeaderError
-		malformed *url.EscapeError
-	)
-	return errors.As(err, &unknown) || errors.As(err, &host) || errors.As(err, &invalid) ||
-		errors.As(err, &verify) || errors.As(err, &notTLS) || errors.As(err, &malformed) ||
+	return errors.As(err, new(*tls.CertificateVerificationError)) || errors.As(err, new(tls.RecordHeaderError)) ||
 		errors.Is(err, http.ErrSchemeMismatch)
 }
 
