@@ -41,7 +41,7 @@ func (c *client) do(ctx context.Context, call call) (json.RawMessage, error) {
 		if verdict == settled {
 			return answer, nil
 		}
-		if verdict == refused && !(doubt && aboutTheCaller(last.status)) {
+		if verdict == refused && (!doubt || !aboutTheCaller(last.status)) {
 			return nil, refusalOf(last.status, c.endpoint, last.body)
 		}
 		doubt = doubt || verdict == doubtful || verdict == broken

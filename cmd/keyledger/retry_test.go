@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,8 +50,18 @@ func pointsElsewhere(w http.ResponseWriter, _ *http.Request) {
 
 // seen is what a server of a test was sent.
 type seen struct {
+	mu      sync.Mutex
 	ids     []string
 	genuine bool
+}
+
+// note takes a request down and returns how many came before it.
+func (s *seen) note(r *http.Request, body []byte) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ids = append(s.ids, r.Header.Get("Idempotency-Key"))
+	s.genuine = s.genuine && genuine(r, body)
+	return len(s.ids) - 1
 }
 
 // against is a client of a server that gives the replies in turn, the last one
@@ -60,10 +71,7 @@ func against(t *testing.T, replies ...reply) (*client, *seen) {
 	got := &seen{genuine: true}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		n := len(got.ids)
-		got.ids = append(got.ids, r.Header.Get("Idempotency-Key"))
-		got.genuine = got.genuine && genuine(r, body)
-		replies[min(n, len(replies)-1)](w, r)
+		replies[min(got.note(r, body), len(replies)-1)](w, r)
 	}))
 	t.Cleanup(s.Close)
 	return clientOf(s.URL), got
@@ -134,6 +142,8 @@ func TestEndings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			client, got := against(t, c.replies...)
 			_, err := client.do(t.Context(), c.call)
+			got.mu.Lock()
+			defer got.mu.Unlock()
 			if exit := exitFor(err); exit != c.exit || len(got.ids) != c.sent {
 				t.Errorf("got exit code %d after %d sendings (%v), want %d after %d", exit, len(got.ids), err, c.exit, c.sent)
 			}
