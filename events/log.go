@@ -5,15 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"time"
 )
 
 // A Message is one decision as it lies in the log.
 type Message struct {
 	Position Position
-	Subject  string    // as ParseSubject reads it
-	Stored   time.Time // when the log took it, by the log's clock
-	Data     []byte    // as Decode reads it
+	Subject  string // as ParseSubject reads it
+	Data     []byte // as Decode reads it
 }
 
 // Log keeps decisions in one order, for ever. Positions are dense: the first is

@@ -7,7 +7,6 @@ import (
 	"iter"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/keyledger/keyledger/events"
 )
@@ -34,8 +33,6 @@ const (
 // Memory is an [events.Log] without a disk, for tests that need one that fails
 // on demand or that runs inside testing/synctest. It may be used by many goroutines.
 type Memory struct {
-	now func() time.Time
-
 	mu       sync.Mutex
 	messages []stored
 	lasts    map[string]events.Position
@@ -56,12 +53,9 @@ type stored struct {
 
 var _ events.Log = (*Memory)(nil)
 
-// NewMemory is an empty log. now is its clock; time.Now if nil.
-func NewMemory(now func() time.Time) *Memory {
-	if now == nil {
-		now = time.Now
-	}
-	return &Memory{now: now, lasts: map[string]events.Position{}, changed: make(chan struct{})}
+// NewMemory is an empty log.
+func NewMemory() *Memory {
+	return &Memory{lasts: map[string]events.Position{}, changed: make(chan struct{})}
 }
 
 // Fail has choose decide what befalls every append from now on; nil: nothing does.
@@ -173,7 +167,7 @@ func (m *Memory) write(d events.Decision) (events.Position, error) {
 	}
 	p := events.Position(len(m.messages) + 1)
 	m.messages = append(m.messages, stored{
-		message: events.Message{Position: p, Subject: d.Subject.String(), Stored: m.now().UTC(), Data: data},
+		message: events.Message{Position: p, Subject: d.Subject.String(), Data: data},
 		after:   d.After, first: d.Events[0].ID,
 	})
 	m.lasts[d.Subject.String()] = p

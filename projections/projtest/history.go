@@ -82,7 +82,7 @@ func (h *History) Record(s events.Subject, decided ...events.Event) events.Messa
 		panic(fmt.Sprintf("projtest: a history that cannot be written: %v", err))
 	}
 	h.last[s] = h.position
-	return events.Message{Position: h.position, Subject: s.String(), Stored: h.now, Data: data}
+	return events.Message{Position: h.position, Subject: s.String(), Data: data}
 }
 
 // Records is what messages say.

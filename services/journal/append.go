@@ -26,6 +26,11 @@ type entry struct {
 	done     chan outcome // buffered; used by those that wait for a group commit
 }
 
+// at is e as it lies in the log at p.
+func (e *entry) at(p events.Position) events.Message {
+	return events.Message{Position: p, Subject: e.subject, Data: e.data}
+}
+
 // An outcome is what an append returns.
 type outcome struct {
 	position events.Position
@@ -87,6 +92,7 @@ func (j *Journal) publish(ctx context.Context, e *entry) outcome {
 	for doubt := false; ; {
 		position, err := j.send(limit, e.message())
 		if err == nil {
+			j.fresh.put(e.at(position))
 			return outcome{position, nil}
 		}
 		doubt = doubt || errors.Is(err, errUnknown)

@@ -89,8 +89,14 @@ func (f *follower) consume(ctx context.Context, yield func(events.Message, error
 	}
 	defer messages.Stop()
 	defer context.AfterFunc(epoch, messages.Stop)()
+	news, unwatch := f.j.fresh.watch()
+	defer unwatch()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	d := delivery{messages: make(chan jetstream.Msg), failed: make(chan error, 1), news: news}
+	go d.run(ctx, messages)
 	for {
-		if err := f.spell(ctx, messages, yield); err != nil {
+		if err := f.spell(ctx, &d, yield); err != nil {
 			return err
 		}
 		if err := f.probe(ctx); err != nil {
@@ -99,20 +105,64 @@ func (f *follower) consume(ctx context.Context, yield func(events.Message, error
 	}
 }
 
-// spell yields what is delivered, for some time.
-func (f *follower) spell(ctx context.Context, messages jetstream.MessagesContext, yield func(events.Message, error) bool) error {
-	spell, cancel := context.WithTimeout(ctx, probeEvery)
-	defer cancel()
+// A delivery brings messages from the server, and word of those that this
+// journal has appended itself.
+type delivery struct {
+	messages chan jetstream.Msg
+	failed   chan error
+	news     <-chan struct{}
+}
+
+func (d *delivery) run(ctx context.Context, from jetstream.MessagesContext) {
 	for {
-		m, err := messages.Next(jetstream.NextContext(spell))
-		if err != nil && spell.Err() != nil && ctx.Err() == nil {
+		m, err := from.Next()
+		if err != nil {
+			d.failed <- err
+			return
+		}
+		select {
+		case d.messages <- m:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// spell yields what comes, for some time.
+func (f *follower) spell(ctx context.Context, d *delivery, yield func(events.Message, error) bool) error {
+	end := time.NewTimer(probeEvery)
+	defer end.Stop()
+	for {
+		var err error
+		select {
+		case m := <-d.messages:
+			err = f.deliver(ctx, m, yield)
+		case <-d.news:
+		case err = <-d.failed:
+		case <-end.C:
 			return nil
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 		if err != nil {
 			return err
 		}
-		if err := f.deliver(ctx, m, yield); err != nil {
+		if err := f.overtake(yield); err != nil {
 			return err
+		}
+	}
+}
+
+// overtake yields what this journal has appended next, before it is delivered.
+func (f *follower) overtake(yield func(events.Message, error) bool) error {
+	for {
+		m, found := f.j.fresh.at(f.at + 1)
+		if !found {
+			return nil
+		}
+		f.at, f.since = m.Position, time.Now()
+		if !yield(m, nil) {
+			return errStopped
 		}
 	}
 }
@@ -175,7 +225,7 @@ func (f *follower) deliver(ctx context.Context, m jetstream.Msg, yield func(even
 		return err
 	}
 	f.at = position
-	if !yield(events.Message{Position: position, Subject: m.Subject(), Stored: meta.Timestamp.UTC(), Data: m.Data()}, nil) {
+	if !yield(events.Message{Position: position, Subject: m.Subject(), Data: m.Data()}, nil) {
 		return errStopped
 	}
 	return nil

@@ -159,6 +159,11 @@ func (g *group) commit(entries []*entry) {
 		return
 	}
 	first := last - events.Position(len(entries)) + 1
+	landed := make([]events.Message, len(entries))
+	for i, e := range entries {
+		landed[i] = e.at(first + events.Position(i))
+	}
+	g.j.fresh.put(landed...)
 	for i, e := range entries {
 		e.done <- outcome{position: first + events.Position(i)}
 	}

@@ -85,6 +85,7 @@ type Journal struct {
 	js      jetstream.JetStream
 	created time.Time
 	group   *group
+	fresh   *handover
 	watch   *watch
 	scan    *scan
 	gate    gate
@@ -108,7 +109,7 @@ func Open(ctx context.Context, c Config) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{config: c, log: c.Logger}
+	j := &Journal{config: c, log: c.Logger, fresh: newHandover()}
 	if err := j.open(ctx); err != nil {
 		return nil, errors.Join(err, j.stop())
 	}

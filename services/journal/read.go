@@ -119,13 +119,7 @@ func readMessage(m *nats.Msg) (events.Message, error) {
 	if err != nil {
 		return events.Message{}, fmt.Errorf("journal: a message without its position: %w", err)
 	}
-	stored, err := time.Parse(time.RFC3339Nano, m.Header.Get("Nats-Time-Stamp"))
-	if err != nil {
-		return events.Message{}, fmt.Errorf("journal: message %d: %w", position, err)
-	}
-	return events.Message{
-		Position: events.Position(position), Subject: m.Header.Get("Nats-Subject"), Stored: stored.UTC(), Data: m.Data,
-	}, nil
+	return events.Message{Position: events.Position(position), Subject: m.Header.Get("Nats-Subject"), Data: m.Data}, nil
 }
 
 // Read implements [events.Log]. A message that is missing or cannot be read ends

@@ -18,7 +18,7 @@ import (
 const patience = 2 * time.Second
 
 func newWorld(t *testing.T) (*ledgertest.World, *logtest.Memory) {
-	log := logtest.NewMemory(nil)
+	log := logtest.NewMemory()
 	return ledgertest.New(t, log, patience), log
 }
 
@@ -129,7 +129,7 @@ func (r *rivalry) Append(ctx context.Context, d events.Decision) (events.Positio
 // Another decision on the same subject that lands between the read and the
 // append makes the command be decided again, on what is true then.
 func TestConflictIsDecidedAgain(t *testing.T) {
-	log := &rivalry{Log: logtest.NewMemory(nil)}
+	log := &rivalry{Log: logtest.NewMemory()}
 	w := ledgertest.New(t, log, patience)
 	owner := w.User(t, w.Open(t, "strict").Account, "alice")
 	other, err := ledger.New(w.Config) // another node: this one's commands take turns
