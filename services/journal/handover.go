@@ -50,6 +50,18 @@ func (h *handover) at(p events.Position) (events.Message, bool) {
 	return m, m.Position == p
 }
 
+// holds reports whether every message from first to last is kept.
+func (h *handover) holds(first, last events.Position) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for p := first; p <= last; p++ {
+		if h.slots[p%handoverSlots].Position != p {
+			return false
+		}
+	}
+	return true
+}
+
 // watch gives a channel that holds a token when something was put, until done
 // is called.
 func (h *handover) watch() (news <-chan struct{}, done func()) {

@@ -22,6 +22,9 @@ type step struct {
 	// every projection was let past moves its subject and no row.
 	read   events.Position
 	decide func(v View, now time.Time) (decided, error)
+	// unheard says that the request's ID was drawn just now: nobody can have sent
+	// it before.
+	unheard bool
 }
 
 // A decided is what a step's rule answered.
@@ -38,7 +41,7 @@ func (l *Ledger) do(ctx context.Context, req Request, s step) (Outcome, error) {
 		if err != nil {
 			return Outcome{}, err
 		}
-		req.ID = id
+		req.ID, s.unheard = id, true
 	}
 	// A client that hangs up does not stop a decision half way.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.Patience)
@@ -64,8 +67,10 @@ func (l *Ledger) do(ctx context.Context, req Request, s step) (Outcome, error) {
 func (l *Ledger) attempt(ctx context.Context, req Request, s *step) (out Outcome, again bool, err error) {
 	v := l.View()
 	defer v.Close()
-	if out, found, err := l.repeated(ctx, v, req, s.subject); found || err != nil {
-		return out, false, err
+	if !s.unheard {
+		if out, found, err := l.repeated(ctx, v, req, s.subject); found || err != nil {
+			return out, false, err
+		}
 	}
 	now := l.Now().UTC()
 	d, err := s.decide(v, now)

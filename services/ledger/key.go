@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -143,10 +144,10 @@ func (l *Ledger) changeKey(ctx context.Context, req Request, key events.AccessKe
 		return Outcome{}, err
 	}
 	return l.do(ctx, req, step{subject: owner, reserve: reserve, decide: func(v View, now time.Time) (decided, error) {
-		if err := goneIfPurged(v, key); err != nil {
-			return decided{}, err
-		}
 		kv, err := readKeyring(v, owner)
+		if _, held := kv.state.Key(key); err != nil || !held {
+			err = cmp.Or(goneIfPurged(v, key), err)
+		}
 		if err != nil {
 			return decided{}, err
 		}

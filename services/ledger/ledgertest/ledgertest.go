@@ -40,7 +40,17 @@ var Noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // outcome is unknown.
 func New(t testing.TB, log events.Log, patience time.Duration) *World {
 	t.Helper()
-	w := &World{Log: log, now: Noon}
+	store, err := projections.Open("store", projections.Options{FS: vfs.NewMem(), CacheBytes: 32 << 20, MemTableBytes: 4 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Over(t, log, store, patience)
+}
+
+// Over is a ledger over log and store, which is closed when the test ends.
+func Over(t testing.TB, log events.Log, store *projections.Store, patience time.Duration) *World {
+	t.Helper()
+	w := &World{Log: log, Store: store, now: Noon}
 	w.follow(t)
 	draw := identity.Source{Now: w.Now}
 	v := newVault(t, draw)
@@ -57,12 +67,8 @@ func New(t testing.TB, log events.Log, patience time.Duration) *World {
 // follow starts the projections and stops them when the test ends.
 func (w *World) follow(t testing.TB) {
 	t.Helper()
-	store, err := projections.Open("store", projections.Options{FS: vfs.NewMem(), CacheBytes: 32 << 20, MemTableBytes: 4 << 20})
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithCancel(context.Background())
-	runner, err := projections.NewRunner(ctx, projections.Config{Store: store, Source: w.Log, Identity: "test", Parts: view.Parts()})
+	runner, err := projections.NewRunner(ctx, projections.Config{Store: w.Store, Source: w.Log, Identity: "test", Parts: view.Parts()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,11 +82,11 @@ func (w *World) follow(t testing.TB) {
 	t.Cleanup(func() {
 		cancel()
 		<-done
-		if err := store.Close(); err != nil {
+		if err := w.Store.Close(); err != nil {
 			t.Errorf("close the store: %v", err)
 		}
 	})
-	w.Store, w.Views = store, view.New(store, runner)
+	w.Views = view.New(w.Store, runner)
 }
 
 func newVault(t testing.TB, draw identity.Source) *vault.Vault {
