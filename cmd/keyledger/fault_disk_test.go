@@ -94,6 +94,50 @@ func TestDiskFull(t *testing.T) {
 	v.doctor()
 }
 
+// TestDiskFilledToTheLastByte leaves the server no room at all, not even for its
+// reserve: it goes on without a restart when there is room again.
+func TestDiskFilledToTheLastByte(t *testing.T) {
+	v := newVictim(t, smallDisk(t))
+	v.work()
+	v.load.reach(v.load.acked.Load() + 300)
+	for range 3 {
+		paths := v.brim()
+		eventually(t, time.Minute, "writes to be off", func() bool { return v.writes() != "on" })
+		for _, path := range append(paths, v.brim()...) { // what was given back for the reserve is taken too
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		eventually(t, time.Minute, "writes to be on again", func() bool { return v.writes() == "on" })
+		v.load.reach(v.load.acked.Load() + 200)
+	}
+	v.load.stop()
+	v.stop()
+	v.inspect("a disk filled to the last byte", true)
+	v.doctor()
+}
+
+// brim takes every byte there is, for a second.
+func (v *victim) brim() (paths []string) {
+	v.t.Helper()
+	for until := time.Now().Add(time.Second); time.Now().Before(until); {
+		f, err := os.CreateTemp(v.dir, "of-another-*")
+		if err != nil {
+			continue // there is not even room for a name
+		}
+		paths = append(paths, f.Name())
+		for chunk := make([]byte, 64<<10); len(chunk) > 0; {
+			if _, err := f.Write(chunk); err != nil {
+				chunk = chunk[:len(chunk)/2]
+			}
+		}
+		if err := f.Close(); err != nil {
+			v.t.Fatal(err)
+		}
+	}
+	return paths
+}
+
 // writes is what the server says of its disk to anybody.
 func (v *victim) writes() string {
 	res, err := v.load.client.Get(*v.load.url.Load() + "/readyz")

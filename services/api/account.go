@@ -42,6 +42,9 @@ func (s *server) openAccount(ctx context.Context, in *openAccountInput) (*writte
 	if err := allow(ctx, permission.AccountOpen, permission.Target{}, errNoAccount("")); err != nil {
 		return nil, err
 	}
+	if err := s.knownSchemes(in.Body.Overrides); err != nil {
+		return nil, err
+	}
 	o, err := s.Ledger.DrawOpening()
 	if err != nil {
 		return nil, err
@@ -118,6 +121,9 @@ type setPolicyInput struct {
 func (s *server) setPolicy(ctx context.Context, in *setPolicyInput) (*written[accountShape], error) {
 	a, err := s.account(ctx, permission.AccountPolicy, in.AccountID)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.knownSchemes(in.Body.Overrides); err != nil {
 		return nil, err
 	}
 	out, err := s.Ledger.SetPolicy(ctx, inboundOf(ctx).request, a.ID, in.Body.Preset, in.Body.Overrides)

@@ -157,6 +157,7 @@ func TestBadPolicies(t *testing.T) {
 		{"a retention beyond time", policy(`{"overrides":{"recycle":{"retention_seconds":9223372036854775808}}}`), 422, "policy.invalid"},
 		{"an unknown word", policy(`{"overrides":{"self_service":"maybe"}}`), 422, "policy.invalid"},
 		{"a scheme that cannot be", policy(`{"overrides":{"signature":{"schemes":["a b"]}}}`), 422, "policy.invalid"},
+		{"a scheme that nobody speaks", policy(`{"overrides":{"signature":{"schemes":["AWS4-HMAC-SHA256","AWS5-HMAC-SHA512"]}}}`), 422, "policy.invalid"},
 		{"a field besides", policy(`{"preset":"aws","name":"x"}`), 422, "request.invalid"},
 	} {
 		b.run(t, a.client)
@@ -169,6 +170,7 @@ func TestBadPolicies(t *testing.T) {
 		{"a name that is turned around", opening(`{"name":"a\u202eb"}`), 422, "account.name"},
 		{"a name too long", opening(`{"name":"` + strings.Repeat("x", 129) + `"}`), 422, "account.name"},
 		{"an unknown preset at opening", opening(`{"name":"x","preset":"gcp"}`), 422, "policy.unknown_preset"},
+		{"an unknown scheme at opening", opening(`{"name":"x","overrides":{"signature":{"schemes":["AWS5-HMAC-SHA512"]}}}`), 422, "policy.invalid"},
 		{"unknown overrides at opening", opening(`{"name":"x","overrides":{"x":1}}`), 422, "policy.invalid"},
 		{"an operator at opening", opening(`{"name":"x","operator":true}`), 422, "request.invalid"},
 		{"a projection that is not", post("/v1/projections/nothing/rebuild", ""), 404, "projection.not_found"},

@@ -414,7 +414,7 @@ func TestPolicies(t *testing.T) {
 	refused(t, a.do(t, "DELETE", "/v1/keys/"+third.id, ""), 409, "delete.requires_disabled")
 
 	// A policy that narrows the schemes shuts out those who cannot sign so.
-	set(`{"overrides":{"signature":{"schemes":["TC3-HMAC-SHA256"]}}}`)
+	set(`{"overrides":{"signature":{"schemes":["MUTE-HMAC-SHA256"]}}}`)
 	refused(t, a.get(t, "/v1/caller"), 401, "signature.refused")
 	the.root.do(t, "PUT", policy, `{"overrides":{"root":{"create":"deny"}}}`).ok(t, 200)
 	refused(t, a.do(t, "POST", "/v1/users/"+a.root+"/keys", ""), 403, "root.create")

@@ -18,7 +18,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/dialect/aws"
+	"github.com/keyledger/keyledger/services/dialect/builtin"
 	"github.com/keyledger/keyledger/services/node"
 )
 
@@ -63,10 +65,17 @@ func failed(err error) int {
 	return 1
 }
 
+// mute is a scheme that nobody signs by.
+type mute struct{}
+
+func (mute) Name() string                                   { return "MUTE-HMAC-SHA256" }
+func (mute) Read(*dialect.Request) ([]dialect.Claim, error) { return nil, dialect.ErrUnsigned }
+
 func (w *world) start(dir string) error {
 	n, err := node.Start(context.Background(), node.Config{
 		Data: filepath.Join(dir, "data"), Listen: "127.0.0.1:0", Version: "test", Schedule: 20 * time.Millisecond,
-		Logger: slog.New(slog.NewTextHandler(&w.log, nil)),
+		Dialects: append(builtin.All(), dialect.Dialect{Name: "mute", Schemes: []dialect.Scheme{mute{}}}),
+		Logger:   slog.New(slog.NewTextHandler(&w.log, nil)),
 	})
 	if err != nil {
 		return err

@@ -27,6 +27,15 @@ type Dialect struct {
 	Front   Front    // nil if the vendor has no API on access keys, or it is not spoken
 }
 
+// Schemes returns the schemes of some vendors, in the order they are tried.
+func Schemes(of []Dialect) []Scheme {
+	var schemes []Scheme
+	for _, d := range of {
+		schemes = append(schemes, d.Schemes...)
+	}
+	return schemes
+}
+
 // A Scheme reads one kind of signature.
 //
 // Read returns one claim, or one per reading where the vendor's own clients

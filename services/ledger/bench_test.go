@@ -83,7 +83,7 @@ func durableWorld(b *testing.B) *ledgertest.World {
 			b.Error(err)
 		}
 	})
-	store, err := view.OpenStore(b.TempDir(), slog.New(slog.DiscardHandler))
+	store, err := view.OpenStore(b.TempDir(), slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		b.Fatal(err)
 	}

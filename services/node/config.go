@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/keyledger/keyledger/services/dialect"
+	"github.com/keyledger/keyledger/services/dialect/builtin"
 	"github.com/keyledger/keyledger/services/journal"
 )
 
@@ -25,6 +27,8 @@ type Config struct {
 	Logger          *slog.Logger     // silent if nil
 	Now             func() time.Time // time.Now if nil
 	Rand            io.Reader        // crypto/rand.Reader if nil
+	// Dialects are what is spoken; builtin.All() if nil.
+	Dialects []dialect.Dialect
 	// Schedule is how often what is due is done; 1 s if zero.
 	Schedule time.Duration
 	// Space overrides when writes are turned off; if Off and Statfs are zero, what suits the disk.
@@ -47,6 +51,9 @@ func (c Config) filled() Config {
 	}
 	if c.Rand == nil {
 		c.Rand = rand.Reader
+	}
+	if c.Dialects == nil {
+		c.Dialects = builtin.All()
 	}
 	if c.Schedule == 0 {
 		c.Schedule = time.Second

@@ -24,7 +24,7 @@ import (
 	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/projections"
 	"github.com/keyledger/keyledger/services/api"
-	"github.com/keyledger/keyledger/services/dialect/builtin"
+	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/durable"
 	"github.com/keyledger/keyledger/services/identity"
 	"github.com/keyledger/keyledger/services/journal"
@@ -185,7 +185,7 @@ func (n *Node) identity() string {
 // that it reached, and lets the projections catch up.
 func (n *Node) openProjections(ctx, tasks context.Context) error {
 	var err error
-	if n.store, err = view.OpenStore(n.config.Data+"/"+projectionFolder, n.config.Logger); err != nil {
+	if n.store, err = view.OpenStore(n.config.Data+"/"+projectionFolder, n.config.Logger, func() { n.awaitSpace(tasks) }); err != nil {
 		return err
 	}
 	n.runner, err = projections.NewRunner(ctx, projections.Config{
@@ -243,13 +243,13 @@ func (n *Node) serve(ctx context.Context) error {
 
 func (n *Node) openDoors() error {
 	verifier, err := verify.New(verify.Config{
-		Lookup: n.views.VerifyKey, Fresh: n.fresh.check, Vault: n.vault, Schemes: builtin.Schemes(), Now: n.config.Now,
+		Lookup: n.views.VerifyKey, Fresh: n.fresh.check, Vault: n.vault, Schemes: dialect.Schemes(n.config.Dialects), Now: n.config.Now,
 	})
 	if err != nil {
 		return err
 	}
 	handler := api.New(api.Config{
-		Ledger: n.ledger, Queries: n.views, Verifier: verifier, Dialects: builtin.All(), Operator: (*operator)(n),
+		Ledger: n.ledger, Queries: n.views, Verifier: verifier, Dialects: n.config.Dialects, Operator: (*operator)(n),
 		Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
 		Logger: n.config.Logger, Version: n.config.Version,
 	})

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -209,8 +210,10 @@ func (s *scale) restart() {
 	}
 }
 
-// ask measures answers over HTTP, one after the other, as one client sees them.
+// ask measures answers over HTTP, one after the other, as one client sees them
+// whose own garbage is not collected meanwhile.
 func (s *scale) ask() {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	for name, path := range map[string]func(i int) string{
 		"show": func(i int) string { return "/v1/keys/" + string(s.keys[i%len(s.keys)]) },
 		"list": func(i int) string { return "/v1/users/" + string(s.owners[i%len(s.owners)].User) + "/keys" },

@@ -3,12 +3,44 @@ package node
 import (
 	"context"
 	"fmt"
+	"iter"
 	"sync"
 	"time"
 )
 
 // secretsEvery is how often every secret is opened once.
 const secretsEvery = 24 * time.Hour
+
+// The check works for a while and rests for much longer: those who ask the
+// ledger something must not notice it.
+const (
+	workSpell = 2 * time.Millisecond
+	restSpell = 18 * time.Millisecond
+)
+
+// gently is seq with rests in between, until ctx ends.
+func gently[T any](ctx context.Context, seq iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		rest := time.NewTimer(restSpell)
+		defer rest.Stop()
+		begun := time.Now()
+		for v, err := range seq {
+			if !yield(v, err) {
+				return
+			}
+			if time.Since(begun) < workSpell {
+				continue
+			}
+			rest.Reset(restSpell)
+			select {
+			case <-rest.C:
+			case <-ctx.Done():
+				return
+			}
+			begun = time.Now()
+		}
+	}
+}
 
 // A secretsCheck is what came of opening every secret.
 type secretsCheck struct {
@@ -37,7 +69,7 @@ func (n *Node) checkSecrets(ctx context.Context) {
 	t := time.NewTicker(secretsEvery)
 	defer t.Stop()
 	for {
-		r, err := n.vault.Check(ctx, n.views.Sealed())
+		r, err := n.vault.Check(ctx, gently(ctx, n.views.Sealed()))
 		switch {
 		case ctx.Err() != nil:
 			return

@@ -1,7 +1,9 @@
 package node
 
 import (
+	"context"
 	"syscall"
+	"time"
 
 	"github.com/keyledger/keyledger/services/journal"
 )
@@ -17,6 +19,33 @@ func (n *Node) space() journal.Space {
 		return journal.Space{}
 	}
 	return spaceOf(uint64(s.Blocks) * uint64(s.Bsize))
+}
+
+// roomEvery is how often a full disk is looked at, and room how much must be
+// free again for the projections to write on.
+const (
+	roomEvery = 100 * time.Millisecond
+	room      = 4 << 20
+)
+
+// awaitSpace returns when there is room on a disk that was found full, or when
+// the node stops. The log is safe meanwhile, and what waits for the projections is
+// answered when they go on, or told that its outcome is unknown.
+func (n *Node) awaitSpace(ctx context.Context) {
+	n.config.Logger.Error("the disk is full: the projections wait for space")
+	t := time.NewTicker(roomEvery)
+	defer t.Stop()
+	for {
+		var s syscall.Statfs_t
+		if err := syscall.Statfs(n.config.Data, &s); err != nil || uint64(s.Bavail)*uint64(s.Bsize) >= room {
+			return
+		}
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // spaceOf leaves a small disk most of its room: there the journal's defaults, which

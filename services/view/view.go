@@ -41,9 +41,10 @@ func Parts() []projections.Part {
 }
 
 // OpenStore opens the projections' store and has what it notices about itself
-// logged.
-func OpenStore(dir string, log *slog.Logger) (*projections.Store, error) {
-	return projections.Open(dir, projections.Options{Health: func(h projections.Health) {
+// logged. full is called when a write finds the disk full, which is then tried
+// once more.
+func OpenStore(dir string, log *slog.Logger, full func()) (*projections.Store, error) {
+	return projections.Open(dir, projections.Options{Full: full, Health: func(h projections.Health) {
 		level := slog.LevelWarn
 		switch h.Kind {
 		case projections.HealthFailed, projections.HealthCorrupt:

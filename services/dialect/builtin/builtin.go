@@ -16,9 +16,5 @@ func All() []dialect.Dialect {
 
 // Schemes returns the schemes of every vendor, in the order they are tried.
 func Schemes() []dialect.Scheme {
-	var schemes []dialect.Scheme
-	for _, d := range All() {
-		schemes = append(schemes, d.Schemes...)
-	}
-	return schemes
+	return dialect.Schemes(All())
 }
