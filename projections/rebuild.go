@@ -131,22 +131,38 @@ func (r *Runner) abandon(m *member) error {
 	return &DegradedError{Projection: m.name, Degradation: *m.degraded}
 }
 
+// ErrRebuilding says that a projection is being built already.
+var ErrRebuilding = errors.New("projections: it is being built; try again when that is done")
+
 // Rebuild builds the named projection from the first record beside the rows
 // that answer now, and then lets the new rows answer instead. Everything goes on
 // meanwhile. If ctx ends, the old rows stay. Errors are a *DegradedError if it meets a
-// record it cannot apply, ErrStopped, or a fault.
+// record it cannot apply, ErrRebuilding, ErrStopped, or a fault.
 func (r *Runner) Rebuild(ctx context.Context, name string) error {
-	m, err := r.beginRebuild(name)
+	finish, err := r.StartRebuild(name)
 	if err != nil {
 		return err
 	}
+	return finish(ctx)
+}
+
+// StartRebuild is Rebuild in two: what it returns does the work, and must be called.
+func (r *Runner) StartRebuild(name string) (finish func(context.Context) error, err error) {
+	m, err := r.beginRebuild(name)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error { return r.finishRebuild(ctx, m) }, nil
+}
+
+func (r *Runner) finishRebuild(ctx context.Context, m *member) error {
 	defer r.lanes.Done()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(r.running, cancel)()
 	l := newLane(r, 0)
 	l.members = []*member{m}
-	err = r.chase(ctx, l)
+	err := r.chase(ctx, l)
 	if m.of == nil || err == nil {
 		return err
 	}
@@ -168,7 +184,7 @@ func (r *Runner) beginRebuild(name string) (*member, error) {
 	}
 	m := r.members[i]
 	if m.building != nil || !slices.Contains(r.main.members, m) {
-		return nil, fmt.Errorf("projections: %s is being built; try again when that is done", name)
+		return nil, fmt.Errorf("%w: %s", ErrRebuilding, name)
 	}
 	m.building = m.shadow()
 	r.lanes.Add(1)

@@ -112,6 +112,7 @@ func (r *Runner) load() (err error) {
 		}
 		if found {
 			m.standing = st
+			m.degraded = nil // it tries its record again: there may be leave, or newer code
 		}
 		m.show()
 	}
@@ -196,8 +197,7 @@ func (r *Runner) stop(err error) error {
 	return err
 }
 
-// start puts every projection into the lane it belongs to. One that is
-// degraded tries its record again: the code may have learnt to apply it.
+// start puts every projection into the lane it belongs to.
 func (r *Runner) start() {
 	r.applying.Lock()
 	defer r.applying.Unlock()
@@ -208,10 +208,9 @@ func (r *Runner) start() {
 		switch {
 		case m.stale():
 			rebuilt.members = append(rebuilt.members, m.shadow())
-		case m.position == r.reached && m.degraded == nil:
+		case m.position == r.reached:
 			r.main.members = append(r.main.members, m)
 		default:
-			m.degraded = nil
 			if behind[m.position] == nil {
 				behind[m.position] = newLane(r, m.position)
 			}

@@ -78,10 +78,15 @@ func (e *examination) Progress(done, total uint64) {
 		return
 	}
 	if e.bar == nil {
-		e.bar = progressbar.NewOptions64(int64(total), progressbar.OptionSetWriter(e.t.err),
-			progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
+		e.bar = progressBar(e.t, int64(total))
 	}
 	_ = e.bar.Set64(int64(done))
+}
+
+// progressBar is a line that shows how far long work has come.
+func progressBar(t *terminal, total int64) *progressbar.ProgressBar {
+	return progressbar.NewOptions64(total, progressbar.OptionSetWriter(t.err),
+		progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
 }
 
 // finish writes what programs are told.

@@ -3,9 +3,16 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"github.com/keyledger/keyledger/aggregate"
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/services/node"
 )
 
 type statusCommand struct{ connection }
@@ -36,7 +43,7 @@ func (t *terminal) showStatus(answer json.RawMessage) error {
 		return err
 	}
 	return t.showTable(s.Projections, []column{
-		{"PROJECTION", "name"}, {"POSITION", "position"}, {"CRITICAL", "critical"}, {"DEGRADED", "degraded"},
+		{"PROJECTION", "name"}, {"POSITION", "position"}, {"CRITICAL", "critical"}, {"DEGRADED", "degraded"}, {"REBUILDING", "rebuilding"},
 	})
 }
 
@@ -70,21 +77,23 @@ type projectionAcknowledge struct {
 	connection
 	writing
 	asking
-	Name     string `arg:"" help:"The projection, as status names it."`
+	dataFlags
+	Offline  bool   `help:"Work on the data of a server that is stopped: it serves nobody while a projection that commands rest on has stopped. Needs the unlock key and no access key."`
+	Name     string `arg:"" help:"The projection, as status names it; with --offline, '*' is every one that stopped there."`
 	Position uint64 `required:"" placeholder:"N" help:"Of the record, as status shows it."`
 	Reason   string `required:"" help:"Why it may be passed; at most 256 characters."`
 }
 
 func (p *projectionAcknowledge) Run(ctx context.Context, t *terminal) error {
+	if p.Offline {
+		return p.runOffline(ctx, t)
+	}
 	c, err := p.client(t)
 	if err != nil {
 		return err
 	}
-	if !p.Yes {
-		q := question{deed: "Let the projection " + p.Name + " pass a record for ever", how: confirmClick}
-		if err := q.put(t); err != nil {
-			return err
-		}
+	if err := p.confirm(t); err != nil {
+		return err
 	}
 	answer, err := p.write(ctx, c, call{
 		method: http.MethodPost, path: "/v1/projections/" + url.PathEscape(p.Name) + "/acknowledge",
@@ -96,8 +105,31 @@ func (p *projectionAcknowledge) Run(ctx context.Context, t *terminal) error {
 	return t.showStatus(answer)
 }
 
-// rebuildPatience is how long a projection may take to be built anew.
-const rebuildPatience = 6 * time.Hour
+func (p *projectionAcknowledge) confirm(t *terminal) error {
+	if p.Yes {
+		return nil
+	}
+	return question{deed: "Let the projection " + p.Name + " pass a record for ever", how: confirmClick}.put(t)
+}
+
+func (p *projectionAcknowledge) runOffline(ctx context.Context, t *terminal) error {
+	if err := p.confirm(t); err != nil {
+		return err
+	}
+	err := node.Acknowledge(ctx, p.config(listenFlags{Listen: "127.0.0.1:0"}, t), p.Name, events.Position(p.Position), p.Reason)
+	var refused *node.RefusedError
+	var rule *aggregate.Refusal
+	switch {
+	case errors.As(err, &refused):
+		return notStarted(err)
+	case errors.As(err, &rule):
+		return fail(exitRefused, rule.Rule, "%s", rule.Detail)
+	case err != nil:
+		return err
+	}
+	t.hint("%s may pass position %d: start the server again", p.Name, p.Position)
+	return nil
+}
 
 type projectionRebuild struct {
 	connection
@@ -105,18 +137,82 @@ type projectionRebuild struct {
 	Name string `arg:"" help:"The projection, as status names it."`
 }
 
+// Run has a projection built anew and waits for it. Whoever stops waiting does
+// not stop the rebuild.
 func (p *projectionRebuild) Run(ctx context.Context, t *terminal) error {
 	c, err := p.client(t)
 	if err != nil {
 		return err
 	}
-	c.timeout = max(c.timeout, rebuildPatience)
-	if t.watched {
-		t.hint("building %s anew; this can take minutes", p.Name)
-	}
 	answer, err := p.write(ctx, c, call{method: http.MethodPost, path: "/v1/projections/" + url.PathEscape(p.Name) + "/rebuild"})
 	if err != nil {
 		return err
 	}
+	w := rebuildWatch{t: t, name: p.Name}
+	for !w.done(answer) {
+		select {
+		case <-time.After(rebuildLook):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if answer, err = c.read(ctx, "/v1/status", nil); err != nil {
+			return err
+		}
+	}
+	if w.failed != "" {
+		return fail(exitRefused, "projection.rebuild_failed", "%s was not built anew, the one in use stays: %s", p.Name, w.failed)
+	}
 	return t.showStatus(answer)
+}
+
+// rebuildLook is how often a rebuild is looked at.
+const rebuildLook = 200 * time.Millisecond
+
+// A rebuildWatch follows a rebuild in the status, and shows how far it is where
+// somebody watches.
+type rebuildWatch struct {
+	t      *terminal
+	name   string
+	bar    *progressbar.ProgressBar
+	failed string
+}
+
+func (w *rebuildWatch) done(status json.RawMessage) bool {
+	var s struct {
+		Last        int64 `json:"last_position"`
+		Projections []struct {
+			Name          string `json:"name"`
+			Rebuilding    bool   `json:"rebuilding"`
+			RebuiltTo     int64  `json:"rebuilt_to"`
+			RebuildFailed string `json:"rebuild_failed"`
+		} `json:"projections"`
+	}
+	if json.Unmarshal(status, &s) != nil {
+		return true
+	}
+	for _, p := range s.Projections {
+		if p.Name != w.name {
+			continue
+		}
+		w.show(p.RebuiltTo, s.Last)
+		w.failed = p.RebuildFailed
+		if p.Rebuilding {
+			return false
+		}
+	}
+	if w.bar != nil {
+		_ = w.bar.Finish()
+	}
+	return true
+}
+
+func (w *rebuildWatch) show(at, last int64) {
+	if !w.t.watched || w.t.json {
+		return
+	}
+	if w.bar == nil {
+		w.bar = progressBar(w.t, last)
+	}
+	w.bar.ChangeMax64(max(last, at))
+	_ = w.bar.Set64(at)
 }

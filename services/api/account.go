@@ -162,14 +162,21 @@ type callerShape struct {
 	Kind        string `json:"kind"`
 	Role        string `json:"role"`
 	Operator    bool   `json:"operator"`
-	Position    uint64 `json:"position" doc:"of the log, up to which this node knows it"`
+	// Confirm is what a program that acts for a person has to ask him. The
+	// account's policy as a whole may be hidden from him.
+	Confirm  events.Confirm `json:"confirm" doc:"what the account's policy wants a person to confirm: none, click, type:DELETE or type:key_id"`
+	Position uint64         `json:"position" doc:"of the log, up to which this node knows it"`
 }
 
 func (s *server) showCaller(ctx context.Context, _ *struct{}) (*read[callerShape], error) {
-	c := inboundOf(ctx).caller
+	c, position := inboundOf(ctx).caller, s.Queries.Applied()
+	a, _, err := s.Queries.Account(c.Account)
+	if err != nil {
+		return nil, err
+	}
 	return &read[callerShape]{callerShape{
 		AccountID: string(c.Account), UserID: string(c.User), UserName: c.Name, AccessKeyID: string(c.Key),
-		Kind: c.Kind, Role: c.Role, Operator: c.Operator, Position: uint64(s.Queries.Applied()),
+		Kind: c.Kind, Role: c.Role, Operator: c.Operator, Confirm: a.Policy.Confirm, Position: uint64(position),
 	}}, nil
 }
 

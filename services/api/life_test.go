@@ -50,7 +50,7 @@ func TestTour(t *testing.T) {
 	the.root.get(t, "/v1/status").ok(t, 200)
 	the.root.do(t, "POST", "/v1/clock/confirm", "").ok(t, 200)
 	the.root.do(t, "POST", "/v1/projections/audit/acknowledge", `{"position":1,"reason":"it was looked at"}`).ok(t, 200)
-	the.root.do(t, "POST", "/v1/projections/requests/rebuild", "").ok(t, 200)
+	the.root.do(t, "POST", "/v1/projections/requests/rebuild", "").ok(t, 202)
 	for path, methods := range the.document.Paths {
 		for method, o := range methods {
 			if !the.document.went(o.ID) {

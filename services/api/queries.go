@@ -119,6 +119,10 @@ type Projection struct {
 	Position uint64 `json:"position"`
 	Critical bool   `json:"critical" doc:"whether commands and verification wait for it"`
 	Degraded string `json:"degraded,omitempty" doc:"why it stopped, and where"`
+	// A rebuild goes on beside the rows that answer.
+	Rebuilding    bool   `json:"rebuilding,omitempty" doc:"whether it is being built anew"`
+	RebuiltTo     uint64 `json:"rebuilt_to,omitempty" doc:"the position that the new one has reached"`
+	RebuildFailed string `json:"rebuild_failed,omitempty" doc:"why the last rebuild came to nothing"`
 }
 
 // Operator is what an operator can see and do beyond accounts.
@@ -128,5 +132,6 @@ type Operator interface {
 	Status(ctx context.Context) Status
 	// ClockConfirmed is called when a confirmation has been recorded.
 	ClockConfirmed()
-	Rebuild(ctx context.Context, projection string) error
+	// Rebuild begins to build a projection anew; Status shows how far it is.
+	Rebuild(projection string) error
 }

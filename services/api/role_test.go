@@ -94,7 +94,7 @@ var routes = []routed{
 	{"show-status", "operate", do("GET", "/v1/status", ""), 200, ""},
 	{"confirm-clock", "operate", do("POST", "/v1/clock/confirm", ""), 200, ""},
 	{"acknowledge-record", "operate", do("POST", "/v1/projections/audit/acknowledge", `{"position":1,"reason":"it was looked at"}`), 200, ""},
-	{"rebuild-projection", "operate", do("POST", "/v1/projections/deadlines/rebuild", ""), 200, ""},
+	{"rebuild-projection", "operate", do("POST", "/v1/projections/deadlines/rebuild", ""), 202, ""},
 }
 
 // ops is the order of the columns of the table.

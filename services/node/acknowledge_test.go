@@ -94,6 +94,10 @@ func (w *world) goesOn(user string, at events.Position) {
 	w.Helper()
 	n := w.start()
 	w.eventually("the server to be ready", func() bool { ready, _ := w.health(n); return ready && w.caughtUp(n) })
+	w.eventually("the rebuild to end", func() bool {
+		_, state := w.health(n)
+		return !strings.Contains(fmt.Sprint(state["projections"]), "rebuilding:true")
+	})
 	if names := w.stopped(n, at); len(names) > 0 {
 		w.Errorf("stopped although it was acknowledged: %v", names)
 	}

@@ -61,6 +61,21 @@ func (c Config) filled() Config {
 	return c
 }
 
+// url is where whoever listens at an address is reached from the same machine:
+// one that listens on every interface has no address to be called by, and which of
+// its names others know it by, nobody has told us.
+func (c Config) url(address string) string {
+	scheme, name := "http://", "127.0.0.1"
+	if c.TLSCert != "" {
+		scheme, name = "https://", "localhost"
+	}
+	host, port, err := net.SplitHostPort(address)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		address = net.JoinHostPort(name, port)
+	}
+	return scheme + address
+}
+
 // listen takes the address before anything is made, so that a refusal leaves
 // nothing behind.
 func listen(c Config) (net.Listener, error) {

@@ -53,7 +53,10 @@ type Node struct {
 	http     *http.Server
 	first    string // path of the credentials file, if this was the first start
 
-	stop  context.CancelFunc // ends every task
+	rebuilds rebuilds
+
+	working context.Context    // of what runs besides the callers
+	stop    context.CancelFunc // ends it
 	tasks sync.WaitGroup
 	done  chan struct{}
 	once  sync.Once
@@ -233,6 +236,7 @@ func (n *Node) serve(ctx context.Context) error {
 	n.fresh = newFreshness(n.journal.Last, n.runner.Wait)
 	n.fresh.ask(ctx)
 	tasks, stop := context.WithCancel(context.WithoutCancel(ctx))
+	n.working = tasks
 	before := n.stop
 	n.stop = func() { stop(); before() }
 	n.tasks.Go(func() { n.fresh.run(tasks) })
@@ -274,14 +278,8 @@ func (n *Node) fail(err error) {
 	})
 }
 
-// URL is where the node is reached.
-func (n *Node) URL() string {
-	scheme := "http://"
-	if n.config.TLSCert != "" {
-		scheme = "https://"
-	}
-	return scheme + n.listener.Addr().String()
-}
+// URL is where the node is reached from its own machine.
+func (n *Node) URL() string { return n.config.url(n.listener.Addr().String()) }
 
 // FirstCredentials is the path of the credentials file, if this was the first
 // start.

@@ -2,7 +2,10 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/keyledger/keyledger/aggregate"
 	"github.com/keyledger/keyledger/events"
@@ -40,6 +43,7 @@ func (o *operator) Status(ctx context.Context) api.Status {
 	for _, p := range o.runner.Status() {
 		s.Projections = append(s.Projections, api.Projection{
 			Name: p.Name, Position: uint64(p.Position), Critical: p.Critical, Degraded: degraded(p),
+			Rebuilding: p.Rebuilding, RebuiltTo: uint64(p.RebuiltTo), RebuildFailed: o.rebuilds.failure(p.Name),
 		})
 	}
 	s.Secrets = (*Node)(o).secrets.state()
@@ -62,12 +66,51 @@ func whatIsWrong(h journal.Health) string {
 	return fmt.Sprintf("damaged at position %d: %v", first.Position, first.Err)
 }
 
-// Rebuild builds a projection anew beside the one in use.
-func (o *operator) Rebuild(ctx context.Context, projection string) error {
-	for _, p := range o.runner.Status() {
-		if p.Name == projection {
-			return o.runner.Rebuild(ctx, projection)
-		}
+// Rebuild begins to build a projection anew beside the one in use. One that is
+// being built is left to it.
+func (o *operator) Rebuild(projection string) error {
+	named := func(p projections.Status) bool { return p.Name == projection }
+	if !slices.ContainsFunc(o.runner.Status(), named) {
+		return aggregate.Refuse(aggregate.NotFound, "projection.not_found", "there is no projection %q", projection)
 	}
-	return aggregate.Refuse(aggregate.NotFound, "projection.not_found", "there is no projection %q", projection)
+	finish, err := o.runner.StartRebuild(projection)
+	if errors.Is(err, projections.ErrRebuilding) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	o.rebuilds.ended(projection, nil)
+	o.tasks.Go(func() {
+		err := finish(o.working)
+		if err != nil && o.working.Err() == nil {
+			o.config.Logger.Error("a rebuild came to nothing", "projection", projection, "error", err)
+		}
+		o.rebuilds.ended(projection, err)
+	})
+	return nil
+}
+
+// rebuilds is what came of the last rebuild of each projection.
+type rebuilds struct {
+	mu     sync.Mutex
+	failed map[string]error
+}
+
+func (r *rebuilds) ended(projection string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failed == nil {
+		r.failed = map[string]error{}
+	}
+	r.failed[projection] = err
+}
+
+func (r *rebuilds) failure(projection string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.failed[projection]; err != nil {
+		return err.Error()
+	}
+	return ""
 }

@@ -28,11 +28,8 @@ func (n *Node) recoverRoot(ctx context.Context, file string) (Credentials, error
 		return Credentials{}, err
 	}
 	c := Credentials{
-		Endpoint: "http://" + n.config.Listen, AccountID: string(n.in.Operator), UserID: string(n.in.Root),
+		Endpoint: n.config.url(n.config.Listen), AccountID: string(n.in.Operator), UserID: string(n.in.Root),
 		AccessKeyID: string(k.ID), SecretAccessKey: string(k.Secret.Reveal()),
-	}
-	if n.config.TLSCert != "" {
-		c.Endpoint = "https://" + n.config.Listen
 	}
 	if err := c.write(file); err != nil {
 		return Credentials{}, fmt.Errorf("write the credentials: %w", err)
