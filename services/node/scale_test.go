@@ -218,6 +218,7 @@ func (s *scale) ask() {
 		"show": func(i int) string { return "/v1/keys/" + string(s.keys[i%len(s.keys)]) },
 		"list": func(i int) string { return "/v1/users/" + string(s.owners[i%len(s.owners)].User) + "/keys" },
 		"page": func(int) string { return "/v1/keys?limit=100" },
+		"bare": func(int) string { return "/livez" }, // what HTTP alone takes here and now
 	} {
 		var took []time.Duration
 		for i := range 2000 {

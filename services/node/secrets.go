@@ -14,8 +14,8 @@ const secretsEvery = 24 * time.Hour
 // The check works for a while and rests for much longer: those who ask the
 // ledger something must not notice it.
 const (
-	workSpell = 2 * time.Millisecond
-	restSpell = 18 * time.Millisecond
+	workSpell = 300 * time.Microsecond
+	restSpell = 3 * time.Millisecond
 )
 
 // gently is seq with rests in between, until ctx ends.
