@@ -35,26 +35,38 @@ var errLeads = errors.New("journal: the follower needs no server")
 // position that is missing ends it with a *RefusedError.
 func (j *Journal) Follow(ctx context.Context, after events.Position) iter.Seq2[events.Message, error] {
 	return func(yield func(events.Message, error) bool) {
-		f := &follower{j: j, at: after, mark: after}
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		defer context.AfterFunc(j.ctx, cancel)()
-		err := f.run(ctx, yield)
-		switch {
-		case errors.Is(err, errStopped):
-		case j.ctx.Err() != nil:
-			yield(events.Message{}, errClosed)
-		case ctx.Err() != nil:
-		default:
+		f := &follower{j: j, stream: streamLedger, fresh: j.fresh, at: after, mark: after}
+		if err := f.follow(ctx, yield); err != nil {
 			yield(events.Message{}, err)
 		}
 	}
 }
 
+// follow yields until the reader stops or ctx ends, which are no errors.
+func (f *follower) follow(ctx context.Context, yield func(events.Message, error) bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(f.j.ctx, cancel)()
+	err := f.run(ctx, yield)
+	switch {
+	case errors.Is(err, errStopped):
+		return nil
+	case f.j.ctx.Err() != nil:
+		return errClosed
+	case ctx.Err() != nil:
+		return nil
+	}
+	return err
+}
+
 // A follower reads through a consumer that the server keeps in memory for it
 // and that it makes anew whenever something is odd.
 type follower struct {
-	j     *Journal
+	j       *Journal
+	stream  string
+	fresh   *handover // of the stream
+	trimmed bool      // the front of the stream may be gone
+
 	at    events.Position // the last position yielded
 	since time.Time       // the last sign of life: a message, or an answer that there is none
 	mark  events.Position // from here on messages are counted until leadAfter is reached
@@ -106,7 +118,7 @@ func (f *follower) consume(ctx context.Context, yield func(events.Message, error
 	}
 	defer messages.Stop()
 	defer context.AfterFunc(epoch, messages.Stop)()
-	news, unwatch := f.j.fresh.watch()
+	news, unwatch := f.fresh.watch()
 	defer unwatch()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -179,7 +191,7 @@ func (f *follower) leads() bool {
 	if f.at < f.mark+leadAfter {
 		return false
 	}
-	own := f.j.fresh.holds(f.mark+1, f.at-1) // the last one may not be acknowledged yet
+	own := f.fresh.holds(f.mark+1, f.at-1) // the last one may not be acknowledged yet
 	f.mark = f.at
 	return own
 }
@@ -188,7 +200,7 @@ func (f *follower) leads() bool {
 // appends: to have the server send all of it back costs a quarter of what a busy
 // node can append. It ends without an error when the server has to be asked again.
 func (f *follower) lead(ctx context.Context, yield func(events.Message, error) bool) error {
-	news, unwatch := f.j.fresh.watch()
+	news, unwatch := f.fresh.watch()
 	defer unwatch()
 	tick := time.NewTicker(leadTick)
 	defer tick.Stop()
@@ -202,7 +214,7 @@ func (f *follower) lead(ctx context.Context, yield func(events.Message, error) b
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		missed := events.Position(f.j.acked.Load())
+		missed := f.fresh.latest()
 		if err := f.overtake(yield); err != nil {
 			return err
 		}
@@ -216,7 +228,7 @@ func (f *follower) lead(ctx context.Context, yield func(events.Message, error) b
 // overtake yields what this journal has appended next, before it is delivered.
 func (f *follower) overtake(yield func(events.Message, error) bool) error {
 	for {
-		m, found := f.j.fresh.at(f.at + 1)
+		m, found := f.fresh.at(f.at + 1)
 		if !found {
 			return nil
 		}
@@ -233,21 +245,21 @@ func (f *follower) probe(ctx context.Context) error {
 	if time.Since(f.since) < probeEvery {
 		return nil
 	}
-	last, err := f.j.Last(ctx)
+	s, err := f.j.state(ctx, f.stream)
 	if err != nil {
 		return err
 	}
 	f.since = time.Now()
-	if last <= f.at {
+	if events.Position(s.State.Last) <= f.at {
 		return nil
 	}
-	return f.skipped(ctx, last)
+	return f.skipped(ctx, events.Position(s.State.Last))
 }
 
 func (f *follower) consumer(ctx context.Context, js jetstream.JetStream) (jetstream.Consumer, error) {
 	ctx, cancel := f.j.host.bounded(ctx, askWithin)
 	defer cancel()
-	return js.CreateConsumer(ctx, streamLedger, jetstream.ConsumerConfig{
+	return js.CreateConsumer(ctx, f.stream, jetstream.ConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: uint64(f.at) + 1,
 		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
 	})
@@ -261,7 +273,7 @@ func (f *follower) drop(js jetstream.JetStream, name string, epoch context.Conte
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(f.j.ctx), time.Second)
 	defer cancel()
-	if err := js.DeleteConsumer(ctx, streamLedger, name); err != nil {
+	if err := js.DeleteConsumer(ctx, f.stream, name); err != nil {
 		f.j.log.Debug("journal: a consumer was left behind", "error", err)
 	}
 }
@@ -307,9 +319,37 @@ func (f *follower) durable(ctx context.Context, m jetstream.Msg) error {
 	}
 }
 
+// skipped is why the positions after f.at did not come: the front was trimmed,
+// the log has lost them, or the delivery has.
 func (f *follower) skipped(ctx context.Context, to events.Position) error {
+	if f.trimmed {
+		return f.passTrimmed(ctx)
+	}
 	if _, err := f.j.At(ctx, f.at+1); errors.Is(err, events.ErrNone) {
 		return missing(f.at+1, to)
 	}
 	return fmt.Errorf("journal: the delivery left out position %d", f.at+1)
+}
+
+// left is why f.at+1, which lies behind the front, did not come.
+func (f *follower) left(ctx context.Context) error {
+	_, err := f.j.ask(ctx, "$JS.API.DIRECT.GET."+f.stream, question{Seq: f.at + 1})
+	if errors.Is(err, events.ErrNone) {
+		return refused(GuardWhole, "position %d of %s is missing", f.at+1, f.stream)
+	}
+	return fmt.Errorf("journal: the delivery left out position %d of %s", f.at+1, f.stream)
+}
+
+// passTrimmed goes on where a stream whose front was trimmed begins.
+func (f *follower) passTrimmed(ctx context.Context) error {
+	s, err := f.j.state(ctx, f.stream)
+	if err != nil {
+		return err
+	}
+	first := events.Position(s.State.First)
+	if first <= f.at+1 {
+		return f.left(ctx)
+	}
+	f.at, f.mark = first-1, first-1
+	return fmt.Errorf("journal: %s begins at %d now", f.stream, first) // and so the delivery begins anew
 }

@@ -6,19 +6,15 @@ import (
 	"github.com/keyledger/keyledger/events"
 )
 
-const (
-	// handoverSlots and handoverBytes bound what is kept for followers: a message
-	// that is larger, or that lies further back, they get from the server.
-	handoverSlots = 2048
-	handoverBytes = 16 << 10
-)
-
 // A handover keeps the latest messages that this journal has appended and that
 // were acknowledged, so that its own followers need not wait for the server to
 // deliver them. What is in it is on disk as far as the profile promises.
 type handover struct {
+	size int // of the largest message that is kept
+
 	mu       sync.Mutex
 	slots    []events.Message // by position modulo their number
+	last     events.Position  // the highest that was put, kept or not
 	watchers map[chan struct{}]bool
 }
 
@@ -26,12 +22,10 @@ type handover struct {
 func (h *handover) put(messages ...events.Message) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.watchers) == 0 {
-		return
-	}
 	for _, m := range messages {
-		if len(m.Data) <= handoverBytes {
-			h.slots[m.Position%handoverSlots] = m
+		h.last = max(h.last, m.Position)
+		if len(m.Data) <= h.size && len(h.watchers) > 0 {
+			*h.slot(m.Position) = m
 		}
 	}
 	for w := range h.watchers {
@@ -46,8 +40,19 @@ func (h *handover) put(messages ...events.Message) {
 func (h *handover) at(p events.Position) (events.Message, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	m := h.slots[p%handoverSlots]
+	m := *h.slot(p)
 	return m, m.Position == p
+}
+
+func (h *handover) slot(p events.Position) *events.Message {
+	return &h.slots[p%events.Position(len(h.slots))]
+}
+
+// latest is the highest position that was put, whether it is kept or not.
+func (h *handover) latest() events.Position {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.last
 }
 
 // holds reports whether every message from first to last is kept.
@@ -55,7 +60,7 @@ func (h *handover) holds(first, last events.Position) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for p := first; p <= last; p++ {
-		if h.slots[p%handoverSlots].Position != p {
+		if h.slot(p).Position != p {
 			return false
 		}
 	}
@@ -76,6 +81,8 @@ func (h *handover) watch() (news <-chan struct{}, done func()) {
 	}
 }
 
-func newHandover() *handover {
-	return &handover{slots: make([]events.Message, handoverSlots), watchers: map[chan struct{}]bool{}}
+// newHandover keeps so many messages of at most so many bytes; what is larger, or
+// lies further back, followers get from the server.
+func newHandover(messages, size int) *handover {
+	return &handover{size: size, slots: make([]events.Message, messages), watchers: map[chan struct{}]bool{}}
 }

@@ -85,7 +85,8 @@ type Journal struct {
 	js      jetstream.JetStream
 	created time.Time
 	group   *group
-	fresh   *handover
+	fresh   *handover // of LEDGER
+	uses    *handover // of USED
 	watch   *watch
 	scan    *scan
 	gate    gate
@@ -109,7 +110,7 @@ func Open(ctx context.Context, c Config) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{config: c, log: c.Logger, fresh: newHandover()}
+	j := &Journal{config: c, log: c.Logger, fresh: newHandover(2048, 16<<10), uses: newHandover(64, 256<<10)}
 	if err := j.open(ctx); err != nil {
 		return nil, errors.Join(err, j.stop())
 	}

@@ -57,10 +57,10 @@ type Node struct {
 
 	working context.Context    // of what runs besides the callers
 	stop    context.CancelFunc // ends it
-	tasks sync.WaitGroup
-	done  chan struct{}
-	once  sync.Once
-	err   error // why it stopped by itself; read after done
+	tasks   sync.WaitGroup
+	done    chan struct{}
+	once    sync.Once
+	err     error // why it stopped by itself; read after done
 
 	closing sync.Once
 	closed  error // what came of Close
