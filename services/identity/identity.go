@@ -76,7 +76,16 @@ func (s Source) EventID() (events.EventID, error) {
 	if err != nil {
 		return "", fmt.Errorf("identity: draw an event ID: %w", err)
 	}
-	return events.EventID(id), nil
+	return events.EventID(id.String()), nil
+}
+
+// UseID is a UUID of version 7, in its 16 bytes.
+func (s Source) UseID() ([16]byte, error) {
+	id, err := s.timed()
+	if err != nil {
+		return id, fmt.Errorf("identity: draw the ID of an access record: %w", err)
+	}
+	return id, nil
 }
 
 // RequestID is a UUID of version 7, for a request whose client named none.
@@ -85,7 +94,7 @@ func (s Source) RequestID() (events.RequestID, error) {
 	if err != nil {
 		return "", fmt.Errorf("identity: draw a request ID: %w", err)
 	}
-	return events.RequestID(id), nil
+	return events.RequestID(id.String()), nil
 }
 
 // InstallationID is a UUID of version 4: it does not tell when the installation
@@ -102,22 +111,22 @@ func (s Source) InstallationID() (vault.InstallationID, error) {
 // version 7 reads the system's clock; so its random UUID is taken, and the time put
 // into it as RFC 9562 lays it out: 48 bits of milliseconds, and 12 bits of
 // the fraction (its method 3).
-func (s Source) timed() (string, error) {
+func (s Source) timed() (uuid.UUID, error) {
 	now := s.now()
 	ms := now.UnixMilli()
 	if ms < 0 || ms >= 1<<48 {
-		return "", errors.New("the clock shows a time that a UUID cannot hold")
+		return uuid.Nil, errors.New("the clock shows a time that a UUID cannot hold")
 	}
 	id, err := uuid.NewRandomFromReader(s.rand())
 	if err != nil {
-		return "", err
+		return uuid.Nil, err
 	}
 	for i := range 6 {
 		id[i] = byte(ms >> (40 - 8*i))
 	}
 	fraction := now.Nanosecond() % int(time.Millisecond) * 4096 / int(time.Millisecond)
 	id[6], id[7] = 0x70|byte(fraction>>8), byte(fraction)
-	return id.String(), nil
+	return id, nil
 }
 
 func (s Source) rand() io.Reader {

@@ -1,0 +1,135 @@
+package usage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/keyledger/keyledger/events"
+)
+
+const (
+	// doubtful is how long a batch of which nobody knows what became of it is sent
+	// again: the log knows its name for two minutes.
+	doubtful = 100 * time.Second
+	// unwritten is how often the async mode tries a log that takes no writes.
+	unwritten = 200 * time.Millisecond
+)
+
+// A batch is records that go in one message.
+type batch struct {
+	data    []byte
+	records int
+	done    chan struct{} // closed when err says what became of it
+	err     error
+}
+
+// add takes a record. Messages of protobuf are joined by joining their bytes.
+func (b *batch) add(record []byte) {
+	b.data = append(b.data, record...)
+	b.records++
+}
+
+// wait returns what became of the batch.
+func (b *batch) wait(ctx context.Context) error {
+	select {
+	case <-b.done:
+		return b.err
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", events.ErrUncertain, context.Cause(ctx))
+	}
+}
+
+// run is the packer: one message is under way at a time.
+func (r *Recorder) run() {
+	defer close(r.done)
+	tick := time.NewTicker(secondly)
+	defer tick.Stop()
+	for {
+		b, closing := r.take()
+		switch {
+		case b != nil:
+			r.publish(b)
+			continue
+		case closing && !r.summarise(true):
+			return
+		case closing:
+			continue
+		}
+		select {
+		case <-r.wake:
+		case <-tick.C:
+			r.summarise(false)
+		}
+	}
+}
+
+// take is the first batch in line, if there is one, and whether no more will come.
+func (r *Recorder) take() (b *batch, closing bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.line) > 0 {
+		b, r.line = r.line[0], r.line[1:]
+	}
+	return b, r.closing
+}
+
+// publish brings a batch into the log and tells those who wait for it.
+func (r *Recorder) publish(b *batch) {
+	id, err := r.Draw.EventID()
+	if err == nil {
+		err = r.append(string(id), b)
+	}
+	r.settle(b, err)
+	b.err = err
+	close(b.done)
+}
+
+// append sends a batch under one name until it is known what became of it.
+func (r *Recorder) append(id string, b *batch) error {
+	ctx, cancel := context.WithTimeout(r.ctx, doubtful)
+	defer cancel()
+	doubt := false
+	for {
+		_, err := r.Log.AppendUses(ctx, id, b.data)
+		var off *events.UnavailableError
+		switch {
+		case err == nil:
+			return nil
+		case errors.As(err, &off) && !doubt && !r.Async:
+			return err
+		case errors.Is(err, events.ErrUncertain):
+			doubt = true
+		case off == nil:
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			if !doubt {
+				return err
+			}
+			return fmt.Errorf("%w: %w", events.ErrUncertain, err)
+		case <-time.After(unwritten):
+		}
+	}
+}
+
+// settle counts what became of a batch.
+func (r *Recorder) settle(b *batch, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waiting -= b.records
+	n := uint64(b.records)
+	switch {
+	case err == nil:
+		r.stats.Recorded += n
+		r.stats.Messages++
+	case errors.Is(err, events.ErrUncertain):
+		r.stats.Uncertain += n
+		r.Logger.Error("it is not known whether access records were recorded", "records", n, "error", err)
+	default:
+		r.stats.Failed += n
+		r.Logger.Error("access records were not recorded", "records", n, "error", err)
+	}
+}

@@ -1,0 +1,205 @@
+// Package usage records what became of every request that named an access key:
+// it packs access records into messages of the USED log.
+//
+// The way in is [New] and [Recorder.Record]. Packing is by natural batching: when
+// nothing is under way a record is published at once; what gathers meanwhile goes
+// together in the next message. An idle ledger answers after one write to the disk, a
+// busy one shares it.
+//
+// In the durable mode Record returns when the log has acknowledged the record's
+// message. In the async mode it returns at once; what [Stats.Waiting] counts, never
+// more than Config.Queue records, is lost if the process dies.
+//
+// The limits: attempts on a key beyond a bound in a second are counted and
+// recorded as one summary. What does not fit into the queue is shed with
+// [ErrOverloaded] before memory grows. It decides nothing.
+package usage
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/events/access"
+)
+
+// ErrOverloaded says that a record was not taken: more wait than may. Nothing
+// was recorded.
+var ErrOverloaded = errors.New("usage: more access records wait than may; try again")
+
+// errClosed says that the recorder takes no records any more.
+var errClosed = &events.UnavailableError{Reason: "the ledger is stopping"}
+
+// Defaults of Config.
+const (
+	DefaultQueue    = 50_000
+	DefaultAttempts = 20
+)
+
+// Config is what a Recorder stands on. Log, Draw and Now are required.
+type Config struct {
+	Log access.Log
+	// Draw gives IDs to records and names to batches.
+	Draw interface {
+		UseID() ([16]byte, error)
+		EventID() (events.EventID, error)
+	}
+	Now func() time.Time // by which records are timed
+	// Async answers before the log does.
+	Async bool
+	// Queue is how many records may wait; DefaultQueue if zero.
+	Queue int
+	// Attempts is how many attempts on one key are recorded one by one in a
+	// second; DefaultAttempts if zero.
+	Attempts int
+	Logger   *slog.Logger // silent if nil
+}
+
+// A Recorder records. It may be used by many goroutines at once.
+type Recorder struct {
+	Config
+	surplus surplus
+
+	mu      sync.Mutex
+	line    []*batch // first come first; the last is being filled
+	waiting int      // records in line and under way
+	closing bool
+	stats   Stats
+	wake    chan struct{} // holds one token when there is something to do
+
+	ctx  context.Context // ends when nobody waits for Close any more
+	end  context.CancelFunc
+	done chan struct{} // closed when the packer has ended
+}
+
+// Stats are counts since New.
+type Stats struct {
+	Recorded   uint64 // records that the log has acknowledged
+	Messages   uint64 // that they were in
+	Shed       uint64 // refused with ErrOverloaded
+	Uncertain  uint64 // of which it is not known whether they were recorded
+	Failed     uint64 // that were not recorded because the log took no writes
+	Summarised uint64 // attempts that were counted and not recorded one by one
+	Waiting    int    // records that wait now
+}
+
+// New starts a recorder. Close ends it.
+func New(c Config) *Recorder {
+	if c.Queue == 0 {
+		c.Queue = DefaultQueue
+	}
+	if c.Attempts == 0 {
+		c.Attempts = DefaultAttempts
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	r := &Recorder{Config: c, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	r.surplus.bound = c.Attempts
+	r.ctx, r.end = context.WithCancel(context.Background())
+	go r.run()
+	return r
+}
+
+// Stats are the counts now.
+func (r *Recorder) Stats() Stats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.stats
+	s.Waiting = r.waiting
+	return s
+}
+
+// Record records what became of a request. The record's ID is drawn here, and its texts
+// are cut to their bounds. Errors are ErrOverloaded and a *events.UnavailableError
+// (nothing was recorded), and events.ErrUncertain; in the async mode the first two alone.
+func (r *Recorder) Record(ctx context.Context, rec access.Record) error {
+	wait, err := r.Submit(rec)
+	if err != nil {
+		return err
+	}
+	return wait(ctx)
+}
+
+// Submit is Record in two: the record is on its way when it returns, and wait
+// returns when Record would.
+func (r *Recorder) Submit(rec access.Record) (wait func(context.Context) error, err error) {
+	if rec.Outcome == access.Attempt && r.surplus.counts(rec) {
+		return nothing, nil
+	}
+	b, err := r.enqueue(rec)
+	if err != nil {
+		return nil, err
+	}
+	if r.Async {
+		return nothing, nil
+	}
+	return b.wait, nil
+}
+
+func nothing(context.Context) error { return nil }
+
+func (r *Recorder) enqueue(rec access.Record) (*batch, error) {
+	id, err := r.Draw.UseID()
+	if err != nil {
+		return nil, err
+	}
+	rec.ID = id
+	bound(&rec)
+	data := access.Append(make([]byte, 0, 256), []access.Record{rec})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.closing:
+		return nil, errClosed
+	case r.waiting >= r.Queue:
+		r.stats.Shed++
+		return nil, ErrOverloaded
+	}
+	b := r.filling()
+	b.add(data)
+	r.waiting++
+	r.signal()
+	return b, nil
+}
+
+// filling is the batch that takes the next record. The caller holds mu.
+func (r *Recorder) filling() *batch {
+	if n := len(r.line); n > 0 && r.line[n-1].records < access.MaxRecords {
+		return r.line[n-1]
+	}
+	b := &batch{done: make(chan struct{})}
+	r.line = append(r.line, b)
+	return b
+}
+
+func (r *Recorder) signal() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Close takes no more records, records what waits and ends. If ctx ends before,
+// what is left is uncertain.
+func (r *Recorder) Close(ctx context.Context) error {
+	r.mu.Lock()
+	r.closing = true
+	r.mu.Unlock()
+	r.signal()
+	defer r.end()
+	select {
+	case <-r.done:
+		return nil
+	case <-ctx.Done():
+		r.end()
+		<-r.done
+		return ctx.Err()
+	}
+}
+
+// secondly is how often what was counted is recorded as summaries.
+const secondly = time.Second

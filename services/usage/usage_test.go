@@ -1,0 +1,329 @@
+package usage_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/events/access"
+	"github.com/keyledger/keyledger/services/identity"
+	"github.com/keyledger/keyledger/services/journal"
+	"github.com/keyledger/keyledger/services/usage"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func opened(t testing.TB) *journal.Journal {
+	t.Helper()
+	j, err := journal.Open(t.Context(), journal.Config{Dir: t.TempDir(), Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := j.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return j
+}
+
+func config(log access.Log) usage.Config {
+	return usage.Config{Log: log, Draw: identity.Source{}, Now: func() time.Time { return noon }}
+}
+
+func use(key string) access.Record {
+	return access.Record{Time: noon, Key: events.AccessKeyID(key), Account: "123456789012", User: "123456789012345678", Outcome: access.Allowed, Scheme: "AWS4-HMAC-SHA256"}
+}
+
+func attempt(key string) access.Record {
+	r := use(key)
+	r.Outcome, r.Reason = access.Attempt, "signature_mismatch"
+	return r
+}
+
+func ended(t testing.TB, r *usage.Recorder) {
+	t.Helper()
+	if err := r.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// recorded is every record in the log, which holds at least one.
+func recorded(t testing.TB, log access.Log) (out []access.Record, messages int) {
+	t.Helper()
+	last, err := log.LastUse(t.Context())
+	if err != nil || last == 0 {
+		t.Fatalf("the log ends at %d, %v", last, err)
+	}
+	for m, err := range log.FollowUses(t.Context(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		messages++
+		if out, err = access.Parse(out, m.Data); err != nil {
+			t.Fatal(err)
+		}
+		if m.Position == last {
+			break
+		}
+	}
+	return out, messages
+}
+
+// TestRecord has many callers record at once: when each is answered its record is
+// in the log, once, and they share messages.
+func TestRecord(t *testing.T) {
+	j := opened(t)
+	r := usage.New(config(j))
+	var all sync.WaitGroup
+	for c := range 200 {
+		all.Go(func() {
+			for i := range 5 {
+				if err := r.Record(t.Context(), use(fmt.Sprintf("K%d-%d", c, i))); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	got, messages := recorded(t, j) // before Close: each was answered
+	seen, ids := map[events.AccessKeyID]int{}, map[[16]byte]bool{}
+	for _, rec := range got {
+		seen[rec.Key]++
+		ids[rec.ID] = true
+	}
+	if len(got) != 1000 || len(seen) != 1000 || len(ids) != 1000 {
+		t.Errorf("%d records of %d keys with %d IDs, want 1000 of each", len(got), len(seen), len(ids))
+	}
+	if messages > 500 {
+		t.Errorf("%d records took %d messages: they do not share any", len(got), messages)
+	}
+	ended(t, r)
+	if s := r.Stats(); s.Recorded != 1000 || s.Messages != uint64(messages) || s.Waiting != 0 {
+		t.Errorf("stats: got %+v", s)
+	}
+	var off *events.UnavailableError
+	if err := r.Record(t.Context(), use("late")); !errors.As(err, &off) {
+		t.Errorf("after Close: got %v, want an UnavailableError", err)
+	}
+}
+
+// TestSurplus has attempts on one key beyond the bound be counted, not recorded;
+// uses of it are recorded all the same, and so are attempts on another.
+func TestSurplus(t *testing.T) {
+	j := opened(t)
+	c := config(j)
+	c.Attempts = 3
+	r := usage.New(c)
+	for range 10 {
+		for _, rec := range []access.Record{attempt("A"), use("A")} {
+			if err := r.Record(t.Context(), rec); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := r.Record(t.Context(), attempt("B")); err != nil {
+		t.Fatal(err)
+	}
+	later := attempt("A")
+	later.Time = noon.Add(time.Second)
+	if err := r.Record(t.Context(), later); err != nil {
+		t.Fatal(err)
+	}
+	ended(t, r)
+	got, _ := recorded(t, j)
+	count := map[string]int{}
+	for _, rec := range got {
+		count[fmt.Sprint(rec.Key, " ", rec.Outcome, " ", rec.Reason, " ", rec.Count)]++
+	}
+	for what, want := range map[string]int{
+		"A attempt signature_mismatch 0": 4, "A allowed  0": 10, "B attempt signature_mismatch 0": 1,
+		"A attempt attempts_beyond_bound 7": 1,
+	} {
+		if count[what] != want {
+			t.Errorf("%s: %d, want %d (all: %v)", what, count[what], want, count)
+		}
+	}
+}
+
+// TestBounds cuts what comes from outside.
+func TestBounds(t *testing.T) {
+	j := opened(t)
+	r := usage.New(config(j))
+	rec := use("K")
+	rec.UserAgent = strings.Repeat("é", 200) + "\xff"
+	rec.Action = "a\xffb"
+	if err := r.Record(t.Context(), rec); err != nil {
+		t.Fatal(err)
+	}
+	ended(t, r)
+	got, _ := recorded(t, j)
+	if got[0].UserAgent != strings.Repeat("é", 128) || got[0].Action != "a?b" {
+		t.Errorf("got %q and %q", got[0].UserAgent, got[0].Action)
+	}
+}
+
+// A stub is a log that does what a test says.
+type stub struct {
+	access.Log
+	append func(ctx context.Context, id string, data []byte) (access.Position, error)
+}
+
+func (s stub) AppendUses(ctx context.Context, id string, data []byte) (access.Position, error) {
+	return s.append(ctx, id, data)
+}
+
+// TestShed fills the queue behind a log that does not answer.
+func TestShed(t *testing.T) {
+	release := make(chan struct{})
+	c := config(stub{append: func(context.Context, string, []byte) (access.Position, error) { <-release; return 1, nil }})
+	c.Queue = 10
+	r := usage.New(c)
+	var waits []func(context.Context) error
+	for range 10 {
+		wait, err := r.Submit(use("K"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		waits = append(waits, wait)
+	}
+	if err := r.Record(t.Context(), use("K")); !errors.Is(err, usage.ErrOverloaded) {
+		t.Errorf("beyond the queue: got %v, want ErrOverloaded", err)
+	}
+	close(release)
+	for _, wait := range waits {
+		if err := wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	ended(t, r)
+	if s := r.Stats(); s.Shed != 1 || s.Recorded != 10 {
+		t.Errorf("stats: got %+v", s)
+	}
+}
+
+// TestDoubt sends a batch again under the same name until the log knows.
+func TestDoubt(t *testing.T) {
+	var names []string
+	r := usage.New(config(stub{append: func(_ context.Context, id string, _ []byte) (access.Position, error) {
+		if names = append(names, id); len(names) < 3 {
+			return 0, fmt.Errorf("%w: lost", events.ErrUncertain)
+		}
+		return 1, nil
+	}}))
+	if err := r.Record(t.Context(), use("K")); err != nil {
+		t.Error(err)
+	}
+	ended(t, r)
+	if len(names) != 3 || names[0] != names[1] || names[1] != names[2] {
+		t.Errorf("sent as %v, want one name three times", names)
+	}
+}
+
+// TestWritesOff tells durable callers at once, and keeps the records of async ones
+// until there is room.
+func TestWritesOff(t *testing.T) {
+	var full atomic.Bool
+	full.Store(true)
+	log := stub{append: func(context.Context, string, []byte) (access.Position, error) {
+		if full.Load() {
+			return 0, &events.UnavailableError{Reason: "full"}
+		}
+		return 1, nil
+	}}
+	r := usage.New(config(log))
+	var off *events.UnavailableError
+	if err := r.Record(t.Context(), use("K")); !errors.As(err, &off) {
+		t.Errorf("durable: got %v, want an UnavailableError", err)
+	}
+	ended(t, r)
+	c := config(log)
+	c.Async = true
+	r = usage.New(c)
+	if err := r.Record(t.Context(), use("K")); err != nil {
+		t.Errorf("async: got %v", err)
+	}
+	full.Store(false)
+	ended(t, r)
+	if s := r.Stats(); s.Recorded != 1 {
+		t.Errorf("stats: got %+v", s)
+	}
+}
+
+// TestCloseGivesUp does not wait for ever for a log that does not answer.
+func TestCloseGivesUp(t *testing.T) {
+	r := usage.New(config(stub{append: func(ctx context.Context, _ string, _ []byte) (access.Position, error) {
+		<-ctx.Done()
+		return 0, events.ErrUncertain
+	}}))
+	wait, err := r.Submit(use("K"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := r.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("close: got %v", err)
+	}
+	if err := wait(t.Context()); !errors.Is(err, events.ErrUncertain) {
+		t.Errorf("the record: got %v, want ErrUncertain", err)
+	}
+}
+
+// BenchmarkRecord prints records a second, durably, by callers, and the ratio to
+// raw appends of messages with as many records, one after the other.
+func BenchmarkRecord(b *testing.B) {
+	for _, callers := range []int{1, 64, 1024} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			j := opened(b)
+			r := usage.New(config(j))
+			start := time.Now()
+			var next atomic.Int64
+			var all sync.WaitGroup
+			for range callers {
+				all.Go(func() {
+					for next.Add(1) <= int64(b.N) {
+						if err := r.Record(b.Context(), use("KLAK0123456789ABCDEF")); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			all.Wait()
+			took := time.Since(start)
+			ended(b, r)
+			s := r.Stats()
+			raw := rawAppends(b, j, int(s.Messages), int(s.Recorded/s.Messages))
+			perSecond := float64(b.N) / took.Seconds()
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(perSecond, "records/s")
+			b.ReportMetric(float64(s.Recorded)/float64(s.Messages), "records/message")
+			b.ReportMetric(perSecond/raw, "x-raw")
+		})
+	}
+}
+
+// rawAppends is records a second when messages of so many go straight to the log.
+func rawAppends(b *testing.B, j *journal.Journal, messages, each int) float64 {
+	records := make([]access.Record, each)
+	for i := range records {
+		records[i] = use("KLAK0123456789ABCDEF")
+		records[i].ID[0] = 1
+	}
+	data := access.Append(nil, records)
+	messages = min(messages, 2000)
+	start := time.Now()
+	for i := range messages {
+		if _, err := j.AppendUses(b.Context(), fmt.Sprintf("raw-%d", i), data); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return float64(messages*each) / time.Since(start).Seconds()
+}
