@@ -40,7 +40,7 @@ func (e *MalformedError) Error() string { return "access: not a batch of access 
 
 // Append appends a message with the records.
 func Append(dst []byte, records []Record) []byte {
-	var one []byte
+	one := make([]byte, 0, 512) // on the stack
 	for i := range records {
 		one = appendRecord(one[:0], &records[i])
 		dst = protowire.AppendTag(dst, fieldRecords, protowire.BytesType)

@@ -120,6 +120,7 @@ func (r *Recorder) settle(b *batch, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.waiting -= b.records
+	r.size = len(b.data) + len(b.data)/8
 	n := uint64(b.records)
 	switch {
 	case err == nil:

@@ -67,6 +67,7 @@ type Recorder struct {
 	line    []*batch // first come first; the last is being filled
 	waiting int      // records in line and under way
 	closing bool
+	size    int // of the last batch's data
 	stats   Stats
 	wake    chan struct{} // holds one token when there is something to do
 
@@ -171,7 +172,7 @@ func (r *Recorder) filling() *batch {
 	if n := len(r.line); n > 0 && r.line[n-1].records < access.MaxRecords {
 		return r.line[n-1]
 	}
-	b := &batch{done: make(chan struct{})}
+	b := &batch{done: make(chan struct{}), data: make([]byte, 0, r.size)}
 	r.line = append(r.line, b)
 	return b
 }
