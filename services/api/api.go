@@ -41,6 +41,7 @@ type Config struct {
 	Ledger   *ledger.Ledger
 	Queries  Queries
 	Verifier *verify.Verifier
+	Uses     Uses
 	Dialects []dialect.Dialect // whose fronts are served
 	Operator Operator
 	Draw     interface {
@@ -53,9 +54,10 @@ type Config struct {
 
 type server struct {
 	Config
-	doors []door
-	mux   *http.ServeMux
-	open  map[string]http.HandlerFunc // by path: what needs no caller
+	doors      []door
+	mux        *http.ServeMux
+	open       map[string]http.HandlerFunc // by path: what needs no caller
+	operations map[string]string           // by pattern
 }
 
 // New makes the handler.
@@ -70,6 +72,7 @@ func New(c Config) http.Handler {
 	native := humago.New(s.mux, s.describe())
 	native.UseMiddleware(refuseBody)
 	s.register(native)
+	s.operations = operations(native)
 	return s
 }
 

@@ -24,7 +24,13 @@ type door struct {
 
 // serve authenticates a request to the vendor's API and has the front answer it.
 func (d door) serve(w http.ResponseWriter, r *http.Request, wire *dialect.Request, id events.RequestID) {
-	in, err := d.enter(r, wire, id)
+	decision, err := d.Verifier.Verify(r.Context(), wire)
+	if err != nil {
+		d.front.Refuse(w, wire, string(id), d.fault(err, id))
+		return
+	}
+	w = d.recorded(w, r, decision, decision.Claim.Service, d.front.Action(wire), id)
+	in, err := d.enter(r, wire, decision, id)
 	if err != nil {
 		d.front.Refuse(w, wire, string(id), err)
 		return
@@ -35,11 +41,7 @@ func (d door) serve(w http.ResponseWriter, r *http.Request, wire *dialect.Reques
 
 // enter finds out who sends a request, or says why it is refused in terms that
 // a front knows.
-func (d door) enter(r *http.Request, wire *dialect.Request, id events.RequestID) (inbound, error) {
-	decision, err := d.Verifier.Verify(r.Context(), wire)
-	if err != nil {
-		return inbound{}, d.fault(err, id)
-	}
+func (d door) enter(r *http.Request, wire *dialect.Request, decision verify.Decision, id events.RequestID) (inbound, error) {
 	if !decision.Allowed {
 		return inbound{}, turnedAway(decision)
 	}

@@ -91,7 +91,18 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
 
 // native serves a request to the native API.
 func (s *server) native(w http.ResponseWriter, r *http.Request, wire *dialect.Request, id events.RequestID) {
-	in, p := s.inboundNative(r, wire, id)
+	d, err := s.Verifier.Verify(r.Context(), wire)
+	if err != nil {
+		p := s.logged(err, id)
+		p.RequestID = string(id)
+		writeProblem(w, p)
+		return
+	}
+	if d.Allowed && !complete(d.Claim) {
+		d.Allowed, d.Reason = false, reasonIncomplete
+	}
+	w = s.recorded(w, r, d, serviceNative, s.operation(r), id)
+	in, p := s.inboundNative(r, wire, d, id)
 	if p != nil {
 		p.RequestID = string(id)
 		writeProblem(w, p)
@@ -137,19 +148,19 @@ func (s *server) takes(r *http.Request, method string) bool {
 	return pattern != "" && straight(r.URL.Path)
 }
 
+// reasonIncomplete says that a genuine signature does not cover enough of a
+// request to the native API.
+const reasonIncomplete = "signature_incomplete"
+
+func complete(c dialect.Claim) bool {
+	return !c.Presigned && c.Covers.Has(dialect.Method|dialect.Path|dialect.Query|dialect.Body)
+}
+
 // inboundNative finds out who sends a request to the native API. One that is
 // not genuine gets the same answer whatever is wrong with its key.
-func (s *server) inboundNative(r *http.Request, wire *dialect.Request, id events.RequestID) (inbound, *Problem) {
-	d, err := s.Verifier.Verify(r.Context(), wire)
-	if err != nil {
-		return inbound{}, s.logged(err, id)
-	}
+func (s *server) inboundNative(r *http.Request, wire *dialect.Request, d verify.Decision, id events.RequestID) (inbound, *Problem) {
 	if !d.Allowed {
 		return inbound{}, refusedProblem(d)
-	}
-	if d.Claim.Presigned || !d.Claim.Covers.Has(dialect.Method|dialect.Path|dialect.Query|dialect.Body) {
-		return inbound{}, problem(http.StatusUnauthorized, "signature.incomplete",
-			"the signature must cover the method, the path, the query and the body, and may not be presigned")
 	}
 	named, p := requestID(r)
 	if p != nil {
@@ -177,6 +188,9 @@ func (s *server) logged(err error, id events.RequestID) *Problem {
 // out of time depends on the request alone, all else is one answer.
 func refusedProblem(d verify.Decision) *Problem {
 	switch {
+	case d.Reason == reasonIncomplete:
+		return problem(http.StatusUnauthorized, "signature.incomplete",
+			"the signature must cover the method, the path, the query and the body, and may not be presigned")
 	case d.Reason == verify.Unsigned:
 		p := problem(http.StatusUnauthorized, codeUnsigned, "the request must be signed by an access key, for example with AWS Signature Version 4")
 		return p

@@ -15,6 +15,9 @@ type Front interface {
 	// shape alone. One that will be refused is recognised too: it should be
 	// refused in the vendor's words.
 	Recognise(r *Request) bool
+	// Action is the vendor's name of the operation that r asks for, as r spells it,
+	// or "": for records, not for deciding.
+	Action(r *Request) string
 	// Identity is what the client calls this request, the same for each of its
 	// attempts, or "" if it does not say: 1 to 128 printable ASCII characters.
 	Identity(r *Request) string

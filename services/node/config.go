@@ -23,6 +23,7 @@ type Config struct {
 	UnlockKey       string // file outside Data; <Data>-unlock.key if empty
 	Profile         string // "durable" (if empty) or "relaxed"
 	InitCredentials string // where a first start leaves the operator's key; <Data>-credentials.json if empty
+	AsyncUses       bool   // answer before the access record is on disk
 	Version         string
 	Logger          *slog.Logger     // silent if nil
 	Now             func() time.Time // time.Now if nil

@@ -1,7 +1,12 @@
 package node
 
+import "github.com/keyledger/keyledger/events/access"
+
 // AtStep has f told what a first start of this process has just made.
 func AtStep(f func(made string)) { step = f }
 
 // SpaceOf is when writes are turned off on a disk of so many bytes.
 var SpaceOf = spaceOf
+
+// AccessLog is where the node's access records go.
+func (n *Node) AccessLog() access.Log { return n.journal }

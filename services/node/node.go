@@ -30,6 +30,7 @@ import (
 	"github.com/keyledger/keyledger/services/journal"
 	"github.com/keyledger/keyledger/services/ledger"
 	"github.com/keyledger/keyledger/services/timekeeper"
+	"github.com/keyledger/keyledger/services/usage"
 	"github.com/keyledger/keyledger/services/vault"
 	"github.com/keyledger/keyledger/services/verify"
 	"github.com/keyledger/keyledger/services/view"
@@ -47,6 +48,7 @@ type Node struct {
 	runner   *projections.Runner
 	views    *view.Views
 	ledger   *ledger.Ledger
+	uses     *usage.Recorder
 	guard    *timekeeper.Guard
 	secrets  secretsCheck
 	fresh    *freshness
@@ -252,8 +254,12 @@ func (n *Node) openDoors() error {
 	if err != nil {
 		return err
 	}
+	n.uses = usage.New(usage.Config{
+		Log: n.journal, Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
+		Async: n.config.AsyncUses, Logger: n.config.Logger,
+	})
 	handler := api.New(api.Config{
-		Ledger: n.ledger, Queries: n.views, Verifier: verifier, Dialects: n.config.Dialects, Operator: (*operator)(n),
+		Ledger: n.ledger, Queries: n.views, Verifier: verifier, Uses: n.uses, Dialects: n.config.Dialects, Operator: (*operator)(n),
 		Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
 		Logger: n.config.Logger, Version: n.config.Version,
 	})
@@ -312,6 +318,11 @@ func (n *Node) shut() error {
 		errs = append(errs, n.http.Shutdown(ctx))
 	} else if n.listener != nil {
 		errs = append(errs, n.listener.Close())
+	}
+	if n.uses != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), shutdownPatience)
+		defer cancel()
+		errs = append(errs, n.uses.Close(ctx))
 	}
 	if n.stop != nil {
 		n.stop()

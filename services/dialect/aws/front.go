@@ -34,6 +34,12 @@ func (Front) Recognise(r *dialect.Request) bool {
 	return version == versionIAM || version == versionSTS || signed(r)
 }
 
+// Action is the operation that r names.
+func (Front) Action(r *dialect.Request) string {
+	action, _ := parameter(r, "Action")
+	return action
+}
+
 // parameter returns a parameter of the form, wherever it is.
 func parameter(r *dialect.Request, name string) (string, bool) {
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {

@@ -1,0 +1,67 @@
+package node_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+
+	"github.com/keyledger/keyledger/events/access"
+)
+
+// TestManagementCallsOnRecord makes calls that go well, that are refused and
+// that are forged: each that names a key of ours is on record when it is
+// answered, once; one that names none is not.
+func TestManagementCallsOnRecord(t *testing.T) {
+	w := installed(t)
+	n := w.start()
+	c := w.client(n)
+	c.ask(http.MethodPost, "/v1/users", `{"name":"alice"}`)
+	c.ask(http.MethodGet, "/v1/caller", "")
+	c.send(http.MethodGet, "/v1/nowhere", "")
+	forged := *c
+	forged.as.SecretAccessKey = "kls_of_somebody_else"
+	if status, _ := forged.send(http.MethodGet, "/v1/caller", ""); status != http.StatusUnauthorized {
+		t.Errorf("forged: got %d", status)
+	}
+	stranger := forged
+	stranger.as.AccessKeyID = "KLAK0000000000000000"
+	stranger.send(http.MethodGet, "/v1/caller", "")
+	c.send(http.MethodPost, "/?Action=ListAccessKeys&Version=2010-05-08", "") // signed for another service than iam
+
+	want := []string{
+		"add-user allowed  keyledger", "show-caller allowed  keyledger", " allowed  keyledger",
+		"show-caller attempt signature_mismatch keyledger", "ListAccessKeys allowed  keyledger",
+	}
+	var got []string
+	for _, r := range useRecords(t, n.AccessLog()) {
+		got = append(got, fmt.Sprint(r.Action, " ", r.Outcome, " ", r.Reason, " ", r.Service))
+		if string(r.Key) != c.as.AccessKeyID || string(r.Account) != c.as.AccountID || string(r.User) != c.as.UserID ||
+			r.SourceIP.String() != "127.0.0.1" || r.UserAgent == "" || r.RequestID == "" || r.Position == 0 || r.Scheme != "AWS4-HMAC-SHA256" {
+			t.Errorf("a record lacks something: %+v", r)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func useRecords(t *testing.T, log access.Log) (out []access.Record) {
+	t.Helper()
+	last, err := log.LastUse(t.Context())
+	if err != nil || last == 0 {
+		t.Fatalf("the records end at %d, %v", last, err)
+	}
+	for m, err := range log.FollowUses(t.Context(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err = access.Parse(out, m.Data); err != nil {
+			t.Fatal(err)
+		}
+		if m.Position == last {
+			break
+		}
+	}
+	return out
+}
