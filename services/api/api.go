@@ -97,6 +97,7 @@ func (s *server) register(api huma.API) {
 	s.keyRoutes(api)
 	s.auditRoutes(api)
 	s.operatorRoutes(api)
+	s.verifyRoutes(api)
 }
 
 // A route is one line of the API.

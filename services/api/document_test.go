@@ -205,12 +205,13 @@ type schema struct {
 	Format               string
 	Pattern              string
 	MinLength, MaxLength *int
+	MinItems, MaxItems   *int
 	Minimum, Maximum     *float64
 }
 
 var keywords = []string{
 	"$ref", "type", "properties", "required", "additionalProperties", "items", "enum", "format", "pattern", "minLength", "maxLength",
-	"minimum", "maximum", "description", "default", "title", "examples",
+	"minItems", "maxItems", "minimum", "maximum", "description", "default", "title", "examples",
 }
 
 func (s *schema) UnmarshalJSON(b []byte) error {
@@ -265,6 +266,9 @@ func (d *document) conforms(s *schema, v any, at string) (out []string) {
 			say("%v is out of bounds", v)
 		}
 	case []any:
+		if s.MinItems != nil && len(v) < *s.MinItems || s.MaxItems != nil && len(v) > *s.MaxItems {
+			say("%d items are too few or too many", len(v))
+		}
 		for i, item := range v {
 			out = append(out, d.conforms(s.Items, item, fmt.Sprintf("%s[%d]", at, i))...)
 		}

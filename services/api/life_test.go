@@ -46,6 +46,8 @@ func TestTour(t *testing.T) {
 		}
 		a.do(t, s.method, s.path, s.body).ok(t, want)
 	}
+	the.root.do(t, "POST", "/v1/verify", `{"method":"GET","target":"/","host":"x"}`).ok(t, 200)
+	the.root.do(t, "POST", "/v1/verify/batch", `{"requests":[{"method":"GET","target":"/","host":"x"}]}`).ok(t, 200)
 	the.root.get(t, "/v1/accounts").ok(t, 200)
 	the.root.get(t, "/v1/status").ok(t, 200)
 	the.root.do(t, "POST", "/v1/clock/confirm", "").ok(t, 200)

@@ -70,6 +70,8 @@ func fill(text string, g target) string {
 // routes is every route of the API.
 var routes = []routed{
 	{"show-caller", "self", do("GET", "/v1/caller", ""), 200, ""},
+	{"verify-request", "self", do("POST", "/v1/verify", `{"method":"GET","target":"/","host":"x"}`), 200, ""},
+	{"verify-requests", "self", do("POST", "/v1/verify/batch", `{"requests":[{"method":"GET","target":"/","host":"x"}]}`), 200, ""},
 	{"open-account", "account.open", do("POST", "/v1/accounts", `{"name":"$new"}`), 201, ""},
 	{"list-accounts", "account.open", do("GET", "/v1/accounts", ""), 200, ""},
 	{"show-account", "account.read", do("GET", "/v1/accounts/$account", ""), 200, ""},

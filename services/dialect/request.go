@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"crypto/sha256"
 	"net/http"
 	"strconv"
 	"strings"
@@ -16,6 +17,17 @@ type Request struct {
 	Host   string  // the value of the Host header; Header holds it too
 	Header []Field // every header line; lines of one name are in their order
 	Body   []byte  // after transfer decoding, before content decoding
+	// BodySum is the SHA-256 of a body that is not at hand; Body is empty then.
+	// Whoever sets it says that he has seen a body with that sum.
+	BodySum *[sha256.Size]byte
+}
+
+// SHA256 is the SHA-256 of the body.
+func (r *Request) SHA256() [sha256.Size]byte {
+	if r.BodySum != nil {
+		return *r.BodySum
+	}
+	return sha256.Sum256(r.Body)
 }
 
 // FromHTTP returns r as it came off the wire, given its whole body. r must be

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
+
+	"github.com/keyledger/keyledger/services/dialect"
 )
 
 const unsignedPayload = "UNSIGNED-PAYLOAD"
@@ -20,7 +22,7 @@ type payload struct {
 //
 // UNSIGNED-PAYLOAD is S3's alone; a request to manage keys must not have a
 // body that anyone can change.
-func (a *assertion) readPayload(body []byte, h *headers) error {
+func (a *assertion) readPayload(r *dialect.Request, h *headers) error {
 	word := h.contentHash.value
 	switch {
 	case a.presigned && a.service == serviceS3:
@@ -33,7 +35,7 @@ func (a *assertion) readPayload(body []byte, h *headers) error {
 		a.payload = payload{word: word}
 		return nil
 	}
-	a.payload = payload{word: word, sum: sha256.Sum256(body), covered: true}
+	a.payload = payload{word: word, sum: r.SHA256(), covered: true}
 	if !h.contentHash.there {
 		return nil
 	}

@@ -44,7 +44,7 @@ func (SigV4) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	if err := a.coverHeaders(r, &h); err != nil {
 		return nil, err
 	}
-	if err := a.readPayload(r.Body, &h); err != nil {
+	if err := a.readPayload(r, &h); err != nil {
 		return nil, err
 	}
 	canonical, err := a.appendCanonical(make([]byte, 0, 768), r, appendQuery)

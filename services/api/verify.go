@@ -1,0 +1,190 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/services/dialect"
+	"github.com/keyledger/keyledger/services/permission"
+	"github.com/keyledger/keyledger/services/usage"
+	"github.com/keyledger/keyledger/services/verify"
+)
+
+func (s *server) verifyRoutes(api huma.API) {
+	add(api, route{http.MethodPost, "/v1/verify", "verify-request", "Say whether a signed request is genuine and may go on", 200, "verification"}, s.verifyRequest)
+	add(api, route{http.MethodPost, "/v1/verify/batch", "verify-requests", "Say of up to 100 signed requests whether each is genuine and may go on", 200, "verification"}, s.verifyRequests)
+}
+
+// A headerLine is one line of a request's header. Lines of one name are in the
+// order in which they were sent.
+type headerLine struct {
+	Name  string `json:"name" minLength:"1" maxLength:"256"`
+	Value string `json:"value"`
+}
+
+// A signedRequest is a request as it came off the wire at a gateway, and what the
+// gateway knows about it.
+type signedRequest struct {
+	Method     string       `json:"method" minLength:"1" maxLength:"32"`
+	Target     string       `json:"target" minLength:"1" doc:"path and query as they were sent, undecoded"`
+	Host       string       `json:"host" minLength:"1" maxLength:"512" doc:"the Host header"`
+	Headers    []headerLine `json:"headers,omitempty" maxItems:"200" doc:"every header line but Host"`
+	BodyBase64 *string      `json:"body_base64,omitempty" doc:"the body; leave it out if there is none, or give body_sha256"`
+	BodySHA256 string       `json:"body_sha256,omitempty" doc:"64 hexadecimal digits; for schemes that sign the body's SHA-256"`
+	SourceIP   string       `json:"source_ip,omitempty" doc:"of the client; for the access record and for network policies"`
+	Service    string       `json:"service,omitempty" maxLength:"128" doc:"what the request is for; what the signature names if left out"`
+	Action     string       `json:"action,omitempty" maxLength:"128" doc:"what it wants to do"`
+}
+
+type verdict struct {
+	Allowed     bool   `json:"allowed"`
+	Genuine     bool   `json:"genuine" doc:"the signature verified in its time window, whatever became of the request"`
+	Reason      string `json:"reason,omitempty" doc:"stable; absent if allowed"`
+	Detail      string `json:"detail,omitempty" doc:"for people"`
+	AccountID   string `json:"account_id,omitempty" doc:"of the key, if it is known"`
+	UserID      string `json:"user_id,omitempty"`
+	AccessKeyID string `json:"access_key_id,omitempty" doc:"that the request named"`
+	Scheme      string `json:"scheme,omitempty"`
+	Position    uint64 `json:"position" doc:"of the log, at which it was decided"`
+	RequestID   string `json:"request_id" doc:"of this decision; it stands in the access record"`
+}
+
+type verifyInput struct{ Body signedRequest }
+
+type verifyBatchInput struct {
+	Body struct {
+		Requests []signedRequest `json:"requests" minItems:"1" maxItems:"100"`
+	}
+}
+
+func (s *server) verifyRequest(ctx context.Context, in *verifyInput) (*read[verdict], error) {
+	v, wait, err := s.decide(ctx, &in.Body, string(inboundOf(ctx).request.ID))
+	if err != nil {
+		return nil, err
+	}
+	if err := wait(ctx); err != nil {
+		return nil, notRecorded(err)
+	}
+	return &read[verdict]{v}, nil
+}
+
+func (s *server) verifyRequests(ctx context.Context, in *verifyBatchInput) (*read[list[verdict]], error) {
+	out := make([]verdict, len(in.Body.Requests))
+	waits := make([]func(context.Context) error, len(out))
+	for i := range in.Body.Requests {
+		var err error
+		id := fmt.Sprintf("%s.%d", inboundOf(ctx).request.ID, i)
+		if out[i], waits[i], err = s.decide(ctx, &in.Body.Requests[i], id); err != nil {
+			return nil, err
+		}
+	}
+	for _, wait := range waits {
+		if err := wait(ctx); err != nil {
+			return nil, notRecorded(err)
+		}
+	}
+	return &read[list[verdict]]{list[verdict]{Items: out}}, nil
+}
+
+// notRecorded fails closed: a verdict whose access record is not safe is not given.
+func notRecorded(err error) error {
+	var off *events.UnavailableError
+	switch {
+	case errors.Is(err, usage.ErrOverloaded):
+		return problem(http.StatusServiceUnavailable, "overloaded", "more requests are being verified than can be recorded; try again")
+	case errors.As(err, &off):
+		return err
+	case errors.Is(err, events.ErrUncertain):
+		return problem(http.StatusServiceUnavailable, "use.uncertain", "it is not known whether the request could be recorded, so that no verdict is given; try again")
+	}
+	return err
+}
+
+// decide verifies a request and puts its record on its way. The verdict may be
+// given when wait has returned.
+func (s *server) decide(ctx context.Context, in *signedRequest, id string) (v verdict, wait func(context.Context) error, err error) {
+	r, source, err := in.wire()
+	if err != nil {
+		return v, nil, err
+	}
+	d, err := s.Verifier.Verify(ctx, r)
+	if err != nil {
+		return v, nil, err
+	}
+	if err := mayAsk(inboundOf(ctx).caller, d); err != nil {
+		return v, nil, err
+	}
+	rec, ours := useOf(d, s.Now())
+	wait = func(context.Context) error { return nil }
+	if ours {
+		rec.SourceIP, rec.Action, rec.UserAgent, rec.RequestID = source, in.Action, r.Get("User-Agent"), id
+		if in.Service != "" {
+			rec.Service = in.Service
+		}
+		if wait, err = s.Uses.Submit(rec); err != nil {
+			return v, nil, notRecorded(err)
+		}
+	}
+	return verdictOf(d, id), wait, nil
+}
+
+func verdictOf(d verify.Decision, id string) verdict {
+	return verdict{
+		Allowed: d.Allowed, Genuine: d.Genuine, Reason: d.Reason, Detail: d.Detail,
+		AccountID: string(d.Owner.Account), UserID: string(d.Owner.User), AccessKeyID: string(d.Key),
+		Scheme: d.Claim.Scheme, Position: uint64(d.Position), RequestID: id,
+	}
+}
+
+// mayAsk holds a caller to what he may have verified: whoever signs with an access key
+// may ask about requests of his own keys only. A stranger's request gets the same
+// answer as one of a key that does not exist.
+func mayAsk(c permission.Caller, d verify.Decision) error {
+	if d.Key == "" || d.Owner == events.KeyringSubject(c.Account, c.User) {
+		return nil
+	}
+	return problem(http.StatusForbidden, codeDenied, "an access key may have requests of its own user's keys verified only; a gateway uses a gateway token")
+}
+
+// wire is the request as a scheme reads it.
+func (in *signedRequest) wire() (r *dialect.Request, source netip.Addr, err error) {
+	r = &dialect.Request{Method: in.Method, Target: in.Target, Host: in.Host, Header: []dialect.Field{{Name: "Host", Value: in.Host}}}
+	for _, h := range in.Headers {
+		if !strings.EqualFold(h.Name, "Host") {
+			r.Header = append(r.Header, dialect.Field{Name: h.Name, Value: h.Value})
+		}
+	}
+	if in.BodyBase64 != nil && in.BodySHA256 != "" {
+		return nil, source, invalidBody("give body_base64 or body_sha256, not both")
+	}
+	if in.BodyBase64 != nil {
+		if r.Body, err = base64.StdEncoding.Strict().DecodeString(*in.BodyBase64); err != nil {
+			return nil, source, invalidBody("body_base64 is not base64 (RFC 4648 section 4, padded)")
+		}
+	}
+	if in.BodySHA256 != "" {
+		r.BodySum = new([32]byte)
+		if n, err := hex.Decode(r.BodySum[:], []byte(in.BodySHA256[:min(64, len(in.BodySHA256))])); err != nil || n != 32 || len(in.BodySHA256) != 64 {
+			return nil, source, invalidBody("body_sha256 is not 64 hexadecimal digits")
+		}
+	}
+	if in.SourceIP != "" {
+		if source, err = netip.ParseAddr(in.SourceIP); err != nil || source.Zone() != "" {
+			return nil, source, invalidBody("source_ip is not an IPv4 or IPv6 address")
+		}
+	}
+	return r, source, nil
+}
+
+func invalidBody(detail string) error {
+	return problem(http.StatusUnprocessableEntity, codeInvalid, detail)
+}
