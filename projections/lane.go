@@ -3,6 +3,7 @@ package projections
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	"github.com/keyledger/keyledger/events"
 )
@@ -31,8 +32,20 @@ func (l *lane) apply(items []item) error {
 	if err := l.commit(); err != nil {
 		return err
 	}
+	l.r.onApply(records(items))
 	l.r.publish(l)
 	return gap
+}
+
+// records are those of the items that could be decoded.
+func records(items []item) iter.Seq[*events.Record] {
+	return func(yield func(*events.Record) bool) {
+		for i := range items {
+			if items[i].err == nil && !yield(&items[i].record) {
+				return
+			}
+		}
+	}
 }
 
 func (l *lane) take(items []item) error {

@@ -98,6 +98,7 @@ func (r *Runner) join(l *lane) error {
 			return err
 		}
 	}
+	r.onApply(nil)
 	r.publish(r.main)
 	return failed
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 
 	"github.com/keyledger/keyledger/events"
@@ -17,6 +18,10 @@ type Config struct {
 	// was filled from another log is refused. Required.
 	Identity string
 	Parts    []Part // required; names and tables are unique
+	// Applied is told of records whose rows answer now, before Wait returns for
+	// them; of a record more than once where projections went apart. Nil records say that
+	// rows were built anew. It must not block, or use the runner.
+	Applied func(records iter.Seq[*events.Record])
 }
 
 // A Runner follows the log and lets the projections fold its records in.
@@ -26,8 +31,9 @@ type Config struct {
 // record) is brought up by a lane of its own, which reads the log again beside the main one and joins
 // it between two of its batches.
 type Runner struct {
-	store  *Store
-	source Source
+	store   *Store
+	source  Source
+	onApply func(iter.Seq[*events.Record])
 
 	// applying is held by the main lane while it applies, and by another lane
 	// while it joins. It guards main.
@@ -77,7 +83,10 @@ func NewRunner(ctx context.Context, c Config) (*Runner, error) {
 	if c.Store == nil || c.Source == nil || c.Identity == "" || len(c.Parts) == 0 {
 		return nil, errors.New("projections: Config needs Store, Source, Identity and Parts")
 	}
-	r := &Runner{store: c.Store, source: c.Source}
+	r := &Runner{store: c.Store, source: c.Source, onApply: c.Applied}
+	if r.onApply == nil {
+		r.onApply = func(iter.Seq[*events.Record]) {}
+	}
 	var err error
 	if r.members, err = newMembers(c.Parts); err != nil {
 		return nil, err

@@ -13,12 +13,14 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"iter"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/keyledger/keyledger/events"
@@ -56,6 +58,7 @@ type Node struct {
 	first    string // path of the credentials file, if this was the first start
 
 	rebuilds rebuilds
+	verifier atomic.Pointer[verify.Verifier] // nil until the doors open
 
 	working context.Context    // of what runs besides the callers
 	stop    context.CancelFunc // ends it
@@ -194,7 +197,7 @@ func (n *Node) openProjections(ctx, tasks context.Context) error {
 		return err
 	}
 	n.runner, err = projections.NewRunner(ctx, projections.Config{
-		Store: n.store, Source: n.journal, Identity: n.identity(), Parts: view.Parts(),
+		Store: n.store, Source: n.journal, Identity: n.identity(), Parts: view.Parts(), Applied: n.forget,
 	})
 	if err != nil {
 		return refuse(GuardProjections, err, "the projections do not belong to this log")
@@ -249,11 +252,12 @@ func (n *Node) serve(ctx context.Context) error {
 
 func (n *Node) openDoors() error {
 	verifier, err := verify.New(verify.Config{
-		Lookup: n.views.VerifyKey, Fresh: n.fresh.check, Vault: n.vault, Schemes: dialect.Schemes(n.config.Dialects), Now: n.config.Now,
+		Applied: n.views.Applied, Lookup: n.views.VerifyKey, Fresh: n.fresh.check, Vault: n.vault, Schemes: dialect.Schemes(n.config.Dialects), Now: n.config.Now,
 	})
 	if err != nil {
 		return err
 	}
+	n.verifier.Store(verifier)
 	n.uses = usage.New(usage.Config{
 		Log: n.journal, Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
 		Async: n.config.AsyncUses, Logger: n.config.Logger,
@@ -274,6 +278,27 @@ func (n *Node) openDoors() error {
 		}
 	})
 	return nil
+}
+
+// forget has the verifier drop what it keeps of the keys that records are about.
+// A policy binds all keys of its account.
+func (n *Node) forget(records iter.Seq[*events.Record]) {
+	v := n.verifier.Load()
+	if v == nil {
+		return
+	}
+	if records == nil {
+		v.ForgetAll()
+		return
+	}
+	for r := range records {
+		for _, e := range r.Events {
+			if _, policy := e.Event.(events.PolicyChanged); policy {
+				v.ForgetAll()
+			}
+			v.Forget(events.AccessKeyID(e.Event.About()))
+		}
+	}
 }
 
 // fail makes the node stop by itself.

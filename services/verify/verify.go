@@ -4,7 +4,8 @@
 // The way in is [Verifier.Verify]. The checks stand in one order: parse, lookup,
 // signature and clock, state. A key that is not known costs the same work
 // as one that is: its lookup ends in a decoy whose secret is opened and whose MAC is
-// computed all the same.
+// computed all the same. Keys and opened secrets are kept in memory until an event
+// about them is applied ([Verifier.Forget]); a verdict never is.
 //
 // The limits: it decides and tells; it keeps no record of a use and no
 // nonce of a request.
@@ -47,9 +48,10 @@ type Key struct {
 
 // Config is what a Verifier stands on. All fields are required.
 type Config struct {
-	// Lookup finds a key, and the position at which what it says is true.
-	// found is false for a key that never was or was purged.
-	Lookup func(events.AccessKeyID) (k Key, at events.Position, found bool, err error)
+	// Applied is the position that what Lookup says has at least reached.
+	Applied func() events.Position
+	// Lookup finds a key; found is false for one that never was or was purged.
+	Lookup func(events.AccessKeyID) (k Key, found bool, err error)
 	// Fresh is ErrStale, or why it cannot be known, when nothing may be decided now.
 	Fresh   func(ctx context.Context) error
 	Vault   *vault.Vault
@@ -61,6 +63,7 @@ type Config struct {
 type Verifier struct {
 	Config
 	decoy Key
+	cache *cache
 }
 
 // New makes a Verifier and the decoy that unknown keys are checked against.
@@ -71,7 +74,7 @@ func New(c Config) (*Verifier, error) {
 		return nil, fmt.Errorf("verify: seal the decoy: %w", err)
 	}
 	decoy.Sealed = sealed
-	return &Verifier{Config: c, decoy: decoy}, nil
+	return &Verifier{Config: c, decoy: decoy, cache: newCache()}, nil
 }
 
 // decoyID names no key: ours never hold a '-'.
@@ -124,26 +127,16 @@ func unread(err error) (Decision, error) {
 func (v *Verifier) judge(claims []dialect.Claim) (Decision, error) {
 	first := claims[0]
 	id := events.AccessKeyID(first.AccessKeyID)
-	d := Decision{Key: id, Claim: first}
-	k, at, found, err := v.Lookup(id)
+	d := Decision{Key: id, Claim: first, Position: v.Applied()}
+	e, err := v.find(id)
 	if err != nil {
 		return d, err
 	}
-	d.Position = at
-	account, sealedID := k.Owner.Account, id
-	if !found {
-		k, account, sealedID = v.decoy, v.decoy.Owner.Account, decoyID
-	}
-	secret, err := v.Vault.Open(account, sealedID, k.Sealed)
-	if err != nil {
-		return d, fmt.Errorf("verify: open the secret of %s: %w", id, err)
-	}
-	defer secret.Clear()
-	held, err := dialect.CheckAny(claims, secret.Reveal(), v.Now())
-	if !found {
+	held, err := dialect.CheckAny(claims, e.secret.Reveal(), v.Now())
+	if !e.found {
 		return d.refuse(UnknownKey, "the access key is not valid"), nil
 	}
-	d.Owner, d.Status = k.Owner, k.Status
+	d.Owner, d.Status = e.key.Owner, e.key.Status
 	if refused, ok := errors.AsType[*dialect.RefusedError](err); ok {
 		d.Refused = refused
 		return d.refuse(refused.Reason, refused.Error()), nil
@@ -152,7 +145,39 @@ func (v *Verifier) judge(claims []dialect.Claim) (Decision, error) {
 		return d, err
 	}
 	d.Genuine, d.Claim = true, held
-	return d.state(k), nil
+	return d.state(e.key), nil
+}
+
+// find is what a request that names a key is judged by.
+func (v *Verifier) find(id events.AccessKeyID) (*entry, error) {
+	s := v.cache.of(id)
+	e, version := s.get(id)
+	if e != nil {
+		return e, nil
+	}
+	e, err := v.load(id)
+	if err == nil {
+		s.put(id, e, version)
+	}
+	return e, err
+}
+
+// load reads a key and opens its secret; for one that does not exist it does as much
+// with the decoy.
+func (v *Verifier) load(id events.AccessKeyID) (*entry, error) {
+	k, found, err := v.Lookup(id)
+	if err != nil {
+		return nil, err
+	}
+	account, sealedID := k.Owner.Account, id
+	if !found {
+		k, account, sealedID = v.decoy, v.decoy.Owner.Account, decoyID
+	}
+	secret, err := v.Vault.Open(account, sealedID, k.Sealed)
+	if err != nil {
+		return nil, fmt.Errorf("verify: open the secret of %s: %w", id, err)
+	}
+	return &entry{key: k, secret: secret, found: found}, nil
 }
 
 func (d Decision) refuse(reason, detail string) Decision {

@@ -28,7 +28,8 @@ const (
 type bench struct {
 	key     verify.Key
 	fresh   error
-	missing error // of the lookup
+	missing error  // of the lookup
+	looking func() // called amid the lookup
 	claims  []dialect.Claim
 	unread  error
 	did     []string // in order
@@ -67,13 +68,17 @@ func (b *bench) verifier(t *testing.T) *verify.Verifier {
 	}
 	out, err := verify.New(verify.Config{
 		Vault: v, Schemes: []dialect.Scheme{b}, Now: func() time.Time { b.did = append(b.did, "clock"); return noon },
-		Fresh: func(context.Context) error { b.did = append(b.did, "fresh"); return b.fresh },
-		Lookup: func(id events.AccessKeyID) (verify.Key, events.Position, bool, error) {
+		Fresh:   func(context.Context) error { b.did = append(b.did, "fresh"); return b.fresh },
+		Applied: func() events.Position { return 7 },
+		Lookup: func(id events.AccessKeyID) (verify.Key, bool, error) {
 			b.did = append(b.did, "lookup")
-			if id != known {
-				return verify.Key{}, 7, false, b.missing
+			if b.looking != nil {
+				b.looking()
 			}
-			return b.key, 7, true, b.missing
+			if id != known {
+				return verify.Key{}, false, b.missing
+			}
+			return b.key, true, b.missing
 		},
 	})
 	if err != nil {

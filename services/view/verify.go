@@ -12,23 +12,22 @@ import (
 )
 
 // VerifyKey finds a key for a verifier; a purged one is not found.
-func (v *Views) VerifyKey(id events.AccessKeyID) (verify.Key, events.Position, bool, error) {
-	at := v.runner.Applied()
+func (v *Views) VerifyKey(id events.AccessKeyID) (verify.Key, bool, error) {
 	now := &View{v.store.View()}
 	defer now.Close()
 	k, found, err := keys.Find(now, id)
 	if err != nil || !found || k.Status == keys.Purged {
-		return verify.Key{}, at, false, err
+		return verify.Key{}, false, err
 	}
 	sealed, found, err := keys.Sealed(now, id)
 	if err != nil || !found {
-		return verify.Key{}, at, false, err
+		return verify.Key{}, false, err
 	}
 	header, _, err := now.Account(k.Account)
 	return verify.Key{
 		Owner: events.KeyringSubject(k.Account, k.User), Status: string(k.Status), Sealed: sealed,
 		Schemes: header.Policy.Signature.Schemes,
-	}, at, true, err
+	}, true, err
 }
 
 // Caller is the user that owns a key, as permission asks for it.
