@@ -25,6 +25,19 @@ func (r *Runner) mayPass(name string, at events.Position) bool {
 	return r.acknowledged[acknowledgement{name, at}] || r.acknowledged[acknowledgement{"*", at}]
 }
 
+// Excused says whether the log holds leave for any projection to pass the record
+// at a position.
+func (r *Runner) Excused(at events.Position) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for a := range r.acknowledged {
+		if a.position == at {
+			return true
+		}
+	}
+	return false
+}
+
 // release sends every degraded member of the main lane that has leave by now
 // on a lane of its own: it meets the same record again, passes it, and comes back. One
 // that is being rebuilt stays: the rebuild passes the record, and takes its place. The

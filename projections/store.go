@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -150,6 +151,25 @@ func removeOlder(fs vfs.FS, dir string) error {
 		}
 	}
 	return nil
+}
+
+// Check reads every row there is, and returns why one cannot be read. The store
+// holds checksums of its own.
+func (s *Store) Check(ctx context.Context) error {
+	it, err := s.db.NewIter(nil)
+	if err != nil {
+		return fmt.Errorf("projections: read the store: %w", err)
+	}
+	defer it.Close()
+	for ok := it.First(); ok && ctx.Err() == nil; ok = it.Next() {
+		if _, err := it.ValueAndErr(); err != nil {
+			return fmt.Errorf("projections: read a row: %w", err)
+		}
+	}
+	if err := it.Error(); err != nil {
+		return fmt.Errorf("projections: read the store: %w", err)
+	}
+	return ctx.Err()
 }
 
 // Close closes the store. Every view must be closed and no runner may run.

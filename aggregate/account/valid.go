@@ -65,6 +65,9 @@ func printable(text string, n int) bool {
 var userName = regexp.MustCompile(`^[A-Za-z0-9+=,.@_-]+$`)
 
 func validName(name string) error {
+	if events.UserID(name).Valid() == nil {
+		return invalid("user.name", "the user name %q is what a user's ID looks like, and both may stand where a user is meant; want another", name)
+	}
 	if len(name) <= MaxUserName && userName.MatchString(name) {
 		return nil
 	}

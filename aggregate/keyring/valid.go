@@ -42,7 +42,7 @@ func validText(field, text string) error {
 		return aggregate.Refuse(aggregate.Invalid, "key."+field, "the %s has %d characters; want at most %d", field, n, MaxText)
 	}
 	for _, r := range text {
-		if unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) {
+		if unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) || bidirectional(r) {
 			return aggregate.Refuse(aggregate.Invalid, "key."+field, "the %s holds the control character %U; want one line of text", field, r)
 		}
 	}
@@ -75,4 +75,10 @@ func isRoot(kind string) (bool, error) {
 		return false, nil
 	}
 	return false, aggregate.Refuse(aggregate.Invalid, "user.kind", "%q is not a kind of user; want root, user or collaborator", kind)
+}
+
+// bidirectional says whether a character turns the text around it: what is shown
+// would not be what is recorded.
+func bidirectional(r rune) bool {
+	return r == 0x061c || r == 0x200e || r == 0x200f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }

@@ -15,7 +15,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/keyledger/keyledger/aggregate"
@@ -64,6 +67,41 @@ func merge(p *events.Policy, overrides json.RawMessage) error {
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return errors.New("something follows the document; want one JSON object")
+	}
+	return spelt(overrides)
+}
+
+// spelt holds the names in overrides to their exact spelling: encoding/json takes
+// them in any case, so that of two spellings in one document the last would count.
+func spelt(overrides json.RawMessage) error {
+	var given, known map[string]any
+	whole, err := json.Marshal(events.Policy{Signature: events.Signature{Schemes: []string{""}}}) // with every name
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(json.Unmarshal(overrides, &given), json.Unmarshal(whole, &known)); err != nil {
+		return err
+	}
+	return speltAs(given, known, "")
+}
+
+func speltAs(given, known map[string]any, under string) error {
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		value := given[name]
+		like, ok := known[name]
+		if !ok {
+			return errors.New("unknown field " + strconv.Quote(under+name))
+		}
+		if value == nil {
+			return errors.New(under + name + " cannot be null; leave it out to keep the preset's")
+		}
+		part, is := like.(map[string]any)
+		if !is {
+			continue
+		}
+		if err := speltAs(value.(map[string]any), part, under+name+"."); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -131,6 +131,12 @@ func (d *doctorCommand) askServer(ctx context.Context, t *terminal) error {
 	if err := t.showStatus(body); err != nil {
 		return err
 	}
+	var state struct {
+		Whole bool `json:"whole"`
+	}
+	if json.Unmarshal(body, &state) == nil && !state.Whole {
+		return fail(exitNotStarted, "server.log_damaged", "%s answers, but its log is not whole: see keyledger status and the page on operating", endpoint)
+	}
 	if status != http.StatusOK {
 		return fail(exitUnreachable, "server.not_ready", "%s answers and is not ready to serve", endpoint)
 	}

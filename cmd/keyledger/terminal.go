@@ -75,7 +75,7 @@ func (t *terminal) write(text []byte) error {
 // writeJSON writes a document, indented.
 func (t *terminal) writeJSON(document []byte) error {
 	var text bytes.Buffer
-	if err := json.Indent(&text, document, "", "  "); err != nil {
+	if err := json.Indent(&text, bytes.TrimSpace(document), "", "  "); err != nil {
 		return fail(exitRefused, codeNoProblem, "the server's answer is not JSON: %v", err)
 	}
 	text.WriteByte('\n')

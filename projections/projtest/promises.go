@@ -104,11 +104,14 @@ func crashes(t *testing.T, parts func() []projections.Part, story []events.Messa
 func crashing(t *testing.T, seed uint64, parts func() []projections.Part, story []events.Message, want []string) (midway int) {
 	lots := rand.New(rand.NewPCG(seed, 2))
 	fs := vfs.NewCrashableMem()
-	for range 4 {
-		at := story[lots.IntN(len(story))].Position
-		keep := []int{0, 100, lots.IntN(101)}[lots.IntN(3)] // 100: the process fails, not the machine
+	for n := range 4 {
+		c := crash{at: story[lots.IntN(len(story))].Position, settled: lots.IntN(2) == 0, flushed: lots.IntN(2) == 0}
+		c.how = vfs.CrashCloneCfg{UnsyncedDataPercent: []int{0, 100, lots.IntN(101)}[lots.IntN(3)], RNG: lots} // 100: the process fails, not the machine
+		if n == 0 {                                                                                            // so that at least the next one goes on from the middle
+			c.at, c.settled, c.flushed = story[len(story)/2+lots.IntN(len(story)/2)].Position, true, true
+		}
 		var from events.Position
-		fs, from = crashAt(t, fs, parts(), story, at, lots, vfs.CrashCloneCfg{UnsyncedDataPercent: keep, RNG: lots})
+		fs, from = crashAt(t, fs, parts(), story, c)
 		if from > 0 && from < story[len(story)-1].Position {
 			midway++
 		}
@@ -122,21 +125,27 @@ func crashing(t *testing.T, seed uint64, parts func() []projections.Part, story 
 	return midway
 }
 
-// crashAt runs the story to its end and is what the disk held when a message
-// was delivered, and what had been applied when it began. Half the time everything
-// before is applied by then, and half of that on the disk.
-func crashAt(t *testing.T, fs *vfs.MemFS, parts []projections.Part, story []events.Message, at events.Position, lots *rand.Rand, how vfs.CrashCloneCfg) (*vfs.MemFS, events.Position) {
+// A crash happens when a message is delivered, with everything before it applied
+// or not, and that on the disk or not.
+type crash struct {
+	at               events.Position
+	settled, flushed bool
+	how              vfs.CrashCloneCfg
+}
+
+// crashAt runs the story to its end and is what the disk held at the crash, and
+// what had been applied when it began.
+func crashAt(t *testing.T, fs *vfs.MemFS, parts []projections.Part, story []events.Message, c crash) (*vfs.MemFS, events.Position) {
 	crashed, started := make(chan *vfs.MemFS, 1), make(chan *Started, 1)
-	settled, flushed := lots.IntN(2) == 0, lots.IntN(2) == 0
 	log := NewLog(story...)
 	log.OnDeliver(func(p events.Position) {
-		if p != at {
+		if p != c.at {
 			return
 		}
-		if s := <-started; settled {
-			s.settle(at-1, flushed)
+		if s := <-started; c.settled {
+			s.settle(c.at-1, c.flushed)
 		}
-		crashed <- fs.CrashClone(how)
+		crashed <- fs.CrashClone(c.how)
 	})
 	s := Start(t, fs, log, parts)
 	started <- s
@@ -146,7 +155,7 @@ func crashAt(t *testing.T, fs *vfs.MemFS, parts []projections.Part, story []even
 	case clone := <-crashed:
 		return clone, s.From
 	default:
-		return fs.CrashClone(how), s.From
+		return fs.CrashClone(c.how), s.From
 	}
 }
 

@@ -22,6 +22,16 @@ type door struct {
 	front dialect.Front
 }
 
+// open serves a request whose body could be read, and refuses any other in the
+// vendor's words.
+func (d door) open(w http.ResponseWriter, r *http.Request, wire *dialect.Request, id events.RequestID, unread *Problem) {
+	if unread != nil {
+		d.front.Refuse(w, wire, string(id), &dialect.Fault{Kind: dialect.Invalid, Detail: unread.Detail})
+		return
+	}
+	d.serve(w, r, wire, id)
+}
+
 // serve authenticates a request to the vendor's API and has the front answer it.
 func (d door) serve(w http.ResponseWriter, r *http.Request, wire *dialect.Request, id events.RequestID) {
 	decision, err := d.Verifier.Verify(r.Context(), wire)

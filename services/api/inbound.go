@@ -53,17 +53,17 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	body, p := readBody(w, r)
+	wire := dialect.FromHTTP(r, body)
+	for _, d := range s.doors {
+		if d.front.Recognise(wire) {
+			d.open(w, r, wire, id, p)
+			return
+		}
+	}
 	if p != nil {
 		p.RequestID = string(id)
 		writeProblem(w, p)
 		return
-	}
-	wire := dialect.FromHTTP(r, body)
-	for _, d := range s.doors {
-		if d.front.Recognise(wire) {
-			d.serve(w, r, wire, id)
-			return
-		}
 	}
 	s.native(w, r, wire, id)
 }
@@ -77,14 +77,15 @@ func (s *server) openPaths() map[string]http.HandlerFunc {
 	}
 }
 
+// readBody is the whole body, or what could be read of it and why there is no more.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, problem(http.StatusRequestEntityTooLarge, codeTooLarge, fmt.Sprintf("the body is larger than %d bytes", maxBody))
+		return body, problem(http.StatusRequestEntityTooLarge, codeTooLarge, fmt.Sprintf("the body is larger than %d bytes", maxBody))
 	case err != nil:
-		return nil, problem(http.StatusBadRequest, codeMalformed, "the body could not be read to its end")
+		return body, problem(http.StatusBadRequest, codeMalformed, "the body could not be read to its end")
 	}
 	return body, nil
 }

@@ -45,7 +45,7 @@ type createdKey struct {
 }
 
 func (s *server) createKey(ctx context.Context, in *createKeyInput) (*written[createdKey], error) {
-	u, err := s.user(ctx, permission.KeyWrite, in.AccountInput, in.UserID)
+	u, err := s.userOrRepeat(ctx, permission.KeyWrite, in.AccountInput, in.UserID, func(u User) events.Subject { return events.KeyringSubject(u.Account, u.ID) })
 	if err != nil {
 		return nil, err
 	}

@@ -51,11 +51,11 @@ func TestTour(t *testing.T) {
 	the.root.get(t, "/v1/accounts").ok(t, 200)
 	the.root.get(t, "/v1/status").ok(t, 200)
 	the.root.do(t, "POST", "/v1/clock/confirm", "").ok(t, 200)
-	the.root.do(t, "POST", "/v1/projections/audit/acknowledge", `{"position":1,"reason":"it was looked at"}`).ok(t, 200)
+	refused(t, the.root.do(t, "POST", "/v1/projections/audit/acknowledge", `{"position":1,"reason":"it was looked at"}`), 409, "acknowledge.not_stopped")
 	the.root.do(t, "POST", "/v1/projections/requests/rebuild", "").ok(t, 202)
 	for path, methods := range the.document.Paths {
 		for method, o := range methods {
-			if !the.document.went(o.ID) {
+			if o.ID != "acknowledge-record" && !the.document.went(o.ID) { // that one goes well where a projection has stopped: services/node
 				t.Errorf("%s %s (%s) never went well", method, path, o.ID)
 			}
 		}
@@ -102,7 +102,26 @@ func TestRepeatedRequests(t *testing.T) {
 	added := a.named(t, "add-1", "POST", "/v1/users", `{"name":"carol"}`).ok(t, 201)
 	carol := decode[user](t, added).UserID
 	a.do(t, "DELETE", "/v1/users/"+carol, "").ok(t, 204)
-	refused(t, a.named(t, "add-1", "POST", "/v1/users", `{"name":"carol"}`), 404, "user.not_found")
+	if again := decode[user](t, a.named(t, "add-1", "POST", "/v1/users", `{"name":"carol"}`).ok(t, 201)); again.UserID != carol || again.Name != "carol" {
+		t.Errorf("the first answer was about %s, and the repeat says %+v", carol, again)
+	}
+
+	// What was recorded about a user who is gone is answered as it was, too.
+	dora := a.add(t, "dora", "user")
+	herKeys := "/v1/users/" + dora + "/keys"
+	hers := decode[key](t, a.named(t, "create-2", "POST", herKeys, "").ok(t, 201))
+	the.keep(*hers.SecretAccessKey)
+	a.named(t, "change-2", "PATCH", "/v1/users/"+dora, `{"role":"auditor"}`).ok(t, 200)
+	a.do(t, "PATCH", "/v1/keys/"+hers.AccessKeyID, `{"status":"disabled"}`).ok(t, 200)
+	a.do(t, "DELETE", "/v1/keys/"+hers.AccessKeyID, "").ok(t, 200)
+	a.do(t, "POST", "/v1/keys/"+hers.AccessKeyID+"/purge", "").ok(t, 200)
+	a.do(t, "DELETE", "/v1/users/"+dora, "").ok(t, 204)
+	if again := decode[key](t, a.named(t, "create-2", "POST", herKeys, "").ok(t, 201)); again.AccessKeyID != hers.AccessKeyID || again.SecretAccessKey != nil {
+		t.Errorf("a repeat after its user was removed: %+v", again)
+	}
+	refused(t, a.named(t, "create-2", "POST", herKeys, `{"description":"other"}`), 422, "request.reused")
+	refused(t, a.named(t, "change-2", "PATCH", "/v1/users/"+dora, `{"role":"admin"}`), 422, "request.reused")
+	refused(t, a.named(t, "create-3", "POST", herKeys, ""), 404, "user.not_found")
 
 	body := fmt.Sprintf(`{"name":%q}`, unique("opened"))
 	opened := decode[key](t, the.root.named(t, "open-"+body[9:20], "POST", "/v1/accounts", body).ok(t, 201))

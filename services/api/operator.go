@@ -54,8 +54,19 @@ func (s *server) acknowledge(ctx context.Context, in *acknowledgeInput) (*writte
 	if err := s.operate(ctx); err != nil {
 		return nil, err
 	}
-	out, err := s.Ledger.Acknowledge(ctx, inboundOf(ctx).request, s.Operator.Account(),
-		account.Acknowledge{Projection: in.Name, Position: events.Position(in.Body.Position), Reason: in.Body.Reason})
+	at := events.Position(in.Body.Position)
+	leave := account.Acknowledge{Projection: in.Name, Position: at, Reason: in.Body.Reason}
+	if _, err := account.Decide(account.State{ID: s.Operator.Account(), Opened: true, Operator: true}, leave, s.Now()); err != nil {
+		return nil, err // it would not do whatever has stopped
+	}
+	again, err := s.Ledger.Recorded(inboundOf(ctx).request, events.AccountSubject(s.Operator.Account()))
+	if err == nil && !again {
+		err = s.Operator.Stopped(in.Name, at)
+	}
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.Ledger.Acknowledge(ctx, inboundOf(ctx).request, s.Operator.Account(), leave)
 	if err != nil {
 		return nil, err
 	}
@@ -86,6 +97,9 @@ func (s *server) livez(w http.ResponseWriter, _ *http.Request) {
 // never accounts or keys, so that it needs no caller.
 func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
 	status := s.Operator.Status(r.Context())
+	if !status.Whole {
+		status.Log = "damaged; the status that an operator is shown says where"
+	}
 	code := http.StatusOK
 	if !status.Ready {
 		code = http.StatusServiceUnavailable

@@ -108,6 +108,7 @@ type Status struct {
 	Last        uint64       `json:"last_position"`
 	Projections []Projection `json:"projections"`
 	Clock       string       `json:"clock" doc:"\"trusted\", or why purging has stopped"`
+	Whole       bool         `json:"whole" doc:"whether nothing is known to be wrong with what the log holds"`
 	Log         string       `json:"log" doc:"\"whole\", or what is wrong with it"`
 	Writes      string       `json:"writes" doc:"\"on\", or why they are off"`
 	Secrets     string       `json:"secrets" doc:"whether every key has a secret that opens"`
@@ -132,6 +133,8 @@ type Operator interface {
 	Status(ctx context.Context) Status
 	// ClockConfirmed is called when a confirmation has been recorded.
 	ClockConfirmed()
+	// Stopped is nil if the projection has stopped at the position.
+	Stopped(projection string, p events.Position) error
 	// Rebuild begins to build a projection anew; Status shows how far it is.
 	Rebuild(projection string) error
 }

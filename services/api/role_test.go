@@ -95,7 +95,7 @@ var routes = []routed{
 	{"list-audit", "audit.read", do("GET", "/v1/audit?account_id=$account&user_id=$user", ""), 200, ""},
 	{"show-status", "operate", do("GET", "/v1/status", ""), 200, ""},
 	{"confirm-clock", "operate", do("POST", "/v1/clock/confirm", ""), 200, ""},
-	{"acknowledge-record", "operate", do("POST", "/v1/projections/audit/acknowledge", `{"position":1,"reason":"it was looked at"}`), 200, ""},
+	{"acknowledge-record", "operate", do("POST", "/v1/projections/audit/acknowledge", `{"position":1,"reason":"it was looked at"}`), 409, "acknowledge.not_stopped"},
 	{"rebuild-projection", "operate", do("POST", "/v1/projections/deadlines/rebuild", ""), 202, ""},
 }
 

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -43,11 +45,11 @@ func (s *server) addUser(ctx context.Context, in *addUserInput) (*written[userSh
 		return nil, err
 	}
 	u, found, err := s.Queries.User(a.ID, added.User.ID)
-	if err == nil && !found { // the request had been answered before, and the user is gone
-		err = errNoUser(added.User.ID)
-	}
 	if err != nil {
 		return nil, err
+	}
+	if !found { // the request had been answered before, and the user is gone
+		u = User{Account: a.ID, ID: added.User.ID, Name: added.User.Name, Kind: added.User.Kind, Role: added.User.Role, AddedAt: added.Time}
 	}
 	return &written[userShape]{Position: uint64(added.Position), Body: shapeUser(u)}, nil
 }
@@ -111,6 +113,24 @@ func (s *server) showUser(ctx context.Context, in *userPath) (*read[userShape], 
 	return &read[userShape]{shapeUser(u)}, nil
 }
 
+// userOrRepeat is a user that exists and to whom the caller may do op, or one who is gone
+// while the request about him has been recorded: sent again it gets its answer.
+func (s *server) userOrRepeat(ctx context.Context, op permission.Operation, in AccountInput, id string, subject func(User) events.Subject) (User, error) {
+	u, err := s.user(ctx, op, in, id)
+	if refusal, ok := errors.AsType[*aggregate.Refusal](err); !ok || refusal.Kind != aggregate.NotFound {
+		return u, err
+	}
+	u = User{Account: events.AccountID(s.accountID(ctx, in.AccountID)), ID: events.UserID(id)}
+	if hidden := allow(ctx, op, permission.Target{Account: u.Account, User: u.ID}, err); hidden != nil {
+		return u, hidden
+	}
+	again, fault := s.Ledger.Recorded(inboundOf(ctx).request, subject(u))
+	if fault != nil || !again {
+		return u, cmp.Or(fault, err)
+	}
+	return u, nil
+}
+
 // user is a user that exists and to whom the caller may do op.
 func (s *server) user(ctx context.Context, op permission.Operation, in AccountInput, id string) (User, error) {
 	a, u := events.AccountID(s.accountID(ctx, in.AccountID)), events.UserID(id)
@@ -141,7 +161,7 @@ type changeUserInput struct {
 
 // changeUser makes every change that is asked for in one decision.
 func (s *server) changeUser(ctx context.Context, in *changeUserInput) (*written[userShape], error) {
-	u, err := s.user(ctx, permission.UserWrite, in.AccountInput, in.UserID)
+	u, err := s.userOrRepeat(ctx, permission.UserWrite, in.AccountInput, in.UserID, func(u User) events.Subject { return events.AccountSubject(u.Account) })
 	if err != nil {
 		return nil, err
 	}
@@ -153,8 +173,14 @@ func (s *server) changeUser(ctx context.Context, in *changeUserInput) (*written[
 	if err != nil {
 		return nil, err
 	}
-	u, _, err = s.Queries.User(u.Account, u.ID)
-	return &written[userShape]{Position: uint64(out.Position), Body: shapeUser(u)}, err
+	now, found, err := s.Queries.User(u.Account, u.ID)
+	if err == nil && !found {
+		err = errNoUser(u.ID) // the change was made, and he was removed after
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &written[userShape]{Position: uint64(out.Position), Body: shapeUser(now)}, nil
 }
 
 type removeUserInput struct {

@@ -64,13 +64,25 @@ func (a *audit) message(ctx context.Context, m *nats.Msg) (wrong, err error) {
 	}
 	record, err := events.Decode(message)
 	if err != nil {
-		return err, nil
+		return a.unreadable(message, err), nil
 	}
 	said, err := strconv.ParseUint(m.Header.Get(headerExpected), 10, 64)
 	if err != nil {
 		return refused(GuardContent, "the message at position %d does not say which one of its subject it follows", message.Position), nil
 	}
 	return a.follows(ctx, record, message.Subject, events.Position(said))
+}
+
+// unreadable is what is wrong with a message that cannot be decoded: nothing, if an
+// operator has let it pass. What comes after it on its subject says that it follows it.
+func (a *audit) unreadable(m events.Message, err error) (wrong error) {
+	if s, bad := events.ParseSubject(m.Subject); bad == nil {
+		a.lasts[boundaryOf(s)] = m.Position
+	}
+	if a.j.excused(m.Position) {
+		return nil
+	}
+	return err
 }
 
 // follows holds a message to the last one of its subject.

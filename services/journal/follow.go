@@ -204,6 +204,7 @@ func (f *follower) lead(ctx context.Context, yield func(events.Message, error) b
 	defer unwatch()
 	tick := time.NewTicker(leadTick)
 	defer tick.Stop()
+	stuck := events.Position(0) // where the last look found something missing
 	for silent := 0; silent < leadSilence; {
 		looked := false
 		select {
@@ -218,8 +219,11 @@ func (f *follower) lead(ctx context.Context, yield func(events.Message, error) b
 		if err := f.overtake(yield); err != nil {
 			return err
 		}
-		if looked && f.at < missed {
+		if looked && f.at < missed && f.at == stuck {
 			return nil // something lies between that was not handed over
+		}
+		if looked {
+			stuck = f.at
 		}
 	}
 	return nil

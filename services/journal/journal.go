@@ -97,6 +97,8 @@ type Journal struct {
 	tasks sync.WaitGroup // everything that runs besides the callers
 	close func() error   // what Close does, once
 
+	excuse atomic.Pointer[func(events.Position) bool]
+
 	fault atomic.Pointer[RefusedError] // set when the log turned out not to be whole while it was open
 }
 
@@ -181,12 +183,21 @@ func (j *Journal) connect() error {
 	return nil
 }
 
+// Excuse names the messages that cannot be read and that an operator has let
+// pass: they count as no damage.
+func (j *Journal) Excuse(let func(events.Position) bool) { j.excuse.Store(&let) }
+
+func (j *Journal) excused(p events.Position) bool {
+	let := j.excuse.Load()
+	return let != nil && (*let)(p)
+}
+
 // Created is when the LEDGER stream came to be. It is recorded at the first
 // start and handed to every later one: a log made anew has another.
 func (j *Journal) Created() time.Time { return j.created }
 
 // Close ends every Follow, waits for the appends under way and for all that
-// // runs in the background, and stops the log. Appends that begin later are
+// runs in the background, and stops the log. Appends that begin later are
 // uncertain. To close it twice does nothing.
 func (j *Journal) Close() error { return j.close() }
 

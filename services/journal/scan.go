@@ -157,17 +157,31 @@ func (s *scan) finish() {
 	os.Remove(s.file())
 }
 
+// state leaves out what an operator has let pass since it was found.
 func (s *scan) state() ScanHealth {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.health
-	h.Found = append(append([]Finding(nil), s.last...), s.health.Found...)
+	h.Found = nil
+	for _, found := range [][]Finding{s.last, s.health.Found} {
+		for _, f := range found {
+			if !s.j.excused(f.Position) {
+				h.Found = append(h.Found, f)
+			}
+		}
+	}
 	return h
 }
 
 func (s *scan) file() string { return filepath.Join(s.j.config.Dir, scanFile) }
 
+// keep remembers where a round was interrupted, unless it has found something:
+// the next start is to find it again at once.
 func (s *scan) keep(p events.Position) {
+	if len(s.state().Found) > 0 {
+		os.Remove(s.file())
+		return
+	}
 	text := strconv.FormatUint(uint64(p), 10) + "\n"
 	if err := os.WriteFile(s.file(), []byte(text), 0o600); err != nil {
 		s.j.log.Debug("journal: where the scan stopped is not remembered", "error", err)

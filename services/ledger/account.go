@@ -141,8 +141,10 @@ func (l *Ledger) ConfirmClock(ctx context.Context, req Request, operator events.
 
 // changeAccount carries out a command on an account. user and name are the
 // ones that the command is about, if any.
+// What heals may use the reserve.
 func (l *Ledger) changeAccount(ctx context.Context, req Request, a events.AccountID, user events.UserID, name string, c account.Command) (Outcome, error) {
-	return l.do(ctx, req, step{subject: events.AccountSubject(a), decide: func(v View, now time.Time) (decided, error) {
+	_, heals := c.(account.Acknowledge)
+	return l.do(ctx, req, step{subject: events.AccountSubject(a), reserve: heals, decide: func(v View, now time.Time) (decided, error) {
 		state, p, err := readAccount(v, a, user, name)
 		if err != nil {
 			return decided{}, err

@@ -83,7 +83,7 @@ func (n *Node) record(ctx context.Context, facts []events.Event) error {
 		return err
 	}
 	draw := identity.Source{Rand: n.config.Rand, Now: n.config.Now}
-	d := events.Decision{Subject: subject, After: last.Position, Meta: events.Meta{Time: n.config.Now().UTC(), Actor: events.ActorRecovery}}
+	d := events.Decision{Subject: subject, After: last.Position, Reserve: true, Meta: events.Meta{Time: n.config.Now().UTC(), Actor: events.ActorRecovery}}
 	if d.Meta.Request, err = draw.RequestID(); err != nil {
 		return err
 	}

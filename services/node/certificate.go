@@ -2,6 +2,7 @@ package node
 
 import (
 	"crypto/tls"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ const reloadEvery = 10 * time.Second
 // runs. A pair that cannot be read leaves the one before it in use.
 type certificate struct {
 	certFile, keyFile string
+	log               *slog.Logger
 
 	mu       sync.Mutex
 	pair     *tls.Certificate
@@ -21,8 +23,8 @@ type certificate struct {
 	looked   time.Time
 }
 
-func newCertificate(certFile, keyFile string) (*certificate, error) {
-	c := &certificate{certFile: certFile, keyFile: keyFile}
+func newCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, error) {
+	c := &certificate{certFile: certFile, keyFile: keyFile, log: log}
 	return c, c.load()
 }
 
@@ -57,7 +59,11 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if now := time.Now(); now.Sub(c.looked) > reloadEvery {
 		c.looked = now
 		if modified, err := c.stat(); err == nil && modified != c.modified {
-			_ = c.load() // a half-written pair is looked at again
+			if err := c.load(); err != nil { // a half-written pair is looked at again
+				c.log.Warn("the certificate has changed and cannot be used; the one before it stays in use", "error", err)
+			} else {
+				c.log.Info("the certificate was read again")
+			}
 		}
 	}
 	return c.pair, nil

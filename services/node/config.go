@@ -97,7 +97,7 @@ func listen(c Config) (net.Listener, error) {
 	if c.TLSCert == "" {
 		return l, nil
 	}
-	pair, err := newCertificate(c.TLSCert, c.TLSKey)
+	pair, err := newCertificate(c.TLSCert, c.TLSKey, c.Logger)
 	if err != nil {
 		l.Close()
 		return nil, refuse(GuardListen, err, "the certificate cannot be used")

@@ -38,7 +38,7 @@ func (n *Node) examine(ctx context.Context, r Reporter) error {
 		errs = append(errs, err)
 	}
 	check("log", n.journal.Check(ctx, func(done, total events.Position) { r.Progress(uint64(done), uint64(total)) }))
-	check("projections", n.anyDegraded(ctx))
+	check("projections", errors.Join(n.anyDegraded(ctx), n.store.Check(ctx)))
 	check("secrets", n.secretsOpen(ctx))
 	return errors.Join(errs...)
 }

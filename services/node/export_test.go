@@ -1,6 +1,10 @@
 package node
 
-import "github.com/keyledger/keyledger/events/access"
+import (
+	"time"
+
+	"github.com/keyledger/keyledger/events/access"
+)
 
 // AtStep has f told what a first start of this process has just made.
 func AtStep(f func(made string)) { step = f }
@@ -10,3 +14,13 @@ var SpaceOf = spaceOf
 
 // AccessLog is where the node's access records go.
 func (n *Node) AccessLog() access.Log { return n.journal }
+
+// BeImpatient makes every stop of this process cut off who has not finished.
+func BeImpatient(t interface{ Cleanup(func()) }) {
+	was := shutdownPatience
+	shutdownPatience = 100 * time.Millisecond
+	t.Cleanup(func() { shutdownPatience = was })
+}
+
+// Flush has the projections on the disk in tables.
+func (n *Node) Flush() error { return n.store.Flush() }

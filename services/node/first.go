@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/services/durable"
 	"github.com/keyledger/keyledger/services/identity"
@@ -28,6 +30,17 @@ func credentialsFree(c Config) error {
 		return refuse(GuardData, nil, "%s is there already and is not overwritten: move it away, or name another file with --init-credentials", c.InitCredentials)
 	case !isMissing(err):
 		return refuse(GuardData, err, "the credentials file cannot be made")
+	}
+	inside, err := vault.Inside(c.InitCredentials, c.Data)
+	if err != nil || inside {
+		return refuse(GuardData, err, "the credentials file %s has to lie outside the data directory: name another with --init-credentials", c.InitCredentials)
+	}
+	folder := filepath.Dir(c.InitCredentials)
+	if folder == filepath.Dir(c.Data) {
+		return nil // it is made with the data directory
+	}
+	if err := unix.Access(folder, unix.W_OK|unix.X_OK); err != nil {
+		return refuse(GuardData, err, "the credentials file %s cannot be made: its folder has to be there, and to take files", c.InitCredentials)
 	}
 	return nil
 }

@@ -50,6 +50,7 @@ const (
 	GuardUnlock      = "unlock"      // data without its unlock key, or with another one
 	GuardData        = "data"        // what the data directory says of itself
 	GuardProjections = "projections" // the projections are of this log, and not ahead of it
+	GuardStore       = "store"       // the projections can be read
 	GuardListen      = "listen"      // the address, and TLS beyond loopback
 	GuardNotFirst    = "not-first"   // a command that needs an installation found none
 )

@@ -169,6 +169,9 @@ func (n *Node) openLog(ctx context.Context) error {
 			return err
 		}
 	}
+	if _, err := os.Stat(dir); !unmade && isMissing(err) {
+		return &journal.RefusedError{Guard: journal.GuardMissing, Detail: "there is no log in " + dir + ": restore the data directory as a whole from a backup"}
+	}
 	var err error
 	n.journal, err = journal.Open(ctx, journal.Config{
 		Dir: dir, Profile: journal.Profile(n.config.Profile), Create: unmade, Created: n.in.LedgerCreated,
@@ -194,14 +197,15 @@ func (n *Node) identity() string {
 func (n *Node) openProjections(ctx, tasks context.Context) error {
 	var err error
 	if n.store, err = view.OpenStore(n.config.Data+"/"+projectionFolder, n.config.Logger, func() { n.awaitSpace(tasks) }); err != nil {
-		return err
+		return n.notFollowing(err)
 	}
 	n.runner, err = projections.NewRunner(ctx, projections.Config{
 		Store: n.store, Source: n.journal, Identity: n.identity(), Parts: view.Parts(), Applied: n.forget,
 	})
 	if err != nil {
-		return refuse(GuardProjections, err, "the projections do not belong to this log")
+		return n.notFollowing(err)
 	}
+	n.journal.Excuse(n.runner.Excused)
 	n.tasks.Go(func() {
 		if err := n.runner.Run(tasks); err != nil && tasks.Err() == nil {
 			n.config.Logger.Error("the projections have stopped", "error", err)
@@ -218,6 +222,17 @@ func (n *Node) openProjections(ctx, tasks context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// notFollowing tells projections that are of another log from some that cannot be
+// read.
+func (n *Node) notFollowing(err error) error {
+	var identity *projections.IdentityError
+	var ahead *projections.AheadError
+	if errors.As(err, &identity) || errors.As(err, &ahead) {
+		return refuse(GuardProjections, err, "the projections do not belong to this log")
+	}
+	return refuse(GuardStore, err, "the projections cannot be read: remove %s, and they are built anew from the log", filepath.Join(n.config.Data, projectionFolder))
 }
 
 func (n *Node) openLedger() error {
@@ -326,7 +341,7 @@ func (n *Node) Err() error {
 }
 
 // shutdownPatience is how long requests under way have to come to their end.
-const shutdownPatience = 15 * time.Second
+var shutdownPatience = 15 * time.Second // tests have less
 
 // Close stops taking requests, lets those under way come to their end, and
 // closes everything in the reverse order of Start. To close a node twice does nothing.
@@ -340,7 +355,9 @@ func (n *Node) shut() error {
 	if n.http != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), shutdownPatience)
 		defer cancel()
-		errs = append(errs, n.http.Shutdown(ctx))
+		if n.http.Shutdown(ctx) != nil { // somebody has not sent his request to its end
+			errs = append(errs, n.http.Close())
+		}
 	} else if n.listener != nil {
 		errs = append(errs, n.listener.Close())
 	}

@@ -26,11 +26,11 @@ func (o *operator) ClockConfirmed() { o.guard.Confirm() }
 // Status is the state of every part.
 func (o *operator) Status(ctx context.Context) api.Status {
 	last, err := o.journal.Last(ctx)
-	s := api.Status{Last: uint64(last), Clock: "trusted", Log: "whole", Writes: "on"}
+	health := o.journal.Health()
+	s := api.Status{Last: uint64(last), Clock: "trusted", Whole: health.Whole(), Log: "whole", Writes: "on"}
 	if doubt := o.guard.Doubt(); doubt != "" {
 		s.Clock = doubt
 	}
-	health := o.journal.Health()
 	if !health.Writable {
 		s.Writes = health.Reason
 	}
@@ -64,6 +64,17 @@ func whatIsWrong(h journal.Health) string {
 	}
 	first := h.Scan.Found[0]
 	return fmt.Sprintf("damaged at position %d: %v", first.Position, first.Err)
+}
+
+// Stopped is nil if a projection has stopped at a position: only then may it be
+// let pass the record there.
+func (o *operator) Stopped(projection string, p events.Position) error {
+	for _, s := range o.runner.Status() {
+		if s.Name == projection && stops(s, projection, p) {
+			return nil
+		}
+	}
+	return aggregate.Refuse(aggregate.Conflict, "acknowledge.not_stopped", "the projection %q has not stopped at position %d; the status shows which ones have", projection, p)
 }
 
 // Rebuild begins to build a projection anew beside the one in use. One that is

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,6 +73,7 @@ func TestRefusedStarts(t *testing.T) {
 			w.remove("data-credentials.json")
 			w.write("data", "")
 		}, node.GuardDirectory, "is not a folder"},
+		{"without its log", func(w *world) { w.remove("data/log") }, journal.GuardMissing, "restore the data directory as a whole"},
 		{"an address that others reach", func(w *world) { w.config.Listen = "0.0.0.0:0" }, node.GuardListen, "--insecure-http"},
 		{"a certificate without its key", func(w *world) { w.config.TLSCert = "cert.pem" }, node.GuardListen, "go together"},
 	}
@@ -90,8 +92,11 @@ func TestRefusedStarts(t *testing.T) {
 // refused wants the refusal of a guard.
 func (w *world) refused(err error, guard, says string) {
 	w.Helper()
-	var r *node.RefusedError
-	if !errors.As(err, &r) {
+	var log *journal.RefusedError
+	r := &node.RefusedError{}
+	if errors.As(err, &log) {
+		r.Guard = log.Guard
+	} else if !errors.As(err, &r) {
 		w.Fatalf("got %v, want a refusal by guard %s", err, guard)
 	}
 	if r.Guard != guard || !strings.Contains(err.Error(), says) {
@@ -115,6 +120,71 @@ func TestNothingIsMadeForARefusal(t *testing.T) {
 			w.same(before, w.files())
 		})
 	}
+}
+
+// TestCredentialsThatCannotBeWritten are refused before anything is made, so that
+// another flag is all it takes.
+func TestCredentialsThatCannotBeWritten(t *testing.T) {
+	for name, path := range map[string]string{"no such folder": "nowhere/credentials.json", "inside the data": "data/credentials.json"} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			before, was := w.files(), w.config.InitCredentials
+			w.config.InitCredentials = w.path(path)
+			_, err := node.Start(t.Context(), w.config)
+			w.refused(err, node.GuardData, "credentials file")
+			w.same(before, w.files())
+			w.config.InitCredentials = was
+			w.client(w.start()).works()
+		})
+	}
+}
+
+// TestDamagedProjections are named for what they are: nothing is wrong with the log.
+func TestDamagedProjections(t *testing.T) {
+	w := installed(t)
+	n := w.start()
+	w.must(n.Flush())
+	w.stop(n)
+	tables, err := filepath.Glob(w.path("data/projections/v*/*.sst"))
+	if err != nil || len(tables) == 0 {
+		t.Fatalf("no tables: %v", err)
+	}
+	for _, path := range tables {
+		text, err := os.ReadFile(path)
+		w.must(err)
+		for i := range min(len(text), 2000) {
+			text[i] ^= 1
+		}
+		w.must(os.WriteFile(path, text, 0o600))
+	}
+	r := &report{}
+	_, err = node.Start(t.Context(), w.config)
+	if err == nil {
+		t.Log("the start did not read what is damaged")
+		err = node.Doctor(t.Context(), w.config, r)
+	} else {
+		w.refused(err, node.GuardStore, "built anew from the log")
+	}
+	if err == nil {
+		t.Errorf("nobody found it: %+v", r)
+	}
+	w.must(os.RemoveAll(w.path("data/projections")))
+	w.client(w.start()).works()
+}
+
+// TestStopWithAHalfSentRequest does not wait for ever for somebody who does not
+// send his request to its end, and is no failure.
+func TestStopWithAHalfSentRequest(t *testing.T) {
+	w := installed(t)
+	node.BeImpatient(t)
+	n := w.start()
+	c, err := net.Dial("tcp", strings.TrimPrefix(n.URL(), "http://"))
+	w.must(err)
+	defer c.Close()
+	_, err = fmt.Fprint(c, "POST /v1/users HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
+	w.must(err)
+	w.eventually("the request to arrive", func() bool { ready, _ := w.health(n); return ready })
+	w.stop(n)
 }
 
 // TestWithoutALedger asks for what needs one where there is none.

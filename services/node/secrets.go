@@ -77,10 +77,10 @@ func (n *Node) checkSecrets(ctx context.Context) {
 			n.secrets.set("could not be checked: " + err.Error())
 			n.config.Logger.Error("the secrets could not be checked", "error", err)
 		case r.Failed > 0:
-			n.secrets.set(fmt.Sprintf("%d of %d keys have no secret that opens, first %s", r.Failed, r.Keys, r.Failures[0].Key))
+			n.secrets.set(fmt.Sprintf("%d of %d keys have no secret that opens (the log of the server names the first)", r.Failed, r.Keys))
 			n.config.Logger.Error("keys without a secret that opens", "failed", r.Failed, "keys", r.Keys, "first", r.Failures[0].Key)
 		default:
-			n.secrets.set(fmt.Sprintf("each of %d keys has one that opens", r.Keys))
+			n.secrets.set(fmt.Sprintf("each of the %d keys of %s has one that opens", r.Keys, n.config.Now().UTC().Format(time.RFC3339)))
 		}
 		select {
 		case <-ctx.Done():

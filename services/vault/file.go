@@ -94,20 +94,32 @@ func parseFile(data []byte, format int, f any) (reason string) {
 // outside refuses a path for the unlock key that lies inside the data directory,
 // whatever links lead there: who takes the data would take the key along.
 func outside(path, dataDir string) error {
-	folder, err := resolved(filepath.Dir(path))
-	if err != nil {
-		return &UnlockKeyError{Path: path, Reason: "cannot be located", Err: err}
-	}
-	data, err := resolved(dataDir)
+	inside, err := Inside(path, dataDir)
 	if err != nil {
 		return &UnlockKeyError{Path: path, Reason: "cannot be held against the data directory", Err: err}
 	}
+	if inside {
+		return &UnlockKeyError{Path: path, Reason: fmt.Sprintf("lies inside the data directory %s: keep it elsewhere, or whoever takes the data has the key", dataDir)}
+	}
+	return nil
+}
+
+// Inside says whether a file lies, or would lie, inside a directory, whatever
+// links lead there.
+func Inside(path, dir string) (bool, error) {
+	folder, err := resolved(filepath.Dir(path))
+	if err != nil {
+		return false, err
+	}
+	if dir, err = resolved(dir); err != nil {
+		return false, err
+	}
 	for ; ; folder = filepath.Dir(folder) {
-		if folder == data || same(folder, data) {
-			return &UnlockKeyError{Path: path, Reason: fmt.Sprintf("lies inside the data directory %s: keep it elsewhere, or whoever takes the data has the key", dataDir)}
+		if folder == dir || same(folder, dir) {
+			return true, nil
 		}
 		if folder == filepath.Dir(folder) {
-			return nil
+			return false, nil
 		}
 	}
 }

@@ -46,6 +46,7 @@ func write(w http.ResponseWriter, status int, requestID string, envelope any) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/xml")
+	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("X-Amzn-Requestid", requestID)
 	w.WriteHeader(status)

@@ -76,8 +76,10 @@ func (Front) Identity(r *dialect.Request) string {
 }
 
 // CheckScope refuses a claim that was not made for this API: one scoped to
-// another service than the one that r is for, and one that does not cover the
-// body. It returns a [*dialect.MalformedError].
+// another service than the one that r is for, one that does not cover the
+// body, and a presigned one that would manage keys: it could be sent again for as
+// long as it was signed for, up to seven days. Who somebody is (STS) may be asked so.
+// It returns a [*dialect.MalformedError].
 func (Front) CheckScope(r *dialect.Request, c dialect.Claim) error {
 	version, _ := parameter(r, "Version")
 	want := serviceIAM
@@ -86,6 +88,9 @@ func (Front) CheckScope(r *dialect.Request, c dialect.Claim) error {
 	}
 	if c.Service != want {
 		return malformed(CodeScopeService, "Credential should be scoped to correct service: '"+want+"'.")
+	}
+	if c.Presigned && want != serviceSTS {
+		return malformed(CodePresignedUnsupported, "a presigned request cannot manage access keys: sign it with an Authorization header")
 	}
 	if !c.Covers.Has(dialect.Method | dialect.Path | dialect.Query | dialect.Body) {
 		return malformed(CodePayloadUnsupported, "the signature must cover the body")

@@ -274,6 +274,21 @@ func TestCheckScopeWantsTheBodySigned(t *testing.T) {
 	}
 }
 
+// TestPresignedManagesNoKeys: a link that was leaked must not make a key, or enable one.
+func TestPresignedManagesNoKeys(t *testing.T) {
+	c := dialect.Claim{Service: "iam", Presigned: true, Covers: dialect.Method | dialect.Path | dialect.Query | dialect.Body}
+	for _, action := range []string{"CreateAccessKey", "ListAccessKeys", "UpdateAccessKey", "DeleteAccessKey"} {
+		r := &dialect.Request{Method: "GET", Target: "/?Action=" + action + "&Version=2010-05-08"}
+		if bad, ok := errors.AsType[*dialect.MalformedError](front.CheckScope(r, c)); !ok || bad.Code != aws.CodePresignedUnsupported {
+			t.Errorf("%s: got %v", action, bad)
+		}
+	}
+	c.Service = "sts"
+	if err := front.CheckScope(&dialect.Request{Method: "GET", Target: "/?Action=GetCallerIdentity&Version=2011-06-15"}, c); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRequestIdentity(t *testing.T) {
 	for id, want := range map[string]string{
 		"f71f883f-67be-431d-b877-4548220c708b": "f71f883f-67be-431d-b877-4548220c708b",
