@@ -87,11 +87,28 @@ func TestScan(t *testing.T) {
 	if h.Whole() || len(h.Scan.Found) < 3 || h.Scan.Finished.IsZero() {
 		t.Errorf("health: got %+v, want three findings", h.Scan)
 	}
-	var errs []error
 	for range 3 {
-		errs = append(errs, (<-told).Err)
+		if f := <-told; f.Err == nil || f.Position == 0 {
+			t.Errorf("told of %+v", f)
+		}
 	}
-	_ = errs
+	// Nothing more is built on it but what takes a key away, until somebody has looked.
+	ordinary, disable := logtest.Decision(logtest.Keyring(70), 0), logtest.Decision(logtest.Keyring(71), 0)
+	disable.Reserve = true
+	var off *events.UnavailableError
+	if _, err := j.Append(t.Context(), ordinary); !errors.As(err, &off) || !strings.Contains(off.Reason, "damaged") {
+		t.Errorf("append: got %v, want an UnavailableError", err)
+	}
+	if _, err := j.Append(t.Context(), disable); err != nil {
+		t.Errorf("append with reserve: %v", err)
+	}
+	if h := j.Health(); h.Writable || !h.Reserve {
+		t.Errorf("health: got %+v", h)
+	}
+	j.Excuse(func(events.Position) bool { return true })
+	if _, err := j.Append(t.Context(), ordinary); err != nil || !j.Health().Whole() {
+		t.Errorf("append when all was let pass: %v", err)
+	}
 	closed(t, j)
 }
 
