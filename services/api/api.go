@@ -110,6 +110,7 @@ type route struct {
 
 func add[I, O any](api huma.API, r route, h func(context.Context, *I) (*O, error)) {
 	huma.Register(api, huma.Operation{
+		Parameters: parameters(r),
 		OperationID: r.id, Method: r.method, Path: r.path, Summary: r.summary, Tags: []string{r.tag},
 		DefaultStatus: r.status, MaxBodyBytes: maxBody + 1, // huma refuses what is as large
 		RejectUnknownQueryParameters: true,
@@ -121,6 +122,19 @@ func add[I, O any](api huma.API, r route, h func(context.Context, *I) (*O, error
 		}
 		return out, nil
 	})
+}
+
+// parameters are those of every operation of a kind: what changes something can be
+// sent again under the same name.
+func parameters(r route) []*huma.Param {
+	if r.method == http.MethodGet {
+		return nil
+	}
+	longest, shortest := 130, 1
+	return []*huma.Param{{
+		Name: headerIdempotency, In: "header", Schema: &huma.Schema{Type: "string", MinLength: &shortest, MaxLength: &longest},
+		Description: "names the request, 1 to 128 printable ASCII characters other than '#': sent again with the same body it is answered as it was, and acts once; with another it is refused (request.reused)",
+	}}
 }
 
 // refuseBody refuses a body that an operation would not read: whoever sends one
