@@ -110,7 +110,7 @@ type route struct {
 
 func add[I, O any](api huma.API, r route, h func(context.Context, *I) (*O, error)) {
 	huma.Register(api, huma.Operation{
-		Parameters: parameters(r),
+		Parameters:  parameters(r),
 		OperationID: r.id, Method: r.method, Path: r.path, Summary: r.summary, Tags: []string{r.tag},
 		DefaultStatus: r.status, MaxBodyBytes: maxBody + 1, // huma refuses what is as large
 		RejectUnknownQueryParameters: true,

@@ -172,9 +172,12 @@ func (n *Node) openLog(ctx context.Context) error {
 	if _, err := os.Stat(dir); !unmade && isMissing(err) {
 		return &journal.RefusedError{Guard: journal.GuardMissing, Detail: "there is no log in " + dir + ": restore the data directory as a whole from a backup"}
 	}
-	var err error
+	known, err := reached(n.config.Data)
+	if err != nil {
+		return err
+	}
 	n.journal, err = journal.Open(ctx, journal.Config{
-		Dir: dir, Profile: journal.Profile(n.config.Profile), Create: unmade, Created: n.in.LedgerCreated,
+		Dir: dir, Profile: journal.Profile(n.config.Profile), Create: unmade, Created: n.in.LedgerCreated, StoredPosition: known,
 		Space: n.space(), Logger: n.config.Logger,
 	})
 	if err != nil || !unmade {
@@ -262,6 +265,7 @@ func (n *Node) serve(ctx context.Context) error {
 	n.tasks.Go(func() { n.fresh.run(tasks) })
 	n.tasks.Go(func() { n.timekeeper().Run(tasks) })
 	n.tasks.Go(func() { n.checkSecrets(tasks) })
+	n.tasks.Go(func() { n.watchReached(tasks) })
 	return n.openDoors()
 }
 
@@ -371,7 +375,7 @@ func (n *Node) shut() error {
 	}
 	n.tasks.Wait()
 	if n.journal != nil {
-		errs = append(errs, n.journal.Close())
+		errs = append(errs, n.closeLog())
 	}
 	if n.store != nil {
 		errs = append(errs, n.store.Close())
@@ -380,6 +384,15 @@ func (n *Node) shut() error {
 		errs = append(errs, n.lock.Release())
 	}
 	return errors.Join(errs...)
+}
+
+// closeLog closes the log and writes down how far it went.
+func (n *Node) closeLog() error {
+	err := n.journal.Close()
+	if err != nil || n.views == nil || n.views.Applied() == 0 {
+		return err
+	}
+	return n.rememberReached(n.views.Applied())
 }
 
 func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

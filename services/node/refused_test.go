@@ -222,14 +222,10 @@ func TestAnotherLog(t *testing.T) {
 		{"another installation's whole log", func(w *world) { w.swap(installed(w.T), "data/log") }, journal.GuardIdentity},
 		{"no LEDGER", func(w *world) { w.remove(ledgerFolder) }, journal.GuardMissing},
 		{"no log", func(w *world) { w.remove("data/log") }, journal.GuardMissing},
-		{"an older copy, behind the projections", func(w *world) {
-			w.copy("data/log", "older")
-			n := w.start()
-			w.client(n).ask("POST", "/v1/users", `{"name":"alice"}`)
-			w.stop(n)
-			w.remove("data/log")
-			w.move("older", "data/log")
-		}, node.GuardProjections},
+		{"an older copy", func(w *world) { w.older() }, journal.GuardTail},
+		{"an older copy, and no projections", func(w *world) { w.older(); w.remove("data/projections") }, journal.GuardTail},
+		{"an older copy, behind the projections alone", func(w *world) { w.older(); w.remove("data/reached") }, node.GuardProjections},
+		{"a position that is none", func(w *world) { w.write("data/reached", "far") }, node.GuardData},
 		{"another installation's projections", func(w *world) { w.swap(installed(w.T), "data/projections") }, node.GuardProjections},
 	}
 	for _, test := range tests {
@@ -253,6 +249,16 @@ func TestAnotherLog(t *testing.T) {
 			}
 		})
 	}
+}
+
+// older puts an older copy of the log in its place.
+func (w *world) older() {
+	w.copy("data/log", "older")
+	n := w.start()
+	w.client(n).ask("POST", "/v1/users", `{"name":"alice"}`)
+	w.stop(n)
+	w.remove("data/log")
+	w.move("older", "data/log")
 }
 
 const ledgerFolder = "data/log/jetstream/$G/streams/LEDGER"
