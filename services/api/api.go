@@ -42,6 +42,7 @@ type Config struct {
 	Queries  Queries
 	Verifier *verify.Verifier
 	Uses     Uses
+	Records  Records
 	Dialects []dialect.Dialect // whose fronts are served
 	Operator Operator
 	Draw     interface {
@@ -97,6 +98,7 @@ func (s *server) register(api huma.API) {
 	s.keyRoutes(api)
 	s.auditRoutes(api)
 	s.operatorRoutes(api)
+	s.recordRoutes(api)
 	s.verifyRoutes(api)
 }
 

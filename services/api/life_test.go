@@ -36,6 +36,11 @@ func TestTour(t *testing.T) {
 		{"POST", at + "/purge", ""},
 		{"GET", at, ""},
 		{"GET", at + "/history", ""},
+		{"GET", at + "/records?limit=20&outcome=failed", ""},
+		{"GET", at + "/last-used", ""},
+		{"GET", at + "/counts", ""},
+		{"GET", "/v1/records?source_ip=127.0.0.1", ""},
+		{"GET", "/v1/reports/unused?days=1", ""},
 		{"GET", "/v1/audit?action=key.purged", ""},
 		{"DELETE", "/v1/users/" + u, ""},
 	}

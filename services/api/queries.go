@@ -104,14 +104,21 @@ type Event struct {
 
 // Status is the state of the installation's parts, for operators.
 type Status struct {
-	Ready       bool         `json:"ready"`
-	Last        uint64       `json:"last_position"`
-	Projections []Projection `json:"projections"`
-	Clock       string       `json:"clock" doc:"\"trusted\", or why purging has stopped"`
-	Whole       bool         `json:"whole" doc:"whether nothing is known to be wrong with what the log holds"`
-	Log         string       `json:"log" doc:"\"whole\", or what is wrong with it"`
-	Writes      string       `json:"writes" doc:"\"on\", or why they are off"`
-	Secrets     string       `json:"secrets" doc:"whether every key has a secret that opens"`
+	Ready       bool          `json:"ready"`
+	Last        uint64        `json:"last_position"`
+	Projections []Projection  `json:"projections"`
+	Clock       string        `json:"clock" doc:"\"trusted\", or why purging has stopped"`
+	Whole       bool          `json:"whole" doc:"whether nothing is known to be wrong with what the log holds"`
+	Log         string        `json:"log" doc:"\"whole\", or what is wrong with it"`
+	Writes      string        `json:"writes" doc:"\"on\", or why they are off"`
+	Records     RecordsStatus `json:"records"`
+	Secrets     string        `json:"secrets" doc:"whether every key has a secret that opens"`
+}
+
+// RecordsStatus is how far the access records have come.
+type RecordsStatus struct {
+	Position uint64 `json:"position" doc:"of the last message of USED that they hold"`
+	Stopped  string `json:"stopped,omitempty" doc:"why they follow no more"`
 }
 
 // A Projection is how far one projection has come.

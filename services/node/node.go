@@ -58,6 +58,7 @@ type Node struct {
 	first    string // path of the credentials file, if this was the first start
 
 	rebuilds rebuilds
+	records  records
 	verifier atomic.Pointer[verify.Verifier] // nil until the doors open
 
 	working context.Context    // of what runs besides the callers
@@ -103,6 +104,9 @@ func (n *Node) open(ctx context.Context, mayBegin bool) error {
 	var tasks context.Context
 	tasks, n.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if err := n.openProjections(ctx, tasks); err != nil {
+		return err
+	}
+	if err := n.openRecords(tasks); err != nil {
 		return err
 	}
 	return n.openLedger()
@@ -266,6 +270,7 @@ func (n *Node) serve(ctx context.Context) error {
 	n.tasks.Go(func() { n.timekeeper().Run(tasks) })
 	n.tasks.Go(func() { n.checkSecrets(tasks) })
 	n.tasks.Go(func() { n.watchReached(tasks) })
+	n.tasks.Go(func() { n.followRecords(tasks) })
 	return n.openDoors()
 }
 
@@ -282,7 +287,7 @@ func (n *Node) openDoors() error {
 		Async: n.config.AsyncUses, Logger: n.config.Logger,
 	})
 	handler := api.New(api.Config{
-		Ledger: n.ledger, Queries: n.views, Verifier: verifier, Uses: n.uses, Dialects: n.config.Dialects, Operator: (*operator)(n),
+		Ledger: n.ledger, Queries: n.views, Verifier: verifier, Uses: n.uses, Records: n.records.store, Dialects: n.config.Dialects, Operator: (*operator)(n),
 		Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
 		Logger: n.config.Logger, Version: n.config.Version,
 	})
@@ -376,6 +381,9 @@ func (n *Node) shut() error {
 	n.tasks.Wait()
 	if n.journal != nil {
 		errs = append(errs, n.closeLog())
+	}
+	if n.records.store != nil {
+		errs = append(errs, n.records.store.Close())
 	}
 	if n.store != nil {
 		errs = append(errs, n.store.Close())

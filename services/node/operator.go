@@ -46,6 +46,8 @@ func (o *operator) Status(ctx context.Context) api.Status {
 			Rebuilding: p.Rebuilding, RebuiltTo: uint64(p.RebuiltTo), RebuildFailed: o.rebuilds.failure(p.Name),
 		})
 	}
+	at, stopped := o.records.state()
+	s.Records = api.RecordsStatus{Position: uint64(at), Stopped: stopped}
 	s.Secrets = (*Node)(o).secrets.state()
 	s.Ready = err == nil && o.fresh.check(ctx) == nil && health.Sick == "" && health.Fault == nil
 	return s

@@ -23,8 +23,18 @@ type signer struct {
 	http            *http.Client
 }
 
-// send is the status and the body that answer a request.
-func (s signer) send(method, path, body string) (int, []byte, error) {
+// send is the status and the body that answer a request. A node that is starved of
+// the processor may be behind the log and refuse to decide: it is asked again.
+func (s signer) send(method, path, body string) (status int, text []byte, err error) {
+	for until := time.Now().Add(time.Minute); ; {
+		status, text, err = s.once(method, path, body)
+		if err != nil || status != http.StatusServiceUnavailable || time.Now().After(until) {
+			return status, text, err
+		}
+	}
+}
+
+func (s signer) once(method, path, body string) (int, []byte, error) {
 	req, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
 	if err != nil {
 		return 0, nil, err

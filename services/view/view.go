@@ -44,7 +44,12 @@ func Parts() []projections.Part {
 // logged. full is called when a write finds the disk full, which is then tried
 // once more.
 func OpenStore(dir string, log *slog.Logger, full func()) (*projections.Store, error) {
-	return projections.Open(dir, projections.Options{Full: full, Health: func(h projections.Health) {
+	return projections.Open(dir, projections.Options{Full: full, Health: LogHealth(log)})
+}
+
+// LogHealth logs what a store notices about itself.
+func LogHealth(log *slog.Logger) func(projections.Health) {
+	return func(h projections.Health) {
 		level := slog.LevelWarn
 		switch h.Kind {
 		case projections.HealthFailed, projections.HealthCorrupt:
@@ -53,7 +58,7 @@ func OpenStore(dir string, log *slog.Logger, full func()) (*projections.Store, e
 			level = slog.LevelInfo
 		}
 		log.Log(context.Background(), level, "the projections' store", "kind", h.Kind, "detail", h.Detail)
-	}})
+	}
 }
 
 // Views answers from one store.

@@ -1,0 +1,255 @@
+package access
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/keyledger/keyledger/events"
+	uses "github.com/keyledger/keyledger/events/access"
+)
+
+// A folder folds messages into a batch. Last uses and counters are gathered in what it
+// remembers of keys and written once a batch.
+type folder struct {
+	store   *Store
+	batch   *pebble.Batch
+	pending pending
+	recall  recall
+	seen    seen
+	touched []*known
+	months  []month // that had no row before
+	days    calendar
+
+	records    []uses.Record // buffers
+	filed      []filed
+	mentions   []mention
+	key, value []byte
+}
+
+func newFolder(s *Store) *folder {
+	return &folder{store: s, batch: s.db.NewBatch(), recall: newRecall(), seen: newSeen()}
+}
+
+// reset forgets everything that is not in the store, and all that was remembered of it.
+func (f *folder) reset() {
+	f.batch.Reset()
+	f.pending.reset()
+	f.recall, f.seen, f.touched, f.months = newRecall(), newSeen(), nil, nil
+}
+
+// read parses a message. The error says what is wrong with it.
+func (f *folder) read(m uses.Message) (err error) {
+	f.records, err = uses.Parse(f.records[:0], m.Data)
+	if err == nil && len(f.records) > math.MaxUint16+1 {
+		err = &uses.MalformedError{Reason: fmt.Sprintf("%d records; want at most %d", len(f.records), math.MaxUint16+1)}
+	}
+	return err
+}
+
+// add folds the records that were read. An error is a fault of the store.
+func (f *folder) add(p uses.Position) error {
+	low := month(f.store.low.Load())
+	f.filed = f.filed[:0]
+	for i := range f.records {
+		r := &f.records[i]
+		at := place{r.Time.UnixMicro(), p, uint16(i)}
+		k := f.recall.of(r.Key)
+		if err := f.last(k, at, r); err != nil {
+			return err
+		}
+		d := dayOf(at.micros)
+		m := f.days.monthOf(d)
+		if m < low {
+			continue // dropped; only when the key was last used outlives it
+		}
+		if err := f.record(k, m, d, at, r); err != nil {
+			return err
+		}
+	}
+	f.timeline()
+	return nil
+}
+
+// record writes what a month has of a record.
+func (f *folder) record(k *known, m month, d day, at place, r *uses.Record) error {
+	f.note(m)
+	f.filed = append(f.filed, filed{mention{at, r.Key, r.Outcome}, r.Account, m})
+	f.key = appendPlace(appendRecords(f.key[:0], m, r.Account, r.Key), at)
+	f.value = appendRecord(f.value[:0], r)
+	f.pending.set(f.key, f.value)
+	f.address(k, m, r)
+	return f.count(k, m, d, at.position, r)
+}
+
+// note remembers a month that has no rows yet.
+func (f *folder) note(m month) {
+	if !slices.Contains(*f.store.months.Load(), m) && !slices.Contains(f.months, m) {
+		f.months = append(f.months, m)
+	}
+}
+
+// last gathers when a key was last used, whatever the order in which that is told.
+func (f *folder) last(k *known, at place, r *uses.Record) error {
+	if !r.Outcome.Use() {
+		return nil
+	}
+	if err := f.load(k); err != nil {
+		return err
+	}
+	kind := &k.used
+	if r.Outcome == uses.Denied {
+		kind = &k.refused
+	}
+	if len(*kind) > 0 && at.compare(placeOfUse(*kind)) <= 0 {
+		return nil
+	}
+	*kind = appendUse((*kind)[:0], at, r)
+	k.changed = true
+	f.touch(k)
+	return nil
+}
+
+// load reads what the store has of a key's last uses, once.
+func (f *folder) load(k *known) error {
+	if k.loaded {
+		return nil
+	}
+	f.key = lastKey(f.key[:0], k.key)
+	_, err := f.store.lookup(f.key, func(value []byte) error {
+		used, refused, err := splitLast(value)
+		k.used, k.refused = slices.Clone(used), slices.Clone(refused)
+		return err
+	})
+	k.loaded = err == nil
+	return err
+}
+
+func (f *folder) touch(k *known) {
+	if !k.listed {
+		k.listed = true
+		f.touched = append(f.touched, k)
+	}
+}
+
+// address writes that a key was named from an address in a month, if that is not known.
+func (f *folder) address(k *known, m month, r *uses.Record) {
+	if !r.SourceIP.IsValid() || k.address == r.SourceIP && k.addressMonth == m && k.account == r.Account {
+		return
+	}
+	f.key = append(appendAddress(f.key[:0], m, r.SourceIP, r.Account), k.key...)
+	k.address, k.addressMonth = r.SourceIP, m
+	if k.account != r.Account {
+		k.account = events.AccountID(strings.Clone(string(r.Account)))
+	}
+	if f.seen.add(f.key) {
+		f.pending.set(f.key, nil)
+	}
+}
+
+// count gathers how often a key was named on a day. What the counters hold already, by a
+// summary, is not counted again.
+func (f *folder) count(k *known, m month, d day, p uses.Position, r *uses.Record) error {
+	c, err := f.day(k, m, d)
+	if err != nil {
+		return err
+	}
+	if p <= c.through && !slices.Contains(k.dirty, d) {
+		return nil
+	}
+	f.dirty(k, d)
+	c.add(r)
+	c.through = p
+	return nil
+}
+
+// day is the counters of a key and day as they are remembered, or read.
+func (f *folder) day(k *known, m month, d day) (*dayRow, error) {
+	for i := range k.days {
+		if k.days[i].day == d {
+			return &k.days[i], nil
+		}
+	}
+	c := dayRow{}
+	f.key = appendDay(appendCounts(f.key[:0], m, k.key), d)
+	_, err := f.store.lookup(f.key, func(value []byte) (err error) {
+		c, err = parseCounts(value)
+		return err
+	})
+	c.day = d
+	k.days = append(k.days, c)
+	return &k.days[len(k.days)-1], err
+}
+
+// dirty notes that counters are newer than in the store.
+func (f *folder) dirty(k *known, d day) {
+	if !slices.Contains(k.dirty, d) {
+		k.dirty = append(k.dirty, d)
+		f.touch(k)
+	}
+}
+
+// timeline writes the rows of the accounts that the message has records of.
+func (f *folder) timeline() {
+	slices.SortFunc(f.filed, byAccount)
+	for rest := f.filed; len(rest) > 0; {
+		first, n := rest[0], 0
+		f.mentions = f.mentions[:0]
+		for n < len(rest) && rest[n].account == first.account && rest[n].month == first.month {
+			f.mentions = append(f.mentions, rest[n].mention)
+			n++
+		}
+		eachRow(f.mentions, func(class byte, of []mention) {
+			f.key = timelineKey(f.key[:0], first.month, first.account, class, of[0].place)
+			f.value = appendMentions(f.value[:0], of)
+			f.pending.set(f.key, f.value)
+		})
+		rest = rest[n:]
+	}
+}
+
+// commit writes what was folded and that it is all up to p.
+func (f *folder) commit(p uses.Position) error {
+	for _, k := range f.touched {
+		f.gathered(k)
+	}
+	if err := f.pending.writeTo(f.batch); err != nil {
+		return err
+	}
+	if err := setPosition(f.batch, p); err != nil {
+		return err
+	}
+	if err := f.store.commit(f.batch, pebble.NoSync); err != nil {
+		return err
+	}
+	for _, k := range f.touched {
+		k.settle()
+	}
+	f.store.addMonths(f.months)
+	f.touched, f.months = f.touched[:0], f.months[:0]
+	f.batch.Reset()
+	f.pending.reset()
+	f.recall.age()
+	f.store.position.Store(uint64(p))
+	return nil
+}
+
+// gathered writes what was gathered of a key.
+func (f *folder) gathered(k *known) {
+	if k.changed {
+		f.key = lastKey(f.key[:0], k.key)
+		f.value = appendLast(f.value[:0], k.used, k.refused)
+		f.pending.set(f.key, f.value)
+	}
+	for i := range k.days {
+		c := &k.days[i]
+		if slices.Contains(k.dirty, c.day) {
+			f.key = appendDay(appendCounts(f.key[:0], c.day.month(), k.key), c.day)
+			f.value = appendDayRow(f.value[:0], c)
+			f.pending.set(f.key, f.value)
+		}
+	}
+}

@@ -1,0 +1,143 @@
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+)
+
+type recorded struct {
+	ID          string    `json:"id"`
+	Time        time.Time `json:"time"`
+	AccessKeyID string    `json:"access_key_id"`
+	UserID      string    `json:"user_id"`
+	Outcome     string    `json:"outcome"`
+	Reason      string    `json:"reason"`
+	Service     string    `json:"service"`
+	Action      string    `json:"action"`
+	SourceIP    string    `json:"source_ip"`
+	RequestID   string    `json:"request_id"`
+}
+
+func (r recorded) String() string {
+	return fmt.Sprintf("%s %s %s %s %s", r.Service, r.Action, r.Outcome, r.Reason, r.SourceIP)
+}
+
+// records asks until a list holds as many records as are wanted.
+func (c client) records(t *testing.T, path string, want int) (out []recorded) {
+	t.Helper()
+	for until := time.Now().Add(10 * time.Second); ; {
+		out = decode[page[recorded]](t, c.get(t, path).ok(t, http.StatusOK)).Items
+		if len(out) >= want || time.Now().After(until) {
+			return out
+		}
+	}
+}
+
+// TestRecords verifies requests that are allowed, forged and refused: each is found
+// by key, account, address, outcome and time, newest first; only the allowed ones
+// move last used.
+func TestRecords(t *testing.T) {
+	a := open(t, "strict", "")
+	u := a.add(t, "alice", "user")
+	k, asker := a.create(t, u), a.create(t, u)
+	at := "/v1/keys/" + k.id
+	if got := decode[map[string]any](t, a.get(t, at+"/last-used").ok(t, 200)); got["last_used_at"] != nil {
+		t.Errorf("never used: got %v", got)
+	}
+	signed := signedBy(t, k, "x")
+	asker.verify(t, signed)
+	asker.verify(t, signed.with("method", "GET").with("source_ip", "203.0.113.9"))
+	asker.verify(t, signed.with("service", "thumbnails"))
+	a.do(t, "PATCH", at, `{"status":"disabled"}`).ok(t, 200)
+	asker.verify(t, signed.with("source_ip", "2001:db8::7"))
+
+	want := []string{
+		"photos PutPhoto denied key_disabled 2001:db8::7", "thumbnails PutPhoto allowed  198.51.100.7",
+		"photos PutPhoto attempt signature_mismatch 203.0.113.9", "photos PutPhoto allowed  198.51.100.7",
+	}
+	all := a.records(t, at+"/records", 4)
+	var got []string
+	for _, r := range all {
+		got = append(got, r.String())
+		if r.AccessKeyID != k.id || r.UserID != u || r.ID == "" || r.RequestID == "" || time.Since(r.Time) > time.Minute {
+			t.Errorf("a record lacks something: %+v", r)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+	for path, want := range map[string][]int{
+		"?outcome=allowed": {1, 3}, "?outcome=denied": {0}, "?outcome=attempt": {2}, "?outcome=failed": {0, 2},
+		"?source_ip=203.0.113.9": {2}, "?source_ip=2001:db8:0::7": {0}, "?source_ip=192.0.2.1": {},
+		"?until=" + all[1].Time.Format(time.RFC3339Nano): {2, 3}, "?since=" + all[1].Time.Format(time.RFC3339Nano): {0, 1},
+	} {
+		var ids, wanted []string
+		for _, r := range a.records(t, at+"/records"+path, 0) {
+			ids = append(ids, r.ID)
+		}
+		for _, i := range want {
+			wanted = append(wanted, all[i].ID)
+		}
+		if !slices.Equal(ids, wanted) {
+			t.Errorf("%s: got %v, want %v", path, ids, wanted)
+		}
+	}
+	paged := everyPage(t, a.client, at+"/records?limit=1")
+	if len(paged) != 4 || paged[3].ID != all[3].ID {
+		t.Errorf("in pages of one: got %v", paged)
+	}
+	inAccount := a.records(t, "/v1/records?source_ip=203.0.113.9", 1)
+	if len(inAccount) != 1 || inAccount[0].ID != all[2].ID {
+		t.Errorf("of the account, by address: got %v", inAccount)
+	}
+	last := decode[struct {
+		At      time.Time `json:"last_used_at"`
+		Used    recorded  `json:"last_used"`
+		Refused recorded  `json:"last_refused"`
+	}](t, a.get(t, at+"/last-used").ok(t, 200))
+	if !last.At.Equal(all[1].Time) || last.Used.Service != "thumbnails" || last.Refused.Reason != "key_disabled" || last.Refused.SourceIP != "2001:db8::7" {
+		t.Errorf("last used: got %+v", last)
+	}
+	days := decode[page[struct{ Allowed, Denied, Attempts int }]](t, a.get(t, at+"/counts").ok(t, 200)).Items
+	allowed, denied, attempts := 0, 0, 0
+	for _, d := range days { // midnight may have passed
+		allowed, denied, attempts = allowed+d.Allowed, denied+d.Denied, attempts+d.Attempts
+	}
+	if allowed != 2 || denied != 1 || attempts != 1 {
+		t.Errorf("counts: got %+v", days)
+	}
+	if got := decode[page[map[string]any]](t, a.get(t, "/v1/reports/unused?days=1").ok(t, 200)).Items; len(got) != 0 {
+		t.Errorf("keys made today cannot be unused for a day: %v", got)
+	}
+}
+
+func everyPage(t *testing.T, c client, path string) (out []recorded) {
+	t.Helper()
+	for cursor := ""; ; {
+		p := decode[page[recorded]](t, c.get(t, path+"&cursor="+cursor).ok(t, 200))
+		out = append(out, p.Items...)
+		if cursor = p.NextCursor; cursor == "" {
+			return out
+		}
+	}
+}
+
+func TestRecordsBadInput(t *testing.T) {
+	a := open(t, "strict", "")
+	k := a.create(t, a.add(t, "alice", "user"))
+	at := "/v1/keys/" + k.id + "/records"
+	for _, b := range []bad{
+		{"an unknown outcome", call{method: "GET", path: at + "?outcome=good"}, 422, "request.invalid"},
+		{"no address", call{method: "GET", path: at + "?source_ip=here"}, 422, "request.invalid"},
+		{"no time", call{method: "GET", path: at + "?since=yesterday"}, 422, "request.invalid"},
+		{"a cursor of nothing", call{method: "GET", path: at + "?cursor=AAAA"}, 422, "cursor.invalid"},
+		{"no days", call{method: "GET", path: "/v1/reports/unused?days=0"}, 422, "request.invalid"},
+		{"an unknown key", call{method: "GET", path: "/v1/keys/KLAK0000000000000000/last-used"}, 404, "key.not_found"},
+		{"a key of another account", call{method: "GET", path: "/v1/keys/" + the.root.id + "/records"}, 404, "key.not_found"},
+	} {
+		b.run(t, a.client)
+	}
+}
