@@ -37,6 +37,8 @@ func TestTour(t *testing.T) {
 		{"GET", at, ""},
 		{"GET", at + "/history", ""},
 		{"GET", "/v1/audit?action=key.purged", ""},
+		{"GET", "/v1/gateway-tokens", ""},
+		{"DELETE", "/v1/gateway-tokens/" + a.gateway(t, "edge").TokenID, ""},
 		{"DELETE", "/v1/users/" + u, ""},
 	}
 	for _, s := range steps {
