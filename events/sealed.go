@@ -47,6 +47,7 @@ func Public(e Event) Event {
 	case GatewayTokenCreated:
 		e.Hash = ""
 		return e
+	default: // nothing in it is kept back
+		return e
 	}
-	return e
 }

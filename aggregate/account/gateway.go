@@ -62,6 +62,7 @@ func EvolveGatewayToken(t GatewayToken, present bool, e events.Event) (GatewayTo
 		if present && t.ID == e.Token {
 			t.Revoked = true
 		}
+	default: // not about gateway tokens
 	}
 	return t, present
 }
@@ -73,8 +74,9 @@ func GatewayTokenOf(e events.Event) (events.GatewayTokenID, bool) {
 		return e.Token, true
 	case events.GatewayTokenRevoked:
 		return e.Token, true
+	default: // not about gateway tokens
+		return "", false
 	}
-	return "", false
 }
 
 func validGatewayToken(id events.GatewayTokenID) error {

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -168,7 +169,7 @@ func TestGatewayOf(t *testing.T) {
 			r := httptest.NewRequest("POST", "/v1/verify", nil)
 			r.Header["Authorization"] = c.values
 			got, err := api.GatewayOf(register, r)
-			p, _ := err.(*api.Problem)
+			p, _ := errors.AsType[*api.Problem](err)
 			switch {
 			case c.code == "" && (err != nil || got != edge):
 				t.Errorf("got %+v, %v", got, err)
