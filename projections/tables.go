@@ -56,9 +56,8 @@ const (
 // tableNames are what operators and tests call the tables.
 var tableNames = map[TableID]string{
 	tableMeta:     "meta",
-	TableKeyrings: "keyrings", TableAccountState: "account-state", TableUserState: "user-state",
-	TableGatewayState: "gateway-state",
-	TableKeys:         "keys", TableSealed: "sealed", TableKeysByUser: "keys-by-user", TableKeysByAccount: "keys-by-account",
+	TableKeyrings: "keyrings", TableAccountState: "account-state", TableUserState: "user-state", TableGatewayState: "gateway-state",
+	TableKeys: "keys", TableSealed: "sealed", TableKeysByUser: "keys-by-user", TableKeysByAccount: "keys-by-account",
 	TableAccounts: "accounts", TableAccountsByName: "accounts-by-name", TableAccountsByAge: "accounts-by-age",
 	TableUsers: "users", TableUsersByName: "users-by-name", TableUsersByAge: "users-by-age",
 	TableDue: "due", TableDueOf: "due-of", TableClosed: "closed", TableClosedWhen: "closed-when",
