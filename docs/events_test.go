@@ -31,7 +31,7 @@ of an event never changes its meaning; a new shape gets a higher version, and ol
 | ` + "`id`" + ` | UUID version 7 of the event |
 | ` + "`source`" + ` | ` + "`/accounts/<account>`, or `/accounts/<account>/users/<user>`" + ` for what concerns a user's keys |
 | ` + "`type`" + ` | ` + "`dev.keyledger.<name>.v<version>`" + ` |
-| ` + "`subject`" + ` | the access key ID, user ID, account ID or projection that the event is about |
+| ` + "`subject`" + ` | the access key ID, user ID, account ID, gateway token ID or projection that the event is about |
 | ` + "`time`" + ` | when it was decided, UTC |
 | ` + "`actor`" + ` | who asked: ` + "`<account>/<user>`, or `system:<part>`" + ` |
 | ` + "`actorkey`" + ` | the access key that signed the request |

@@ -35,6 +35,8 @@ var catalog = []fact{
 	kind[UserRemoved](1, "A user is gone."),
 	kind[RecordAcknowledged](1, "An operator let a projection pass a record that it could not apply."),
 	kind[ClockConfirmed](1, "An operator confirmed the clock."),
+	kind[GatewayTokenCreated](1, "A gateway may ask for verification by a new token."),
+	kind[GatewayTokenRevoked](1, "A gateway token serves nobody any more."),
 }
 
 // An upcast lifts the data of one version to the next.

@@ -23,6 +23,9 @@ const (
 	account = events.AccountID("123456789012")
 	user    = events.UserID("234567890123456789")
 	key     = events.AccessKeyID("KLAK0123456789ABCDEF")
+	token   = events.GatewayTokenID("KLGT0123456789ABCDEF")
+
+	tokenHash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 )
 
 var purgeAt = time.Date(2026, 3, 31, 12, 30, 45, 123456789, time.UTC)
@@ -69,6 +72,8 @@ var samples = []struct {
 	{1, events.UserRemoved{User: user, Name: "alice"}},
 	{1, events.RecordAcknowledged{Projection: "audit", Position: 4711, Reason: "written by a build that was withdrawn"}},
 	{1, events.ClockConfirmed{Account: account, Clock: purgeAt}},
+	{1, events.GatewayTokenCreated{Token: token, Name: "edge <eu>", Account: account, Installation: true, Hash: tokenHash}},
+	{1, events.GatewayTokenRevoked{Token: token, Name: "edge <eu>"}},
 }
 
 func samplePath(name string, version int) string {

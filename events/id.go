@@ -1,6 +1,10 @@
 package events
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
 
 // An AccountID is 12 decimal digits, so that it serves as AWS account,
 // Alibaba and Tencent owner ID and NATS subject token alike.
@@ -13,6 +17,10 @@ type UserID string
 // '-' or '_'. Ours are KLAK and 16 characters of Crockford base32; imported
 // keys keep their own shape.
 type AccessKeyID string
+
+// A GatewayTokenID names a gateway token and is no secret: KLGT and 16
+// characters of Crockford base32.
+type GatewayTokenID string
 
 // An EventID is a UUID of version 7 in its canonical text form.
 type EventID string
@@ -52,6 +60,15 @@ func (id AccessKeyID) Valid() error {
 		if !(c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c == '-' || c == '_') {
 			return fmt.Errorf("access key ID: want letters, digits, '-' and '_', got %q at %d", c, i)
 		}
+	}
+	return nil
+}
+
+// Valid says what is wrong with the ID, or nil.
+func (id GatewayTokenID) Valid() error {
+	letters, ours := strings.CutPrefix(string(id), "KLGT")
+	if !ours || len(letters) != 16 || strings.Trim(letters, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") != "" {
+		return errors.New("gateway token ID: want KLGT and 16 digits or upper-case letters without I, L, O and U")
 	}
 	return nil
 }

@@ -37,11 +37,17 @@ func onDisk(e Event) any {
 	}{created, written(created.Sealed)}
 }
 
-// Public is the event as others may see it: without what is sealed.
+// Public is the event as others may see it: without what is sealed, and without
+// the hash by which a gateway token is known.
 func Public(e Event) Event {
-	if c, ok := e.(KeyCreated); ok {
-		c.Sealed = Sealed{}
-		return c
+	switch e := e.(type) {
+	case KeyCreated:
+		e.Sealed = Sealed{}
+		return e
+	case GatewayTokenCreated:
+		e.Hash = ""
+		return e
+	default: // nothing in it is kept back
+		return e
 	}
-	return e
 }

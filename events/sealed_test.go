@@ -103,6 +103,26 @@ func TestPublic(t *testing.T) {
 	}
 }
 
+// The hash of a gateway token stays inside; all else of the event does not.
+func TestPublicGatewayToken(t *testing.T) {
+	created := events.GatewayTokenCreated{Token: token, Name: "edge", Account: account, Hash: tokenHash}
+	d := decisionOf(created)
+	text, err := events.EncodePublic(events.Record{Subject: d.Subject, Meta: d.Meta, Events: d.Events}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct{ Data map[string]any }
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	if want := map[string]any{"token_id": string(token), "name": "edge", "account_id": string(account)}; !reflect.DeepEqual(got.Data, want) {
+		t.Errorf("got %v, want %v", got.Data, want)
+	}
+	if d.Events[0].Event != events.Event(created) {
+		t.Errorf("publishing changed the event: %v", d.Events[0].Event)
+	}
+}
+
 // What others are given is a CloudEvent that says all but the secret, not even
 // that there is one.
 func TestEncodePublic(t *testing.T) {

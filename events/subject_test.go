@@ -62,6 +62,20 @@ func TestAccessKeyIDs(t *testing.T) {
 	}
 }
 
+func TestGatewayTokenIDs(t *testing.T) {
+	if err := token.Valid(); err != nil {
+		t.Error(err)
+	}
+	for _, id := range []events.GatewayTokenID{
+		"", "KLGT", "KLGT0123456789ABCDE", "KLGT0123456789ABCDEF0", "KLGT0123456789ABCDEU", "KLGTU123456789ABCDEF",
+		"klgt0123456789abcdef", "KLAK0123456789ABCDEF", "KLGT0123456 89ABCDEF", "KLGT0123456789ABCDÉ",
+	} {
+		if id.Valid() == nil {
+			t.Errorf("%q is valid", id)
+		}
+	}
+}
+
 // FuzzSubject: a subject is its text and nothing else is.
 func FuzzSubject(f *testing.F) {
 	for _, text := range []string{"ledger.123456789012", "ledger.123456789012.234567890123456789", "ledger.>", "ledger..", ""} {

@@ -13,6 +13,7 @@ const (
 	TableKeyrings     TableID = 0x10 // state of a keyring, by account and user
 	TableAccountState TableID = 0x11 // state of an account, by account
 	TableUserState    TableID = 0x12 // state of a user, by account and user
+	TableGatewayState TableID = 0x13 // state of a gateway token, by account and token
 
 	// keys
 	TableKeys          TableID = 0x20 // a key, by its ID
@@ -45,12 +46,17 @@ const (
 	TableAuditByAction  TableID = 0x64 // name of an event that is not about a key, latest first
 	TableAuditKeyrings  TableID = 0x65 // the keyring of a key, by its ID
 	TableAuditEnd       TableID = 0x66 // the latest time so far and the last position: one row
+
+	// gateway tokens
+	TableGatewayTokens      TableID = 0x70 // a gateway token, by its hash
+	TableGatewayTokensByID  TableID = 0x71 // account, ID
+	TableGatewayTokensByAge TableID = 0x72 // account, newest first
 )
 
 // tableNames are what operators and tests call the tables.
 var tableNames = map[TableID]string{
 	tableMeta:     "meta",
-	TableKeyrings: "keyrings", TableAccountState: "account-state", TableUserState: "user-state",
+	TableKeyrings: "keyrings", TableAccountState: "account-state", TableUserState: "user-state", TableGatewayState: "gateway-state",
 	TableKeys: "keys", TableSealed: "sealed", TableKeysByUser: "keys-by-user", TableKeysByAccount: "keys-by-account",
 	TableAccounts: "accounts", TableAccountsByName: "accounts-by-name", TableAccountsByAge: "accounts-by-age",
 	TableUsers: "users", TableUsersByName: "users-by-name", TableUsersByAge: "users-by-age",
@@ -59,6 +65,7 @@ var tableNames = map[TableID]string{
 	TableAudit:    "audit", TableAuditByAccount: "audit-by-account", TableAuditBySubject: "audit-by-subject",
 	TableAuditByActor: "audit-by-actor", TableAuditByAction: "audit-by-action",
 	TableAuditKeyrings: "audit-keyrings", TableAuditEnd: "audit-end",
+	TableGatewayTokens: "gateway-tokens", TableGatewayTokensByID: "gateway-tokens-by-id", TableGatewayTokensByAge: "gateway-tokens-by-age",
 }
 
 func (id TableID) String() string { return tableNames[id] }

@@ -1,5 +1,5 @@
 // Package account rules an account's own facts: its policy, its users, their
-// names, roles and grants.
+// names, roles and grants, and the tokens of its gateways.
 //
 // The way in: [Decide] turns a [State] and a [Command] into events or a refusal,
 // [Evolve] turns the events into the next state. Both are pure: the time and the IDs
@@ -12,8 +12,9 @@
 //
 // The limits: an account may have 500,000 users, so nobody holds them all. A State
 // needs only those that the command is about: the user with the ID it names and
-// the user that holds the name it wants. [EvolveUser] folds one user's row and
-// [EvolveHeader] all the rest. What rules a user's keys is in package keyring; a user is
+// the user that holds the name it wants; and likewise the gateway token that it names,
+// for revoked ones are remembered for ever. [EvolveUser] folds one user's row,
+// [EvolveGatewayToken] one token's, and [EvolveHeader] all the rest. What rules a user's keys is in package keyring; a user is
 // removed here only after its keyring was closed there.
 package account
 
@@ -26,7 +27,7 @@ import (
 )
 
 // A State is an account's own facts. Its zero value is an account that was not
-// opened. The header is all of it but Users.
+// opened. The header is all of it but Users and GatewayTokens.
 type State struct {
 	Opened    bool
 	ID        events.AccountID
@@ -37,6 +38,9 @@ type State struct {
 	Policy    events.Policy   // in force: the preset with its overrides, as of when they were recorded
 	RootUser  events.UserID
 	Users     map[events.UserID]User // at least those that the command is about
+
+	LiveGatewayTokens int                                    // how many are not revoked
+	GatewayTokens     map[events.GatewayTokenID]GatewayToken // at least the one that the command is about
 }
 
 // A User is one user of an account.

@@ -4,20 +4,22 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // The first byte of what is encoded. What follows it are the fields in the order
-// of eachField for a header, of AppendUser for a user: a text is its length as
+// of eachField for a header, of AppendUser for a user, of AppendGatewayToken for a gateway token: a text is its length as
 // uvarint and its bytes, a list its length as uvarint and its texts, a number a varint, a
 // bool one byte.
 const (
-	headerLayout = 1
-	userLayout   = 1
+	headerLayout       = 2 // 1 had no gateway tokens; it is still read
+	userLayout         = 1
+	gatewayTokenLayout = 1
 )
 
-// eachField is every field of s but its users. A field that is added here is
-// added at the end, under another layout.
-func eachField(s *State, c coder) {
+// eachField is every field that s has in a layout, but its users and gateway
+// tokens. A field that is added here is added at the end, under another layout.
+func eachField(s *State, c coder, layout byte) {
 	c.bool(&s.Opened)
 	c.text((*string)(&s.ID))
 	c.text(&s.Name)
@@ -41,25 +43,29 @@ func eachField(s *State, c coder) {
 	c.text(&p.Root.Create)
 	c.text(&p.SelfService)
 	c.list(&p.Signature.Schemes)
+	if layout >= 2 {
+		c.int(&s.LiveGatewayTokens)
+	}
 }
 
 // AppendState appends the header of s in binary to dst, as ParseState reads it: all
-// but its users.
+// but its users and gateway tokens.
 func AppendState(dst []byte, s State) []byte {
 	w := writer{dst: append(dst, headerLayout)}
-	eachField(&s, &w)
+	eachField(&s, &w, headerLayout)
 	return w.dst
 }
 
-// ParseState is the inverse of AppendState. It refuses everything else, and never
-// panics. The state has no users and shares no memory with data.
+// ParseState is the inverse of AppendState, in this build and those before it: rows
+// of theirs answer until they are rebuilt. It refuses everything else, and never panics.
+// The state has no users and no gateway tokens, and shares no memory with data.
 func ParseState(data []byte) (State, error) {
-	r, err := readerOf(data, headerLayout)
+	r, err := readerOf(data, 1, headerLayout)
 	if err != nil {
 		return State{}, fmt.Errorf("account: encoded state: %w", err)
 	}
 	var s State
-	eachField(&s, &r)
+	eachField(&s, &r, data[0])
 	if r.bad || r.left() > 0 {
 		return State{}, errors.New("account: encoded state: cut short, too long or damaged")
 	}
@@ -94,6 +100,32 @@ func ParseUser(data []byte) (User, error) {
 		return User{}, errors.New("account: encoded user: cut short, too long or damaged")
 	}
 	return u, nil
+}
+
+// AppendGatewayToken appends t in binary to dst, as ParseGatewayToken reads it.
+func AppendGatewayToken(dst []byte, t GatewayToken) []byte {
+	w := writer{dst: append(dst, gatewayTokenLayout)}
+	w.text((*string)(&t.ID))
+	w.text(&t.Name)
+	w.bool(&t.Revoked)
+	return w.dst
+}
+
+// ParseGatewayToken is the inverse of AppendGatewayToken. It refuses everything
+// else, and never panics. The token shares no memory with data.
+func ParseGatewayToken(data []byte) (GatewayToken, error) {
+	r, err := readerOf(data, gatewayTokenLayout)
+	if err != nil {
+		return GatewayToken{}, fmt.Errorf("account: encoded gateway token: %w", err)
+	}
+	var t GatewayToken
+	r.text((*string)(&t.ID))
+	r.text(&t.Name)
+	r.bool(&t.Revoked)
+	if r.bad || r.left() > 0 {
+		return GatewayToken{}, errors.New("account: encoded gateway token: cut short, too long or damaged")
+	}
+	return t, nil
 }
 
 // A coder writes fields or fills them in: one list of fields serves both ways.
@@ -144,9 +176,9 @@ type reader struct {
 	bad  bool
 }
 
-func readerOf(data []byte, layout byte) (reader, error) {
-	if len(data) == 0 || data[0] != layout {
-		return reader{}, fmt.Errorf("want layout %d", layout)
+func readerOf(data []byte, layouts ...byte) (reader, error) {
+	if len(data) == 0 || !slices.Contains(layouts, data[0]) {
+		return reader{}, fmt.Errorf("want layout %d", layouts)
 	}
 	return reader{data: data, all: string(data), at: 1}, nil // one copy, of which all texts are parts
 }

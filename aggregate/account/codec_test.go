@@ -60,11 +60,17 @@ func keptState(t testing.TB) account.State {
 	return account.State{
 		Opened: true, ID: "123456789012", Name: "Example, Inc.", Operator: true, Preset: "strict",
 		Overrides: json.RawMessage(`{"signature":{"schemes":["AWS4-HMAC-SHA256"]}}`), Policy: p, RootUser: "234567890123456789",
+		LiveGatewayTokens: 3,
 	}
 }
 
-// The bytes on disk, for as long as this layout is read.
-const keptStateBytes = "\x01" + "\x01" + "\x0c123456789012" + "\x0dExample, Inc." + "\x01" + "\x06strict" +
+// The bytes on disk, for as long as these layouts are read.
+const (
+	keptStateBytes  = "\x02" + keptStateFields + "\x06"
+	firstStateBytes = "\x01" + keptStateFields // before there were gateway tokens
+)
+
+const keptStateFields = "\x01" + "\x0c123456789012" + "\x0dExample, Inc." + "\x01" + "\x06strict" +
 	"\x2e" + `{"signature":{"schemes":["AWS4-HMAC-SHA256"]}}` + "\x12234567890123456789" +
 	"\x04" + "\x0factive+disabled" + "\x80\xb4\xbc\x02" + "\x14" + "\x06refuse" + "\x01" + "\x01" + "\x80\xea\x49" + "\x04warn" +
 	"\x05click" + "\x05click" + "\x0btype:key_id" + "\x04warn" + "\x02on" + "\x01\x10AWS4-HMAC-SHA256"
@@ -75,7 +81,7 @@ func TestEveryFieldIsKept(t *testing.T) {
 	var zero func(path string, v reflect.Value)
 	zero = func(path string, v reflect.Value) {
 		switch {
-		case path == ".Users": // not of the header
+		case path == ".Users" || path == ".GatewayTokens": // not of the header
 		case v.Kind() == reflect.Struct:
 			for i := range v.NumField() {
 				zero(path+"."+v.Type().Field(i).Name, v.Field(i))
@@ -95,6 +101,7 @@ func TestStateOnDisk(t *testing.T) {
 	want := keptState(t)
 	withUsers := want
 	withUsers.Users = map[events.UserID]account.User{keptUser.ID: keptUser}
+	withUsers.GatewayTokens = map[events.GatewayTokenID]account.GatewayToken{keptToken.ID: keptToken}
 	data := account.AppendState([]byte("before"), withUsers)
 	if got := string(data); got != "before"+keptStateBytes {
 		t.Errorf("got\n%q\nwant\n%q", got, "before"+keptStateBytes)
@@ -107,6 +114,65 @@ func TestStateOnDisk(t *testing.T) {
 	}
 }
 
+// A header that was written before there were gateway tokens has none.
+func TestFirstStateIsRead(t *testing.T) {
+	want := keptState(t)
+	want.LiveGatewayTokens = 0
+	if got, err := account.ParseState([]byte(firstStateBytes)); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %#v, %v\nwant %#v", got, err, want)
+	}
+	for _, data := range []string{firstStateBytes + "\x06", "\x02" + firstStateBytes[1:], "\x01" + keptStateBytes[1:]} {
+		if s, err := account.ParseState([]byte(data)); err == nil {
+			t.Errorf("%q: got %#v", data, s)
+		}
+	}
+}
+
+var keptToken = account.GatewayToken{ID: "KLGT0123456789ABCDEF", Name: "edge", Revoked: true}
+
+// The bytes on disk, for as long as this layout is read.
+const keptTokenBytes = "\x01\x14KLGT0123456789ABCDEF\x04edge\x01"
+
+func TestGatewayTokenOnDisk(t *testing.T) {
+	data := account.AppendGatewayToken([]byte("before"), keptToken)
+	if got := string(data); got != "before"+keptTokenBytes {
+		t.Errorf("got\n%q\nwant\n%q", got, "before"+keptTokenBytes)
+	}
+	data = data[len("before"):]
+	got, err := account.ParseGatewayToken(data)
+	clear(data) // it is the store's
+	if err != nil || got != keptToken {
+		t.Errorf("got %#v, %v", got, err)
+	}
+	for _, data := range []string{keptTokenBytes + "\x00", "\x02" + keptTokenBytes[1:], keptTokenBytes[:len(keptTokenBytes)-1] + "\x02", ""} {
+		if token, err := account.ParseGatewayToken([]byte(data)); err == nil {
+			t.Errorf("%q: got %#v", data, token)
+		}
+	}
+	for n := range len(keptTokenBytes) {
+		if token, err := account.ParseGatewayToken([]byte(keptTokenBytes[:n])); err == nil {
+			t.Errorf("the first %d bytes: got %#v", n, token)
+		}
+	}
+}
+
+// FuzzParseGatewayToken: any bytes are a gateway token or are refused; a token is
+// written so that it reads the same.
+func FuzzParseGatewayToken(f *testing.F) {
+	f.Add([]byte(keptTokenBytes))
+	f.Add(account.AppendGatewayToken(nil, account.GatewayToken{}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		token, err := account.ParseGatewayToken(data)
+		if err != nil {
+			return
+		}
+		again, err := account.ParseGatewayToken(account.AppendGatewayToken(nil, token))
+		if err != nil || again != token {
+			t.Fatalf("%v\n%#v\nwant\n%#v", err, again, token)
+		}
+	})
+}
+
 func TestParseStateRefuses(t *testing.T) {
 	whole := string(account.AppendState(nil, keptState(t)))
 	for n := range whole {
@@ -114,7 +180,7 @@ func TestParseStateRefuses(t *testing.T) {
 			t.Errorf("the first %d bytes: got %#v", n, s)
 		}
 	}
-	for _, data := range []string{whole + "\x00", "\x02" + whole[1:], "\x01\x02" + whole[2:], "\x01\x01\xff\xff\xff\xff\x7f"} {
+	for _, data := range []string{whole + "\x00", "\x03" + whole[1:], "\x02\x02" + whole[2:], "\x02\x01\xff\xff\xff\xff\x7f"} {
 		if s, err := account.ParseState([]byte(data)); err == nil {
 			t.Errorf("%q: got %#v", data, s)
 		}
@@ -142,6 +208,7 @@ func FuzzParseUser(f *testing.F) {
 func FuzzParseState(f *testing.F) {
 	f.Add(account.AppendState(nil, keptState(f)))
 	f.Add(account.AppendState(nil, account.State{}))
+	f.Add([]byte(firstStateBytes))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, err := account.ParseState(data)
 		if err != nil {

@@ -81,13 +81,29 @@ type Acknowledge struct {
 // right. Only the operator's account records it, every time anew.
 type ConfirmClock struct{}
 
-func (Open) command()         {}
-func (SetPolicy) command()    {}
-func (AddUser) command()      {}
-func (RenameUser) command()   {}
-func (ChangeRole) command()   {}
-func (Grant) command()        {}
-func (RevokeGrant) command()  {}
-func (RemoveUser) command()   {}
-func (Acknowledge) command()  {}
-func (ConfirmClock) command() {}
+// CreateGatewayToken lets a gateway ask for verification. Neither the ID nor the
+// token has ever been used.
+type CreateGatewayToken struct {
+	Token        events.GatewayTokenID
+	Name         string // 1 to 64 printable characters; spaces around it are dropped
+	Installation bool   // it serves every account; only the operator's account has such
+	Hash         string // SHA-256 of the token in lower-case hex
+}
+
+// RevokeGatewayToken takes a gateway token back, for good. Twice is once.
+type RevokeGatewayToken struct {
+	Token events.GatewayTokenID
+}
+
+func (Open) command()               {}
+func (SetPolicy) command()          {}
+func (AddUser) command()            {}
+func (RenameUser) command()         {}
+func (ChangeRole) command()         {}
+func (Grant) command()              {}
+func (RevokeGrant) command()        {}
+func (RemoveUser) command()         {}
+func (Acknowledge) command()        {}
+func (ConfirmClock) command()       {}
+func (CreateGatewayToken) command() {}
+func (RevokeGatewayToken) command() {}

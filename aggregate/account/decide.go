@@ -39,6 +39,10 @@ func Decide(s State, c Command, now time.Time) ([]events.Event, error) {
 		return acknowledge(s, c)
 	case ConfirmClock:
 		return confirmClock(s, now)
+	case CreateGatewayToken:
+		return createGatewayToken(s, c)
+	case RevokeGatewayToken:
+		return revokeGatewayToken(s, c)
 	}
 	return nil, aggregate.Refuse(aggregate.Invalid, "account.command", "an account does not know the command %T", c)
 }

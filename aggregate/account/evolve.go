@@ -11,29 +11,36 @@ import (
 // changes: s stays as it was.
 func Evolve(s State, e events.Event) State {
 	s = EvolveHeader(s, e)
-	id, ok := UserOf(e)
-	if !ok {
-		return s
+	if id, ok := UserOf(e); ok {
+		s.Users = evolveRow(s.Users, id, e, EvolveUser)
 	}
-	before, present := s.Users[id]
-	after, remains := EvolveUser(before, present, e)
-	if !present && !remains {
-		return s
+	if id, ok := GatewayTokenOf(e); ok {
+		s.GatewayTokens = evolveRow(s.GatewayTokens, id, e, EvolveGatewayToken)
 	}
-	s.Users = maps.Clone(s.Users)
-	if !remains {
-		delete(s.Users, id)
-		return s
-	}
-	if s.Users == nil {
-		s.Users = make(map[events.UserID]User, 1)
-	}
-	s.Users[id] = after
 	return s
 }
 
-// EvolveHeader is Evolve for all of the state but its users, which stay as they
-// are.
+// evolveRow is a copy of rows in which the one with the ID is as it is after e.
+func evolveRow[ID comparable, Row any](rows map[ID]Row, id ID, e events.Event, evolve func(Row, bool, events.Event) (Row, bool)) map[ID]Row {
+	before, present := rows[id]
+	after, remains := evolve(before, present, e)
+	if !present && !remains {
+		return rows
+	}
+	rows = maps.Clone(rows)
+	if !remains {
+		delete(rows, id)
+		return rows
+	}
+	if rows == nil {
+		rows = make(map[ID]Row, 1)
+	}
+	rows[id] = after
+	return rows
+}
+
+// EvolveHeader is Evolve for all of the state but its users and gateway tokens,
+// which stay as they are.
 func EvolveHeader(s State, e events.Event) State {
 	switch e := e.(type) {
 	case events.AccountOpened:
@@ -47,6 +54,12 @@ func EvolveHeader(s State, e events.Event) State {
 		if e.UserKind == events.KindRoot {
 			s.RootUser = e.User
 		}
+		return s
+	case events.GatewayTokenCreated:
+		s.LiveGatewayTokens++
+		return s
+	case events.GatewayTokenRevoked:
+		s.LiveGatewayTokens--
 		return s
 	case events.UserRenamed, events.UserRoleChanged, events.UserGranted, events.UserGrantRevoked, events.UserRemoved:
 		return s // facts of one user
@@ -89,7 +102,8 @@ func EvolveUser(u User, present bool, e events.Event) (User, bool) {
 		if is(e.User) {
 			return User{}, false
 		}
-	case events.AccountOpened, events.PolicyChanged, events.RecordAcknowledged, events.ClockConfirmed:
+	case events.AccountOpened, events.PolicyChanged, events.RecordAcknowledged, events.ClockConfirmed,
+		events.GatewayTokenCreated, events.GatewayTokenRevoked:
 		// facts of the account
 	case events.KeyCreated, events.KeyDisabled, events.KeyEnabled, events.KeyDeleted, events.KeyRestored, events.KeyPurged,
 		events.KeyDescribed, events.KeyringClosed, events.KeyringReopened:
@@ -113,7 +127,8 @@ func UserOf(e events.Event) (events.UserID, bool) {
 		return e.User, true
 	case events.UserRemoved:
 		return e.User, true
-	case events.AccountOpened, events.PolicyChanged, events.RecordAcknowledged, events.ClockConfirmed:
+	case events.AccountOpened, events.PolicyChanged, events.RecordAcknowledged, events.ClockConfirmed,
+		events.GatewayTokenCreated, events.GatewayTokenRevoked:
 		return "", false // of the account
 	case events.KeyCreated, events.KeyDisabled, events.KeyEnabled, events.KeyDeleted, events.KeyRestored, events.KeyPurged,
 		events.KeyDescribed, events.KeyringClosed, events.KeyringReopened:

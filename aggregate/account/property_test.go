@@ -19,11 +19,15 @@ import (
 	"github.com/keyledger/keyledger/events"
 )
 
-// Any commands in any order: one root that is an admin, no name twice, and what is
-// decided with the few users that a loader fills in is what would be decided with all.
+// Any commands in any order: one root that is an admin, no name twice, never more
+// live gateway tokens than may be, and what is decided with the few rows that a loader
+// fills in is what would be decided with all.
 func TestAnySequence(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		h := history{rows: map[events.UserID]account.User{}}
+		h := history{rows: map[events.UserID]account.User{}, tokens: map[events.GatewayTokenID]account.GatewayToken{}}
+		if rapid.Bool().Draw(t, "many gateways") {
+			h.manyGateways(t)
+		}
 		for range rapid.IntRange(1, 60).Draw(t, "commands") {
 			h.live(t, anyCommand(t, h.whole))
 		}
@@ -32,10 +36,19 @@ func TestAnySequence(t *testing.T) {
 
 // A history is an account and all that ever happened to it, kept in two ways.
 type history struct {
-	whole  account.State // with every user
+	whole  account.State // with every user and gateway token
 	header account.State // as a header row is folded
 	rows   map[events.UserID]account.User
+	tokens map[events.GatewayTokenID]account.GatewayToken
 	log    []events.Event
+}
+
+// manyGateways lets the account have almost as many gateway tokens as may be.
+func (h *history) manyGateways(t *rapid.T) {
+	h.live(t, account.Open{Account: "123456789012", Name: "many", RootUser: "100000000000000001", RootName: "root"})
+	for n := range account.MaxGatewayTokens - 2 {
+		h.apply(t, events.GatewayTokenCreated{Token: tokenOf(fmt.Sprint(100 + n)), Name: "edge", Account: h.whole.ID, Hash: hash})
+	}
 }
 
 func (h *history) live(t *rapid.T, c account.Command) {
@@ -46,7 +59,7 @@ func (h *history) live(t *rapid.T, c account.Command) {
 	}
 	few, fewErr := account.Decide(h.loaded(c), c, now)
 	if !reflect.DeepEqual(few, es) || !reflect.DeepEqual(fewErr, err) {
-		t.Fatalf("%#v: with the users loaded for it %s\nwith all %s", c, outcome(few, fewErr), outcome(es, err))
+		t.Fatalf("%#v: with the rows loaded for it %s\nwith all %s", c, outcome(few, fewErr), outcome(es, err))
 	}
 	var refused *aggregate.Refusal
 	if err != nil && (!errors.As(err, &refused) || len(es) > 0) {
@@ -87,6 +100,11 @@ func (h *history) loaded(c account.Command) account.State {
 			}
 		}
 	}
+	if f := v.FieldByName("Token"); f.IsValid() {
+		if token, ok := h.tokens[f.Interface().(events.GatewayTokenID)]; ok {
+			s.GatewayTokens = map[events.GatewayTokenID]account.GatewayToken{token.ID: token}
+		}
+	}
 	return s
 }
 
@@ -104,6 +122,10 @@ func (h *history) apply(t *rapid.T, e events.Event) {
 		h.rows[u.ID] = u
 	} else {
 		delete(h.rows, id)
+	}
+	if id, about := account.GatewayTokenOf(e); about {
+		row, present := h.tokens[id]
+		h.tokens[id], _ = account.EvolveGatewayToken(row, present, e)
 	}
 }
 
@@ -125,8 +147,9 @@ func (h *history) check(t *rapid.T) {
 	if root := h.whole.Users[h.whole.RootUser]; h.whole.Opened && (roots != 1 || root.Kind != events.KindRoot || root.Role != events.RoleAdmin) {
 		t.Fatalf("%d roots; the root user is %#v", roots, root)
 	}
+	h.checkTokens(t)
 	header := h.whole
-	header.Users = nil
+	header.Users, header.GatewayTokens = nil, nil
 	if !reflect.DeepEqual(h.header, header) || h.whole.Users != nil && !reflect.DeepEqual(h.rows, h.whole.Users) {
 		t.Fatalf("folded by rows\n%#v\n%#v\nwant\n%#v", h.header, h.rows, h.whole)
 	}
@@ -138,6 +161,32 @@ func (h *history) check(t *rapid.T) {
 	}
 }
 
+func (h *history) checkTokens(t *rapid.T) {
+	live := 0
+	for id, token := range h.whole.GatewayTokens {
+		if token.ID != id {
+			t.Fatalf("%s stands under %s", token.ID, id)
+		}
+		if !token.Revoked {
+			live++
+		}
+		if parsed, err := account.ParseGatewayToken(account.AppendGatewayToken(nil, token)); err != nil || parsed != token {
+			t.Fatalf("parsed: %v\n%#v\nwant\n%#v", err, parsed, token)
+		}
+	}
+	if live != h.whole.LiveGatewayTokens || live > account.MaxGatewayTokens {
+		t.Fatalf("%d live gateway tokens, counted as %d", live, h.whole.LiveGatewayTokens)
+	}
+	if !maps.Equal(h.tokens, h.whole.GatewayTokens) {
+		t.Fatalf("folded by rows\n%#v\nwant\n%#v", h.tokens, h.whole.GatewayTokens)
+	}
+	for _, e := range h.log {
+		if c, ok := e.(events.GatewayTokenCreated); ok && c.Installation && !h.whole.Operator {
+			t.Fatalf("a token of a tenant's serves the installation: %#v", c)
+		}
+	}
+}
+
 func copied(s account.State) account.State {
 	s.Users = maps.Clone(s.Users)
 	for id, u := range s.Users {
@@ -145,6 +194,7 @@ func copied(s account.State) account.State {
 		s.Users[id] = u
 	}
 	s.Overrides = slices.Clone(s.Overrides)
+	s.GatewayTokens = maps.Clone(s.GatewayTokens)
 	return s
 }
 
@@ -187,6 +237,7 @@ func anyCommand(t *rapid.T, s account.State) account.Command {
 		Account: "123456789012", Name: " " + name, Preset: preset, Overrides: overrides, Operator: rapid.Bool().Draw(t, "operator"),
 		RootUser: user, RootName: name,
 	}
+	token := tokenOf(fmt.Sprint(rapid.IntRange(98, 103).Draw(t, "token")))
 	if !s.Opened {
 		return open
 	}
@@ -202,6 +253,12 @@ func anyCommand(t *rapid.T, s account.State) account.Command {
 		account.RemoveUser{User: user, KeyringClosed: rapid.Bool().Draw(t, "closed")},
 		account.Acknowledge{Projection: "audit", Position: 1, Reason: "known"},
 		account.ConfirmClock{},
+		account.CreateGatewayToken{
+			Token: token, Name: rapid.SampledFrom([]string{"edge", " edge ", ""}).Draw(t, "token name"), Hash: hash,
+			Installation: rapid.Bool().Draw(t, "installation"),
+		},
+		account.CreateGatewayToken{Token: tokenOf(fmt.Sprint(rapid.IntRange(900, 999).Draw(t, "new token"))), Name: "edge", Hash: hash},
+		account.RevokeGatewayToken{Token: token},
 	}).Draw(t, "command")
 }
 
@@ -226,7 +283,8 @@ func TestUnknownCommand(t *testing.T) {
 // nothing.
 func TestEvolveIgnoresTheRest(t *testing.T) {
 	alice := account.User{ID: "1", Name: "alice", Kind: events.KindUser, Role: events.RoleUser}
-	s := account.State{Opened: true, Users: map[events.UserID]account.User{"1": alice}}
+	edge := account.GatewayToken{ID: "1", Name: "edge"}
+	s := account.State{Opened: true, Users: map[events.UserID]account.User{"1": alice}, GatewayTokens: map[events.GatewayTokenID]account.GatewayToken{"1": edge}}
 	for _, e := range []events.Event{
 		events.KeyCreated{Key: "1"}, events.KeyDisabled{Key: "1"}, events.KeyEnabled{Key: "1"}, events.KeyDeleted{Key: "1"}, events.KeyRestored{Key: "1"},
 		events.KeyPurged{Key: "1"}, events.KeyDescribed{Key: "1"}, events.KeyringClosed{User: "1"}, events.KeyringReopened{User: "1"},
@@ -243,6 +301,17 @@ func TestEvolveIgnoresTheRest(t *testing.T) {
 		if got, present := account.EvolveUser(account.User{}, false, e); present {
 			t.Errorf("%#v: got %#v out of nothing", e, got)
 		}
+		if got, present := account.EvolveGatewayToken(edge, true, e); !present || got != edge {
+			t.Errorf("%#v: got %#v, %v, want %#v", e, got, present, edge)
+		}
+	}
+	for _, e := range []events.Event{events.GatewayTokenCreated{Token: "1", Name: "impostor"}, events.GatewayTokenRevoked{Token: "2"}} {
+		if got, present := account.EvolveGatewayToken(edge, true, e); !present || got != edge {
+			t.Errorf("%#v: got %#v, %v, want %#v", e, got, present, edge)
+		}
+	}
+	if got, present := account.EvolveGatewayToken(account.GatewayToken{}, false, events.GatewayTokenRevoked{Token: "1"}); present {
+		t.Errorf("got %#v out of nothing", got)
 	}
 	if got, present := account.EvolveUser(alice, true, events.UserAdded{User: "1", Name: "impostor"}); !present || !reflect.DeepEqual(got, alice) {
 		t.Errorf("added twice: got %#v, %v", got, present)

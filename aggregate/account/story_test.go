@@ -21,12 +21,13 @@ import (
 
 // The stories are written in this language.
 //
-//	given [operator] [preset=P]
+//	given [operator] [preset=P] [tokens=N]
 //	a command on each line, none of which may be refused
 //	----
 //	what the account is then
 //
-// begins a story with an account that is open, if a preset is named.
+// begins a story with an account that is open, if a preset is named, and has as
+// many gateway tokens, the first of which is 101.
 //
 //	when
 //	a command on each line
@@ -34,8 +35,9 @@ import (
 //	what comes of each: events, nothing, or a refusal
 //
 // Commands are open, policy, add U, rename U, role U, grant U, revoke U, remove U,
-// acknowledge P and clock, with arguments as their Go namesakes have. Users are
-// numbers, of which 1 is root; x*300 is 300 times x.
+// acknowledge P, clock, token T and untoken T, with arguments as their Go namesakes
+// have. Users and gateway tokens are numbers, of which user 1 is root; x*300 is 300
+// times x.
 //
 //	then
 //	----
@@ -75,8 +77,16 @@ func opened(t *testing.T, d *datadriven.TestData) account.State {
 	if err != nil {
 		t.Fatalf("%s: %v", d.Pos, err)
 	}
-	return evolved(account.State{}, es)
+	s := evolved(account.State{}, es)
+	tokens, _ := strconv.Atoi(argument(d.CmdArgs, "tokens"))
+	for n := range tokens {
+		s = evolved(s, []events.Event{events.GatewayTokenCreated{Token: tokenOf(strconv.Itoa(101 + n)), Name: "edge", Account: s.ID, Hash: hash}})
+	}
+	return s
 }
+
+// hash is that of no token.
+var hash = strings.Repeat("0123456789abcdef", 4)
 
 func evolved(s account.State, es []events.Event) account.State {
 	for _, e := range es {
@@ -142,6 +152,12 @@ func command(t *testing.T, d *datadriven.TestData, line string) account.Command 
 		return account.Acknowledge{Projection: about, Position: events.Position(at), Reason: arg("reason")}
 	case "clock":
 		return account.ConfirmClock{}
+	case "token":
+		return account.CreateGatewayToken{
+			Token: tokenOf(about), Name: arg("name"), Installation: arg("for") == "installation", Hash: or(arg("hash"), hash),
+		}
+	case "untoken":
+		return account.RevokeGatewayToken{Token: tokenOf(about)}
 	}
 	t.Fatalf("%s: unknown command %q", d.Pos, line)
 	return nil
@@ -155,8 +171,17 @@ func userOf(number string) events.UserID {
 	return events.UserID(number)
 }
 
+// tokenOf is the ID of the gateway token with a number; what is no number is taken
+// as it is.
+func tokenOf(number string) events.GatewayTokenID {
+	if n, err := strconv.Atoi(number); err == nil {
+		return events.GatewayTokenID(fmt.Sprintf("KLGT%016d", n))
+	}
+	return events.GatewayTokenID(number)
+}
+
 func numberOf(id string) string {
-	n, err := strconv.Atoi(strings.TrimPrefix(id, "1"))
+	n, err := strconv.Atoi(strings.TrimPrefix(strings.TrimPrefix(id, "1"), "KLGT"))
 	if err != nil {
 		return id
 	}
@@ -202,6 +227,10 @@ func tell(e events.Event) string {
 		return fmt.Sprintf(" %s at %d: %s", e.Projection, e.Position, e.Reason)
 	case events.ClockConfirmed:
 		return " at " + e.Clock.Format(time.RFC3339)
+	case events.GatewayTokenCreated:
+		return fmt.Sprintf(" %s %q of %s%s", numberOf(e.About()), e.Name, e.Account, map[bool]string{true: ", for the installation"}[e.Installation])
+	case events.GatewayTokenRevoked:
+		return fmt.Sprintf(" %s %q", numberOf(e.About()), e.Name)
 	}
 	return ""
 }
@@ -231,6 +260,9 @@ func shown(s account.State) string {
 		if id == s.RootUser {
 			out += " (root)"
 		}
+	}
+	if s.LiveGatewayTokens > 0 {
+		out += fmt.Sprintf("\n  %d live gateway tokens", s.LiveGatewayTokens)
 	}
 	return out + "\n"
 }

@@ -12,9 +12,10 @@ import (
 
 // Bounds of texts, in characters.
 const (
-	MaxAccountName = 128
-	MaxUserName    = 64
-	MaxReason      = 256
+	MaxAccountName      = 128
+	MaxUserName         = 64
+	MaxReason           = 256
+	MaxGatewayTokenName = 64
 )
 
 // firstOf is the first of the errors that is one.

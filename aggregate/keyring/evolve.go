@@ -33,7 +33,8 @@ func Evolve(s State, e events.Event) State {
 		s.Closed = false
 		return s
 	case events.AccountOpened, events.PolicyChanged, events.UserAdded, events.UserRenamed, events.UserRoleChanged,
-		events.UserGranted, events.UserGrantRevoked, events.UserRemoved, events.RecordAcknowledged, events.ClockConfirmed:
+		events.UserGranted, events.UserGrantRevoked, events.UserRemoved, events.RecordAcknowledged, events.ClockConfirmed,
+		events.GatewayTokenCreated, events.GatewayTokenRevoked:
 		return s // facts of the account, not of a keyring
 	}
 	return s

@@ -27,12 +27,13 @@ func TestCompletion(t *testing.T) {
 		{"account create --name x --pre|", "--preset"},
 		{"key list --all --st|", "--status"},
 		{"audit list --action key.p|", "key.purged"},
+		{"gateway token |", "create list revoke"},
 		{"completion |", "bash fish zsh"},
 		{"completion bash |", ""},
 		{"key show |", ""},
 		{"serve --data |", ""},
 		{"serve --profile |", "durable relaxed"},
-		{"nosuch |", "account audit bin clock completion doctor key projection recover serve signature status user version"},
+		{"nosuch |", "account audit bin clock completion doctor gateway key projection recover serve signature status user version"},
 		{"comp|", "completion"}, // complete-words is for scripts
 		{"key list --nosuch=x|", ""},
 	} {

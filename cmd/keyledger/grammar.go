@@ -20,6 +20,7 @@ type grammar struct {
 	User       userCommands       `cmd:"" group:"client" help:"The users of an account."`
 	Key        keyCommands        `cmd:"" group:"client" help:"Access keys."`
 	Bin        binCommands        `cmd:"" group:"client" help:"The recycle bin."`
+	Gateway    gatewayCommands    `cmd:"" group:"client" help:"Gateways that ask whether a request is genuine."`
 	Audit      auditCommands      `cmd:"" group:"client" help:"What happened, when and by whom."`
 	Status     statusCommand      `cmd:"" group:"client" help:"Show the state of the installation (operator)."`
 	Clock      clockCommands      `cmd:"" group:"client" help:"The server's clock (operator)."`

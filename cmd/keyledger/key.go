@@ -75,7 +75,7 @@ func (k *keyCreate) reserve(ctx context.Context, c *client, user string, h *hand
 	if err := c.readInto(ctx, userPath(user), k.query(), &u); err != nil {
 		return err
 	}
-	return h.toFile(k.CSV, func(n newKey, s secret) ([]byte, error) { return csvFile(u.Name, n.AccessKeyID, s) })
+	return h.toFile(k.CSV, func(n issued, s secret) ([]byte, error) { return csvFile(u.Name, n.AccessKeyID, s) })
 }
 
 // asOf holds the flags of a question about a past moment.

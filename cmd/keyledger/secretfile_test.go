@@ -60,7 +60,7 @@ func TestCSV(t *testing.T) {
 
 func TestSecretsDoNotPrint(t *testing.T) {
 	c := credentials{AccessKeyID: "KLAK1", SecretAccessKey: "kls_hidden"}
-	k := newKey{SecretAccessKey: &c.SecretAccessKey}
+	k := issued{SecretAccessKey: &c.SecretAccessKey}
 	text, _ := json.Marshal(c)
 	printed := fmt.Sprintf("%v %+v %#v %s %v %+v %s", c, c, c, c, k, *k.SecretAccessKey, text)
 	if strings.Contains(printed, "hidden") {

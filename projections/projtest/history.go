@@ -3,6 +3,7 @@ package projtest
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/keyledger/keyledger/events"
@@ -16,6 +17,9 @@ type History struct {
 	// MaxUsers and MaxKeys bound the users of the history and the keys of one
 	// user that are not purged.
 	MaxUsers, MaxKeys int
+	// MaxGatewayTokens bounds the gateway tokens of an account that are live. Zero,
+	// as at first: there are no gateways in the history.
+	MaxGatewayTokens int
 
 	rand     *rand.Rand
 	position events.Position
@@ -29,6 +33,8 @@ type History struct {
 type account struct {
 	id   events.AccountID
 	live int // users that were not removed
+
+	tokens []events.GatewayTokenID // that were not revoked
 }
 
 type user struct {
@@ -145,6 +151,9 @@ func (h *History) happen() (events.Subject, []events.Event) {
 	if len(h.users) < h.MaxUsers && h.rand.IntN(6) == 0 {
 		return h.add()
 	}
+	if h.MaxGatewayTokens > 0 && h.rand.IntN(10) == 0 {
+		return h.gateway(h.accounts[h.rand.IntN(len(h.accounts))])
+	}
 	u := h.users[h.rand.IntN(len(h.users))]
 	switch {
 	case u.gone:
@@ -158,6 +167,23 @@ func (h *History) happen() (events.Subject, []events.Event) {
 	default:
 		return h.keyring(u)
 	}
+}
+
+// gateway lets an account create or revoke a gateway token.
+func (h *History) gateway(a *account) (events.Subject, []events.Event) {
+	s := events.AccountSubject(a.id)
+	if len(a.tokens) > 0 && (len(a.tokens) >= h.MaxGatewayTokens || h.rand.IntN(3) == 0) {
+		i := h.rand.IntN(len(a.tokens))
+		id := a.tokens[i]
+		a.tokens = slices.Delete(a.tokens, i, i+1)
+		return s, []events.Event{events.GatewayTokenRevoked{Token: id, Name: "edge"}}
+	}
+	h.serial++
+	id := events.GatewayTokenID(fmt.Sprintf("KLGT%016d", h.serial))
+	a.tokens = append(a.tokens, id)
+	return s, []events.Event{events.GatewayTokenCreated{
+		Token: id, Name: "edge", Account: a.id, Installation: a == h.accounts[0] && h.rand.IntN(2) == 0, Hash: fmt.Sprintf("%064x", h.rand.Uint64()),
+	}}
 }
 
 func (h *History) open() (events.Subject, []events.Event) {

@@ -11,6 +11,7 @@ import (
 	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/services/ledger"
 	"github.com/keyledger/keyledger/services/permission"
+	"github.com/keyledger/keyledger/services/vault"
 )
 
 func (s *server) accountRoutes(api huma.API) {
@@ -62,16 +63,16 @@ func (s *server) openAccount(ctx context.Context, in *openAccountInput) (*writte
 	}
 	return &written[openedAccount]{Position: uint64(opened.Key.Position), Body: openedAccount{
 		AccountID: string(a.ID), RootUserID: string(opened.Root), Name: a.Name, Preset: a.Preset,
-		AccessKeyID: string(opened.Key.Key), SecretAccessKey: shownOnce(opened.Key),
+		AccessKeyID: string(opened.Key.Key), SecretAccessKey: shownOnce(opened.Key.Secret),
 	}}, nil
 }
 
-// shownOnce is the one place where a secret leaves.
-func shownOnce(k ledger.CreatedKey) *string {
-	if k.Secret == nil {
+// shownOnce is the one place where a secret leaves. It is nil if it has left before.
+func shownOnce(secret *vault.Secret) *string {
+	if secret == nil {
 		return nil
 	}
-	text := string(k.Secret.Reveal())
+	text := string(secret.Reveal())
 	return &text
 }
 

@@ -96,6 +96,7 @@ func (s *server) register(api huma.API) {
 	s.accountRoutes(api)
 	s.userRoutes(api)
 	s.keyRoutes(api)
+	s.gatewayRoutes(api)
 	s.auditRoutes(api)
 	s.operatorRoutes(api)
 	s.recordRoutes(api)

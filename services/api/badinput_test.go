@@ -138,6 +138,56 @@ func TestBadBodies(t *testing.T) {
 	}
 }
 
+func TestBadGatewayTokens(t *testing.T) {
+	a, other := open(t, "strict", ""), open(t, "strict", "")
+	one, theirs := a.gateway(t, "edge").TokenID, other.gateway(t, "edge").TokenID
+	const tokens = "/v1/gateway-tokens"
+	revoke := func(path string) call { return call{method: "DELETE", path: tokens + path} }
+	a.add(t, "alice", "user")
+	cursor := decode[page[user]](t, a.get(t, "/v1/users?limit=1").ok(t, 200)).NextCursor
+	for _, b := range []bad{
+		{"no body", post(tokens, ``), 400, "request.malformed"},
+		{"no JSON", post(tokens, `name=edge`), 400, "request.malformed"},
+		{"no name", post(tokens, `{}`), 422, "request.invalid"},
+		{"an empty name", post(tokens, `{"name":""}`), 422, "gateway_token.name"},
+		{"a name of spaces", post(tokens, `{"name":"  "}`), 422, "gateway_token.name"},
+		{"a long name", post(tokens, `{"name":"`+strings.Repeat("ü", 65)+`"}`), 422, "gateway_token.name"},
+		{"a name with NUL", post(tokens, `{"name":"a\u0000b"}`), 422, "gateway_token.name"},
+		{"a name with an escape", post(tokens, `{"name":"a\u001b[31mb"}`), 422, "gateway_token.name"},
+		{"a name that is turned around", post(tokens, `{"name":"a\u202eb"}`), 422, "gateway_token.name"},
+		{"a number for a name", post(tokens, `{"name":5}`), 422, "request.invalid"},
+		{"a text for a truth", post(tokens, `{"name":"a","installation":"yes"}`), 422, "request.invalid"},
+		{"an unknown field", post(tokens, `{"name":"a","scope":"all"}`), 422, "request.invalid"},
+		{"a token of one's own", post(tokens, `{"name":"a","token":"klgw_0Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St3ljC22"}`), 422, "request.invalid"},
+		{"a field in other letters", post(tokens, `{"Name":"a"}`), 422, "request.invalid"},
+		{"for the installation", post(tokens, `{"name":"a","installation":true}`), 403, "gateway_token.installation"},
+		{"an unknown parameter", post(tokens+"?force=true", `{"name":"a"}`), 422, "request.invalid"},
+		{"an account of the wrong shape", post(tokens+"?account_id=12", `{"name":"a"}`), 422, "request.invalid"},
+		{"another's account", post(tokens+"?account_id="+other.id, `{"name":"a"}`), 404, "account.not_found"},
+		{"another's list", get(tokens + "?account_id=" + other.id), 404, "account.not_found"},
+		{"limit 0", get(tokens + "?limit=0"), 422, "request.invalid"},
+		{"garbage for a cursor", get(tokens + "?cursor=garbage"), 422, "cursor.invalid"},
+		{"a cursor of another list", get(tokens + "?cursor=" + cursor), 422, "cursor.invalid"},
+		{"a body on GET", call{method: "GET", path: tokens, body: `{}`}, 422, "request.invalid"},
+		{"a body on DELETE", call{method: "DELETE", path: tokens + "/" + one, body: `{}`}, 422, "request.invalid"},
+		{"an ID of the wrong shape", revoke("/edge"), 422, "request.invalid"},
+		{"an ID in small letters", revoke("/" + strings.ToLower(one)), 422, "request.invalid"},
+		{"a token for an ID", revoke("/klgw_0Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St3ljC22"), 422, "request.invalid"},
+		{"an unknown token", revoke("/KLGT0000000000000000"), 404, "gateway_token.not_found"},
+		{"another's token", revoke("/" + theirs), 404, "gateway_token.not_found"},
+		{"another's token in its account", revoke("/" + theirs + "?account_id=" + other.id), 404, "gateway_token.not_found"},
+		{"a token by POST", post(tokens+"/"+one, ``), 405, "method_not_allowed"},
+	} {
+		b.run(t, a.client)
+	}
+	refused(t, the.root.send(t, post(tokens+"?account_id="+a.id, `{"name":"a","installation":true}`)), 403, "gateway_token.installation")
+	for _, of := range []account{a, other} {
+		if got := decode[page[gatewayToken]](t, of.get(t, tokens).ok(t, 200)).Items; len(got) != 1 || got[0].RevokedAt != "" {
+			t.Errorf("something of it was carried out: %+v", got)
+		}
+	}
+}
+
 func TestBadPolicies(t *testing.T) {
 	a := open(t, "strict", "")
 	policy := func(body string) call {

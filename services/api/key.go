@@ -58,7 +58,7 @@ func (s *server) createKey(ctx context.Context, in *createKeyInput) (*written[cr
 		return nil, err
 	}
 	return &written[createdKey]{Position: uint64(k.Position), Body: createdKey{
-		AccessKeyID: string(k.Key), SecretAccessKey: shownOnce(k), UserID: string(u.ID), AccountID: string(u.Account),
+		AccessKeyID: string(k.Key), SecretAccessKey: shownOnce(k.Secret), UserID: string(u.ID), AccountID: string(u.Account),
 		Status: events.StatusActive, Description: k.Description, CreatedAt: instant(k.CreatedAt), Warnings: k.Warnings,
 	}}, nil
 }

@@ -42,6 +42,8 @@ func TestTour(t *testing.T) {
 		{"GET", "/v1/records?source_ip=127.0.0.1", ""},
 		{"GET", "/v1/reports/unused?days=1", ""},
 		{"GET", "/v1/audit?action=key.purged", ""},
+		{"GET", "/v1/gateway-tokens", ""},
+		{"DELETE", "/v1/gateway-tokens/" + a.gateway(t, "edge").TokenID, ""},
 		{"DELETE", "/v1/users/" + u, ""},
 	}
 	for _, s := range steps {

@@ -67,6 +67,8 @@ const (
 	codeDenied        = "permission.denied"
 	codeUnsigned      = "signature.required"
 	codeBadSignature  = "signature.refused"
+	codeNoGateway     = "gateway_token.required"
+	codeBadGateway    = "gateway_token.refused"
 	codeUnknown       = "outcome.unknown"
 	codeUnavailable   = "unavailable"
 	codeStale         = "stale"

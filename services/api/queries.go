@@ -46,6 +46,19 @@ type Key struct {
 	PurgedAt    time.Time // zero unless purged
 }
 
+// A GatewayToken is what is known of a gateway token.
+type GatewayToken struct {
+	ID           events.GatewayTokenID
+	Account      events.AccountID
+	Name         string
+	Installation bool // it serves every account, not only its own
+	CreatedAt    time.Time
+	RevokedAt    time.Time // zero while it is live
+}
+
+// Serves says whether the gateway may ask for verification of an account's keys.
+func (g GatewayToken) Serves(a events.AccountID) bool { return g.Installation || g.Account == a }
+
 // A Page is a part of a list. Cursor is empty at the beginning; Limit is 1 to 1000.
 type Page struct {
 	Cursor string
@@ -84,6 +97,12 @@ type Queries interface {
 	Users(a events.AccountID, p Page) (list []User, next string, err error)
 	Key(k events.AccessKeyID) (Key, bool, error)
 	Keys(f KeyFilter, p Page) (list []Key, next string, err error)
+	// Gateway is the live gateway token that a text is. It takes the same work
+	// whether there is one or not.
+	Gateway(token string) (GatewayToken, bool, error)
+	// GatewayToken and GatewayTokens know revoked ones too.
+	GatewayToken(a events.AccountID, id events.GatewayTokenID) (GatewayToken, bool, error)
+	GatewayTokens(a events.AccountID, p Page) (list []GatewayToken, next string, err error)
 	// Events lists lifecycle events as CloudEvents, without what is sealed.
 	Events(f EventFilter, p Page) (list []Event, next string, err error)
 	// PositionAt is the longest prefix of the log whose times are all at or before t.

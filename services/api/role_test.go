@@ -14,6 +14,7 @@ type family struct {
 	users   map[string]string // by name
 	clients map[string]client // by name
 	keys    map[string]targetKeys
+	token   string // ID of a gateway token
 }
 
 // targetKeys are keys of one user to try things on.
@@ -29,6 +30,7 @@ func raise(t *testing.T, preset, overrides string, members ...[2]string) family 
 
 func (f *family) populate(t *testing.T, root string, members [][2]string) {
 	t.Helper()
+	f.token = f.gateway(t, "edge").TokenID
 	f.users, f.clients, f.keys = map[string]string{"root": root}, map[string]client{"root": f.client}, map[string]targetKeys{}
 	for _, m := range members {
 		f.users[m[0]] = f.add(t, unique(m[0]), m[1])
@@ -44,6 +46,7 @@ func (f *family) populate(t *testing.T, root string, members [][2]string) {
 type target struct {
 	account, user string
 	keys          targetKeys
+	token         string
 }
 
 // A routed is a route with a request to it that is harmless when it is allowed,
@@ -64,7 +67,7 @@ func do(method, path, body string) func(target) call {
 
 func fill(text string, g target) string {
 	return strings.NewReplacer("$account", g.account, "$user", g.user, "$active", g.keys.active, "$disabled", g.keys.disabled,
-		"$deleted", g.keys.deleted, "$new", unique("u")).Replace(text)
+		"$deleted", g.keys.deleted, "$token", g.token, "$new", unique("u")).Replace(text)
 }
 
 // routes is every route of the API.
@@ -97,6 +100,9 @@ var routes = []routed{
 	{"list-keys", "key.list", do("GET", "/v1/keys?account_id=$account", ""), 200, ""},
 	{"list-recycle-bin", "key.list", do("GET", "/v1/recycle-bin?account_id=$account", ""), 200, ""},
 	{"list-recycle-bin", "key.read", do("GET", "/v1/recycle-bin?account_id=$account&user_id=$user", ""), 200, ""},
+	{"create-gateway-token", "gateway.write", do("POST", "/v1/gateway-tokens?account_id=$account", `{"name":"$new"}`), 201, ""},
+	{"revoke-gateway-token", "gateway.write", do("DELETE", "/v1/gateway-tokens/$token?account_id=$account", ""), 200, ""},
+	{"list-gateway-tokens", "gateway.list", do("GET", "/v1/gateway-tokens?account_id=$account", ""), 200, ""},
 	{"list-audit", "audit.read", do("GET", "/v1/audit?account_id=$account&user_id=$user", ""), 200, ""},
 	{"show-status", "operate", do("GET", "/v1/status", ""), 200, ""},
 	{"confirm-clock", "operate", do("POST", "/v1/clock/confirm", ""), 200, ""},
@@ -105,22 +111,22 @@ var routes = []routed{
 }
 
 // ops is the order of the columns of the table.
-var ops = strings.Fields("self account.open account.read account.policy user.write user.read user.list key.write key.read key.list audit.read operate")
+var ops = strings.Fields("self account.open account.read account.policy user.write user.read user.list key.write key.read key.list audit.read gateway.write gateway.list operate")
 
 // allowed is the table: for each caller and operation in the order of ops, about
 // its own user, another user of its account, and another account. A: allowed, d:
 // denied, h: answered as if it did not exist.
 var allowed = map[string]string{
-	"operator root":    "AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA",
-	"operator admin":   "AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA",
-	"operator auditor": "AAA ddd AAh ddh ddh AAh AAh ddh AAh AAh AAh ddd",
-	"operator user":    "AAA ddd ddh ddh ddh Ahh ddh Ahh Ahh ddh ddh ddd",
-	"root":             "AAA ddd AAh AAh AAh AAh AAh AAh AAh AAh AAh ddd",
-	"admin":            "AAA ddd AAh AAh AAh AAh AAh AAh AAh AAh AAh ddd",
-	"auditor":          "AAA ddd AAh ddh ddh AAh AAh ddh AAh AAh AAh ddd",
-	"user":             "AAA ddd ddh ddh ddh Ahh ddh Ahh Ahh ddh ddh ddd",
-	"ungranted":        "AAA ddd ddh ddh ddh Ahh ddh dhh Ahh ddh ddh ddd",
-	"granted":          "AAA ddd ddh ddh ddh Ahh ddh Ahh Ahh ddh ddh ddd",
+	"operator root":    "AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA",
+	"operator admin":   "AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA",
+	"operator auditor": "AAA ddd AAh ddh ddh AAh AAh ddh AAh AAh AAh ddh ddh ddd",
+	"operator user":    "AAA ddd ddh ddh ddh Ahh ddh Ahh Ahh ddh ddh ddh ddh ddd",
+	"root":             "AAA ddd AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh ddd",
+	"admin":            "AAA ddd AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh ddd",
+	"auditor":          "AAA ddd AAh ddh ddh AAh AAh ddh AAh AAh AAh ddh ddh ddd",
+	"user":             "AAA ddd ddh ddh ddh Ahh ddh Ahh Ahh ddh ddh ddh ddh ddd",
+	"ungranted":        "AAA ddd ddh ddh ddh Ahh ddh dhh Ahh ddh ddh ddh ddh ddd",
+	"granted":          "AAA ddd ddh ddh ddh Ahh ddh Ahh Ahh ddh ddh ddh ddh ddd",
 }
 
 func TestRoles(t *testing.T) {
@@ -135,8 +141,8 @@ func TestRoles(t *testing.T) {
 	self := decode[user](t, operator.get(t, "/v1/caller"))
 	operator.populate(t, self.UserID, everybody)
 
-	unknown := target{"888888888888", "999999999999999999", targetKeys{"KLAK0000000000000000", "KLAK0000000000000001", "KLAK0000000000000002"}}
-	stranger := target{foreign.id, foreign.users["stranger"], foreign.keys["stranger"]}
+	unknown := target{"888888888888", "999999999999999999", targetKeys{"KLAK0000000000000000", "KLAK0000000000000001", "KLAK0000000000000002"}, "KLGT0000000000000000"}
+	stranger := target{foreign.id, foreign.users["stranger"], foreign.keys["stranger"], foreign.token}
 	for who, verdicts := range allowed {
 		home, name := tenant, who
 		if role, ok := strings.CutPrefix(who, "operator "); ok {
@@ -145,8 +151,8 @@ func TestRoles(t *testing.T) {
 		if who == "granted" || who == "ungranted" {
 			home = granting
 		}
-		own := target{home.id, home.users[name], home.keys[name]}
-		other := target{home.id, home.users["other"], home.keys["other"]}
+		own := target{home.id, home.users[name], home.keys[name], home.token}
+		other := target{home.id, home.users["other"], home.keys["other"], home.token}
 		caller := home.clients[name]
 		for _, r := range routes {
 			want := strings.Fields(verdicts)[index(t, r.op)]
@@ -201,7 +207,7 @@ var requestID = regexp.MustCompile(`"request_id":"[^"]*"`)
 // anonymous is an answer without the IDs that were in the request.
 func anonymous(a answer, g target) string {
 	text := fmt.Sprint(a.status, " ", string(requestID.ReplaceAll(a.body, nil)))
-	return strings.NewReplacer(g.account, "-", g.user, "-", g.keys.active, "-", g.keys.disabled, "-", g.keys.deleted, "-").Replace(text)
+	return strings.NewReplacer(g.account, "-", g.user, "-", g.keys.active, "-", g.keys.disabled, "-", g.keys.deleted, "-", g.token, "-").Replace(text)
 }
 
 // TestEveryRouteHasARow: a route of which the table does not say who may use

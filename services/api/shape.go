@@ -106,6 +106,22 @@ func shapeKey(k Key) keyShape {
 	}
 }
 
+type gatewayTokenShape struct {
+	TokenID      string     `json:"token_id"`
+	Name         string     `json:"name"`
+	AccountID    string     `json:"account_id"`
+	Installation bool       `json:"installation" doc:"whether it is for every account of the installation"`
+	CreatedAt    *time.Time `json:"created_at"`
+	RevokedAt    *time.Time `json:"revoked_at,omitempty" doc:"absent while the token is live"`
+}
+
+func shapeGatewayToken(g GatewayToken) gatewayTokenShape {
+	return gatewayTokenShape{
+		TokenID: string(g.ID), Name: g.Name, AccountID: string(g.Account), Installation: g.Installation,
+		CreatedAt: instant(g.CreatedAt), RevokedAt: instant(g.RevokedAt),
+	}
+}
+
 func shapeAll[A, B any](in []A, shape func(A) B) []B {
 	out := make([]B, len(in))
 	for i, a := range in {

@@ -295,6 +295,16 @@ type key struct {
 	Warnings        []string
 }
 
+type gatewayToken struct {
+	TokenID      string `json:"token_id"`
+	Name         string
+	AccountID    string `json:"account_id"`
+	Installation bool
+	Token        *string
+	CreatedAt    string `json:"created_at"`
+	RevokedAt    string `json:"revoked_at"`
+}
+
 type user struct {
 	UserID string `json:"user_id"`
 	Name   string
@@ -343,6 +353,14 @@ func (c client) create(t testing.TB, user string) client {
 	k := decode[key](t, c.do(t, "POST", "/v1/users/"+user+"/keys", "").ok(t, 201))
 	the.keep(*k.SecretAccessKey)
 	return client{c.url, k.AccessKeyID, *k.SecretAccessKey}
+}
+
+// gateway makes a gateway token of the caller's account.
+func (c client) gateway(t testing.TB, name string) gatewayToken {
+	t.Helper()
+	g := decode[gatewayToken](t, c.do(t, "POST", "/v1/gateway-tokens", fmt.Sprintf(`{"name":%q}`, name)).ok(t, 201))
+	the.keep(*g.Token)
+	return g
 }
 
 // in makes a key for a user and brings it to a status.

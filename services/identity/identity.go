@@ -2,9 +2,10 @@
 // secrets that nobody can guess.
 //
 // The way in is a [Source] and its methods. [ParseAccessKeyID] reads an access key
-// ID as people type it, and [CheckSecret] tells our secrets from other text.
+// ID as people type it; [CheckSecret] and [CheckGatewayToken] tell our secrets from other
+// text.
 //
-// The limits: it remembers nothing it has drawn. Access key IDs, user IDs and
+// The limits: it remembers nothing it has drawn. Access key IDs, gateway token IDs, user IDs and
 // UUIDs have enough room for that; of account IDs there are 9*10^11, so that
 // whoever opens an account must be ready to find its ID taken and draw again. The shapes are in
 // docs/format/key-format.md.

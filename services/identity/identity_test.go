@@ -15,18 +15,21 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/keyledger/keyledger/services/identity"
+	"github.com/keyledger/keyledger/services/vault"
 )
 
 // drawings is every kind of thing that a Source draws, as text.
 func drawings(s identity.Source) map[string]func() (string, error) {
 	return map[string]func() (string, error){
-		"account ID":      func() (string, error) { id, err := s.AccountID(); return string(id), err },
-		"user ID":         func() (string, error) { id, err := s.UserID(); return string(id), err },
-		"access key ID":   func() (string, error) { id, err := s.AccessKeyID(); return string(id), err },
-		"secret":          func() (string, error) { x, err := s.Secret(); return string(x.Reveal()), err },
-		"event ID":        func() (string, error) { id, err := s.EventID(); return string(id), err },
-		"request ID":      func() (string, error) { id, err := s.RequestID(); return string(id), err },
-		"installation ID": func() (string, error) { id, err := s.InstallationID(); return string(id), err },
+		"account ID":       func() (string, error) { id, err := s.AccountID(); return string(id), err },
+		"user ID":          func() (string, error) { id, err := s.UserID(); return string(id), err },
+		"access key ID":    func() (string, error) { id, err := s.AccessKeyID(); return string(id), err },
+		"secret":           func() (string, error) { x, err := s.Secret(); return string(x.Reveal()), err },
+		"gateway token ID": func() (string, error) { id, err := s.GatewayTokenID(); return string(id), err },
+		"gateway token":    func() (string, error) { x, err := s.GatewayToken(); return string(x.Reveal()), err },
+		"event ID":         func() (string, error) { id, err := s.EventID(); return string(id), err },
+		"request ID":       func() (string, error) { id, err := s.RequestID(); return string(id), err },
+		"installation ID":  func() (string, error) { id, err := s.InstallationID(); return string(id), err },
 	}
 }
 
@@ -39,13 +42,15 @@ func seeded(seed string) *rand.ChaCha8 {
 func TestShapes(t *testing.T) {
 	const uuidRest = `-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`
 	shapes := map[string]string{
-		"account ID":      `^[1-9][0-9]{11}$`,
-		"user ID":         `^[1-9][0-9]{17}$`,
-		"access key ID":   `^KLAK[0-9A-HJKMNP-TV-Z]{16}$`,
-		"secret":          `^kls_[0-9A-Za-z]{36}$`,
-		"event ID":        `^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}` + uuidRest,
-		"request ID":      `^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}` + uuidRest,
-		"installation ID": `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}` + uuidRest,
+		"account ID":       `^[1-9][0-9]{11}$`,
+		"user ID":          `^[1-9][0-9]{17}$`,
+		"access key ID":    `^KLAK[0-9A-HJKMNP-TV-Z]{16}$`,
+		"secret":           `^kls_[0-9A-Za-z]{36}$`,
+		"gateway token ID": `^KLGT[0-9A-HJKMNP-TV-Z]{16}$`,
+		"gateway token":    `^klgw_[0-9A-Za-z]{36}$`,
+		"event ID":         `^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}` + uuidRest,
+		"request ID":       `^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}` + uuidRest,
+		"installation ID":  `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}` + uuidRest,
 	}
 	for what, draw := range drawings(identity.Source{}) {
 		shape := regexp.MustCompile(shapes[what])
@@ -82,8 +87,16 @@ func TestWhatIsDrawnIsValid(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !identity.CheckSecret(secret.Reveal()) {
-			t.Fatal("a drawn secret fails its check")
+		if !identity.CheckSecret(secret.Reveal()) || identity.CheckGatewayToken(secret.Reveal()) {
+			t.Fatal("a drawn secret fails its check, or passes another")
+		}
+		tokenID, err1 := s.GatewayTokenID()
+		token, err2 := s.GatewayToken()
+		if err := errors.Join(err1, err2, tokenID.Valid()); err != nil {
+			t.Fatal(err)
+		}
+		if !identity.CheckGatewayToken(token.Reveal()) || identity.CheckSecret(token.Reveal()) {
+			t.Fatal("a drawn gateway token fails its check, or passes another")
 		}
 	}
 }
@@ -173,7 +186,7 @@ func TestFailingReader(t *testing.T) {
 		for what := range drawings(identity.Source{}) {
 			got, err := drawings(identity.Source{Rand: reader()})[what]()
 			if name == "not random" && (strings.HasSuffix(what, "event ID") || strings.HasSuffix(what, "request ID") ||
-				what == "installation ID" || what == "access key ID") {
+				what == "installation ID" || what == "access key ID" || what == "gateway token ID") {
 				continue // these use every byte as it comes
 			}
 			if err == nil {
@@ -202,7 +215,7 @@ func TestShortReadsAreNotShortIDs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := map[string]int{"account ID": 12, "user ID": 18, "access key ID": 20, "secret": 40}[what]; want != 0 && len(got) != want {
+		if want := map[string]int{"account ID": 12, "user ID": 18, "access key ID": 20, "secret": 40, "gateway token ID": 20, "gateway token": 41}[what]; want != 0 && len(got) != want {
 			t.Errorf("%s: got %d characters, want %d", what, len(got), want)
 		}
 	}
@@ -250,12 +263,14 @@ func TestEventIDsCarryTheTimePassedIn(t *testing.T) {
 }
 
 func TestDrawnSecretDoesNotPrint(t *testing.T) {
-	secret, err := identity.Source{}.Secret()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := json.Marshal(map[string]any{"secret": secret}); err != nil || string(got) != `{"secret":"[secret]"}` {
-		t.Errorf("it prints: %d bytes, %v", len(got), err)
+	for what, draw := range map[string]func() (vault.Secret, error){"secret": identity.Source{}.Secret, "gateway token": identity.Source{}.GatewayToken} {
+		secret, err := draw()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := json.Marshal(map[string]any{"secret": secret}); err != nil || string(got) != `{"secret":"[secret]"}` {
+			t.Errorf("the %s prints: %d bytes, %v", what, len(got), err)
+		}
 	}
 }
 

@@ -15,7 +15,6 @@ const (
 	secretPrefix  = "kls_"
 	secretLetters = 30 // after the prefix; 178 bits
 	checkLetters  = 6  // after those: 62^6 > 2^32
-	secretLength  = len(secretPrefix) + secretLetters + checkLetters
 )
 
 // AccessKeyID is KLAK and 16 characters of Crockford base32, upper-case.
@@ -53,13 +52,22 @@ func ParseAccessKeyID(text string) (events.AccessKeyID, error) {
 
 // Secret is kls_, 30 characters of base62 and 6 of their checksum.
 func (s Source) Secret() (vault.Secret, error) {
-	letters, err := s.draw(base62, secretLetters)
+	secret, err := s.checked(secretPrefix)
 	if err != nil {
 		return vault.Secret{}, fmt.Errorf("identity: draw a secret: %w", err)
 	}
+	return secret, nil
+}
+
+// checked is the prefix, random letters and the checksum of both.
+func (s Source) checked(prefix string) (vault.Secret, error) {
+	letters, err := s.draw(base62, secretLetters)
+	if err != nil {
+		return vault.Secret{}, err
+	}
 	defer clear(letters)
-	secret := make([]byte, 0, secretLength)
-	secret = append(secret, secretPrefix...)
+	secret := make([]byte, 0, len(prefix)+secretLetters+checkLetters)
+	secret = append(secret, prefix...)
 	secret = append(secret, letters...)
 	sum := checksum(secret)
 	return vault.NewSecret(append(secret, sum[:]...)), nil
@@ -68,12 +76,16 @@ func (s Source) Secret() (vault.Secret, error) {
 // CheckSecret says whether text has the shape and the checksum of our secrets.
 // It filters noise; it does not say that there is such a key, and takes no constant
 // time.
-func CheckSecret(text []byte) bool {
-	if len(text) != secretLength || string(text[:len(secretPrefix)]) != secretPrefix {
+func CheckSecret(text []byte) bool { return check(secretPrefix, text) }
+
+// check says whether text is the prefix, letters and the checksum of both.
+func check(prefix string, text []byte) bool {
+	length := len(prefix) + secretLetters + checkLetters
+	if len(text) != length || string(text[:len(prefix)]) != prefix {
 		return false
 	}
-	body, sum := text[:secretLength-checkLetters], text[secretLength-checkLetters:]
-	for _, c := range body[len(secretPrefix):] {
+	body, sum := text[:length-checkLetters], text[length-checkLetters:]
+	for _, c := range body[len(prefix):] {
 		if strings.IndexByte(base62, c) < 0 {
 			return false
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/services/identity"
+	"github.com/keyledger/keyledger/services/vault"
 )
 
 // vector is the documented secret; it belongs to no key.
@@ -144,38 +145,85 @@ func FuzzParseAccessKeyID(f *testing.F) {
 	})
 }
 
-// TestPage holds docs/format/key-format.md to the code: the vector checks, and the
-// leak rule finds what is drawn and passes over the vector.
+// TestPage holds docs/format/key-format.md to the code: the vectors check, and the
+// leak rules find what is drawn and pass over the vectors.
 func TestPage(t *testing.T) {
 	page, err := os.ReadFile("../../docs/format/key-format.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Contains(page, []byte(vector)) {
-		t.Error("the page does not show the vector")
+	rules := regexp.MustCompile(`(?m)^regex = '''(.*)'''$`).FindAllSubmatch(page, -1)
+	allowed := regexp.MustCompile(`(?m)^  regexes = \['''(.*)'''\]$`).FindAllSubmatch(page, -1)
+	if len(rules) != 2 || len(allowed) != 2 {
+		t.Fatalf("the page shows %d rules, %d of which allow a vector; want 2", len(rules), len(allowed))
 	}
-	quoted := regexp.MustCompile(`(?m)^regex = '''(.*)'''$`).FindSubmatch(page)
-	if quoted == nil {
-		t.Fatal("the page shows no rule")
+	for i, of := range []struct {
+		prefix, vector string
+		draw           func() (vault.Secret, error)
+	}{
+		{"kls_", vector, identity.Source{}.Secret},
+		{"klgw_", tokenVector, identity.Source{}.GatewayToken},
+	} {
+		if !bytes.Contains(page, []byte(of.vector)) {
+			t.Errorf("the page does not show %s", of.vector)
+		}
+		if !regexp.MustCompile(string(allowed[i][1])).MatchString(of.vector) {
+			t.Errorf("the rule does not allow the vector of %s", of.prefix)
+		}
+		finds(t, regexp.MustCompile(string(rules[i][1])), of.prefix, of.draw)
 	}
-	rule := regexp.MustCompile(string(quoted[1]))
-	allowed := regexp.MustCompile(`(?m)^  regexes = \['''(.*)'''\]$`).FindSubmatch(page)
-	if allowed == nil || !regexp.MustCompile(string(allowed[1])).MatchString(vector) {
-		t.Error("the rule does not allow the vector")
-	}
+}
+
+// finds holds a leak rule to what is drawn: it finds that, whatever stands around
+// it, and nothing else.
+func finds(t *testing.T, rule *regexp.Regexp, prefix string, draw func() (vault.Secret, error)) {
+	t.Helper()
 	for range 100 {
-		secret, err := identity.Source{}.Secret()
+		secret, err := draw()
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, around := range []string{"%", "key = \"%\"", "secret=%\n", "{\"s\":\"%\"}"} {
 			found := rule.FindSubmatch(bytes.ReplaceAll([]byte(around), []byte("%"), secret.Reveal()))
 			if found == nil || !bytes.Equal(found[1], secret.Reveal()) {
-				t.Fatalf("the rule does not find a secret in %s", around)
+				t.Fatalf("the rule does not find %s in %s", prefix, around)
 			}
 		}
 	}
-	if rule.MatchString("kls_short") || rule.MatchString("xkls_"+strings.Repeat("a", 36)) || rule.MatchString("kls_"+strings.Repeat("a", 37)) {
-		t.Error("the rule finds what is no secret")
+	letters := strings.Repeat("a", 36)
+	if rule.MatchString(prefix+"short") || rule.MatchString("x"+prefix+letters) || rule.MatchString(prefix+letters+"a") {
+		t.Errorf("the rule finds what is no %s", prefix)
+	}
+}
+
+// tokenVector is the documented gateway token; it belongs to no ledger.
+const tokenVector = "klgw_0Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St3ljC22"
+
+func TestCheckGatewayToken(t *testing.T) {
+	if !identity.CheckGatewayToken([]byte(tokenVector)) {
+		t.Fatal("the vector fails")
+	}
+	if got := withChecksum(tokenVector[:35]); got != tokenVector {
+		t.Fatalf("got %s, want %s", got, tokenVector)
+	}
+	for i := range len(tokenVector) {
+		changed := []byte(tokenVector)
+		changed[i] ^= 1
+		if identity.CheckGatewayToken(changed) {
+			t.Errorf("passed with %q at %d", changed[i], i)
+		}
+	}
+	for _, text := range []string{"", "klgw_", vector, tokenVector[:40], tokenVector + "0", " " + tokenVector} {
+		if identity.CheckGatewayToken([]byte(text)) {
+			t.Errorf("%q passed", text)
+		}
+	}
+}
+
+// The hash is what sha256sum prints of the token: others can compute it.
+func TestHashGatewayToken(t *testing.T) {
+	const want = "dde89c302bd72cd3620a2a1f32af725e492b51acf6a4a1ef2de7e215baccf22b"
+	if got := identity.HashGatewayToken([]byte(tokenVector)); got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -14,11 +14,13 @@ import (
 type View interface {
 	// Keyring is a user's keys and the position of its subject's last message.
 	Keyring(s events.Subject) (keyring.State, events.Position, error)
-	// Account is an account without its users, and the position of its subject's last message.
+	// Account is an account without its users and gateway tokens, and the position of its subject's last message.
 	Account(a events.AccountID) (account.State, events.Position, error)
 	User(a events.AccountID, u events.UserID) (account.User, bool, error)
 	// UserByName finds the user who holds a name, spelt in any case.
 	UserByName(a events.AccountID, name string) (account.User, bool, error)
+	// GatewayToken is a gateway token of an account; a revoked one is found too.
+	GatewayToken(a events.AccountID, id events.GatewayTokenID) (account.GatewayToken, bool, error)
 	// Key is who owns a key, and its status; a purged key is found too.
 	Key(k events.AccessKeyID) (owner events.Subject, status string, found bool, err error)
 	// Request is where a request was recorded, and the digest of what was asked.

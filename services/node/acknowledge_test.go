@@ -14,6 +14,7 @@ import (
 	"github.com/keyledger/keyledger/aggregate"
 	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/services/node"
+	"github.com/keyledger/keyledger/services/view"
 )
 
 // poison writes a message to the log of a stopped node as no ledger would, and
@@ -65,7 +66,7 @@ func TestAcknowledge(t *testing.T) {
 	at := w.poison(keyring, 0, fromTheFuture(keyring))
 
 	n = w.start()
-	w.eventually("all projections to stop", func() bool { return len(w.stopped(n, at)) == 8 })
+	w.eventually("all projections to stop", func() bool { return len(w.stopped(n, at)) == len(view.Parts()) })
 	if ready, _ := w.health(n); ready {
 		t.Error("it is ready, and what commands rest on has stopped")
 	}
@@ -80,7 +81,7 @@ func TestAcknowledge(t *testing.T) {
 
 	w.must(node.Acknowledge(t.Context(), w.config, "keyrings", at, "looked at it"))
 	n = w.start()
-	w.eventually("one projection to have passed it", func() bool { return len(w.stopped(n, at)) == 7 })
+	w.eventually("one projection to have passed it", func() bool { return len(w.stopped(n, at)) == len(view.Parts())-1 })
 	w.stop(n)
 	w.must(node.Acknowledge(t.Context(), w.config, node.EveryProjection, at, "looked at it again"))
 	w.goesOn(user, at)

@@ -27,6 +27,8 @@ const (
 	KeyRead       Operation = "key.read"       // show, list and read the history of one user's keys
 	KeyList       Operation = "key.list"       // every key of the account, the recycle bin included
 	AuditRead     Operation = "audit.read"     // every event of the account
+	GatewayWrite  Operation = "gateway.write"  // create and revoke gateway tokens
+	GatewayList   Operation = "gateway.list"   // every gateway token of the account
 	Operate       Operation = "operate"        // the installation itself: status, clock, projections
 )
 
@@ -87,7 +89,7 @@ func (c Caller) May(op Operation, t Target) Verdict {
 func (c Caller) admin() bool { return c.Kind == events.KindRoot || c.Role == events.RoleAdmin }
 
 // auditor reads everything in the account and changes nothing, its own keys
-// included.
+// included. Gateway tokens are the admins' alone: their events are in the audit.
 func (c Caller) auditor(op Operation) Verdict {
 	switch op {
 	case AccountRead, UserRead, UserList, KeyRead, KeyList, AuditRead:

@@ -19,10 +19,10 @@ var keyrings = &projections.Fold[keyring.State]{
 	Evolve: keyring.Evolve, Append: keyring.AppendState, Parse: keyring.ParseState,
 }
 
-// accounts is the state of each account without its users. Every event of the
+// accounts is the state of each account without its users and gateway tokens. Every event of the
 // account's subject moves its position, which is the expectation of the next.
 var accounts = &projections.Fold[account.State]{
-	FoldName: "account-states", FoldVersion: 1, Table: projections.TableAccountState,
+	FoldName: "account-states", FoldVersion: 2, Table: projections.TableAccountState,
 	Key: func(dst []byte, s events.Subject, _ events.Event) ([]byte, bool) {
 		return row.AppendAccount(dst, s.Account), s.User == ""
 	},
@@ -42,4 +42,18 @@ var users = &projections.Fold[account.User]{
 	},
 	Ends:   func(e events.Event) bool { _, removed := e.(events.UserRemoved); return removed },
 	Append: account.AppendUser, Parse: account.ParseUser,
+}
+
+// gatewayTokens is the state of each gateway token, revoked ones included.
+var gatewayTokens = &projections.Fold[account.GatewayToken]{
+	FoldName: "gateway-token-states", FoldVersion: 1, Table: projections.TableGatewayState,
+	Key: func(dst []byte, s events.Subject, e events.Event) ([]byte, bool) {
+		id, about := account.GatewayTokenOf(e)
+		return append(row.AppendAccount(dst, s.Account), id...), about && s.User == ""
+	},
+	Evolve: func(t account.GatewayToken, e events.Event) account.GatewayToken {
+		next, _ := account.EvolveGatewayToken(t, t.ID != "", e)
+		return next
+	},
+	Append: account.AppendGatewayToken, Parse: account.ParseGatewayToken,
 }

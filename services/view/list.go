@@ -7,8 +7,10 @@ import (
 	"github.com/keyledger/keyledger/projections/audit"
 	"github.com/keyledger/keyledger/projections/deadlines"
 	"github.com/keyledger/keyledger/projections/directory"
+	"github.com/keyledger/keyledger/projections/gateway"
 	"github.com/keyledger/keyledger/projections/keys"
 	"github.com/keyledger/keyledger/services/api"
+	"github.com/keyledger/keyledger/services/identity"
 	"github.com/keyledger/keyledger/services/timekeeper"
 )
 
@@ -73,6 +75,39 @@ func (v *Views) Users(a events.AccountID, p api.Page) ([]api.User, string, error
 
 func user(u directory.User) api.User {
 	return api.User{ID: u.ID, Account: u.Account, Name: u.Name, Kind: u.Kind, Role: u.Role, Grants: u.Grants, AddedAt: u.CreatedAt}
+}
+
+// Gateway is the live gateway token that a text is. Known or not, the work is the
+// same: one hash and one look at one row. A look-up by hash tells nothing by its time,
+// since nobody can choose what a text hashes to.
+func (v *Views) Gateway(token string) (api.GatewayToken, bool, error) {
+	found, ok, err := gateway.ByHash(v.store, identity.HashGatewayToken([]byte(token)))
+	if err != nil || !ok || !found.RevokedAt.IsZero() {
+		return api.GatewayToken{}, false, err
+	}
+	return gatewayToken(found), true, nil
+}
+
+// GatewayToken is a gateway token of an account; revoked ones are known too.
+func (v *Views) GatewayToken(a events.AccountID, id events.GatewayTokenID) (api.GatewayToken, bool, error) {
+	now := v.store.View()
+	defer now.Close()
+	found, ok, err := gateway.Find(now, a, id)
+	return gatewayToken(found), ok, err
+}
+
+// GatewayTokens lists the gateway tokens of an account, newest first.
+func (v *Views) GatewayTokens(a events.AccountID, p api.Page) ([]api.GatewayToken, string, error) {
+	now := v.store.View()
+	defer now.Close()
+	page, err := gateway.List(now, a, p.Cursor, p.Limit)
+	return each(page.Items, gatewayToken), page.Next, err
+}
+
+func gatewayToken(t gateway.Token) api.GatewayToken {
+	return api.GatewayToken{
+		ID: t.ID, Account: t.Account, Name: t.Name, Installation: t.Installation, CreatedAt: t.CreatedAt, RevokedAt: t.RevokedAt,
+	}
 }
 
 // Key is a key; purged ones are known too.

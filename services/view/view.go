@@ -19,6 +19,7 @@ import (
 	"github.com/keyledger/keyledger/projections/audit"
 	"github.com/keyledger/keyledger/projections/deadlines"
 	"github.com/keyledger/keyledger/projections/directory"
+	"github.com/keyledger/keyledger/projections/gateway"
 	"github.com/keyledger/keyledger/projections/keys"
 	"github.com/keyledger/keyledger/projections/requests"
 	"github.com/keyledger/keyledger/projections/row"
@@ -32,8 +33,10 @@ func Parts() []projections.Part {
 		{Projection: keyrings, Critical: true},
 		{Projection: accounts, Critical: true},
 		{Projection: users, Critical: true},
+		{Projection: gatewayTokens, Critical: true},
 		{Projection: keys.New(), Critical: true},
 		{Projection: directory.New(), Critical: true},
+		{Projection: gateway.New(), Critical: true},
 		{Projection: deadlines.New(), Critical: true},
 		{Projection: requests.New(), Critical: true},
 		{Projection: audit.New()},
@@ -89,8 +92,8 @@ func (v *View) Keyring(s events.Subject) (keyring.State, events.Position, error)
 	return keyrings.Load(v, row.AppendSubject(nil, s))
 }
 
-// Account is an account without its users, and the position of its subject's
-// last message.
+// Account is an account without its users and gateway tokens, and the position of
+// its subject's last message.
 func (v *View) Account(a events.AccountID) (account.State, events.Position, error) {
 	return accounts.Load(v, row.AppendAccount(nil, a))
 }
@@ -108,6 +111,12 @@ func (v *View) UserByName(a events.AccountID, name string) (account.User, bool, 
 		return account.User{}, false, err
 	}
 	return v.User(a, u.ID)
+}
+
+// GatewayToken is a gateway token of an account; a revoked one is found too.
+func (v *View) GatewayToken(a events.AccountID, id events.GatewayTokenID) (account.GatewayToken, bool, error) {
+	token, at, err := gatewayTokens.Load(v, append(row.AppendAccount(nil, a), id...))
+	return token, at != 0, err
 }
 
 // Key is who owns a key, and its status.
