@@ -84,7 +84,8 @@ func (s *server) describe() huma.Config {
 	c.DocsPath, c.SchemasPath = "", ""
 	c.CreateHooks = nil // no $schema fields and no Link headers
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"sigv4": {Type: "apiKey", In: "header", Name: "Authorization", Description: "AWS4-HMAC-SHA256 signature by an access key of the ledger"},
+		"gateway": {Type: "http", Scheme: "bearer", Description: "a gateway token (klgw_...), where verification is asked for"},
+		"sigv4":   {Type: "apiKey", In: "header", Name: "Authorization", Description: "AWS4-HMAC-SHA256 signature by an access key of the ledger"},
 	}
 	c.Security = []map[string][]string{{"sigv4": {}}}
 	return c
@@ -113,7 +114,7 @@ type route struct {
 
 func add[I, O any](api huma.API, r route, h func(context.Context, *I) (*O, error)) {
 	huma.Register(api, huma.Operation{
-		Parameters:  parameters(r),
+		Parameters: parameters(r), Security: security(r),
 		OperationID: r.id, Method: r.method, Path: r.path, Summary: r.summary, Tags: []string{r.tag},
 		DefaultStatus: r.status, MaxBodyBytes: maxBody + 1, // huma refuses what is as large
 		RejectUnknownQueryParameters: true,
@@ -125,6 +126,15 @@ func add[I, O any](api huma.API, r route, h func(context.Context, *I) (*O, error
 		}
 		return out, nil
 	})
+}
+
+// security is what an operation may be authenticated by besides the usual; nil if
+// there is nothing.
+func security(r route) []map[string][]string {
+	if !verifications[r.id] {
+		return nil
+	}
+	return []map[string][]string{{"sigv4": {}}, {"gateway": {}}}
 }
 
 // parameters are those of every operation of a kind: what changes something can be

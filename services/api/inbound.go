@@ -23,6 +23,7 @@ import (
 // inbound is a request whose caller is known.
 type inbound struct {
 	caller  permission.Caller
+	gateway *GatewayToken // if it is a gateway that asks, and no caller
 	request ledger.Request
 	body    bool // there is one
 	log     *slog.Logger
@@ -92,18 +93,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
 
 // native serves a request to the native API.
 func (s *server) native(w http.ResponseWriter, r *http.Request, wire *dialect.Request, id events.RequestID) {
-	d, err := s.Verifier.Verify(r.Context(), wire)
-	if err != nil {
-		p := s.logged(err, id)
-		p.RequestID = string(id)
-		writeProblem(w, p)
-		return
-	}
-	if d.Allowed && !complete(d.Claim) {
-		d.Allowed, d.Reason = false, reasonIncomplete
-	}
-	w = s.recorded(w, r, d, serviceNative, s.operation(r), id)
-	in, p := s.inboundNative(r, wire, d, id)
+	in, w, p := s.enter(w, r, wire, id)
 	if p != nil {
 		p.RequestID = string(id)
 		writeProblem(w, p)
@@ -122,6 +112,51 @@ func (s *server) native(w http.ResponseWriter, r *http.Request, wire *dialect.Re
 	}
 	r.Body = io.NopCloser(bytes.NewReader(wire.Body))
 	s.mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), inboundKey{}, in)))
+}
+
+// enter finds out who sends a request to the native API: whoever signed it or, where
+// verification is asked for, a gateway. What is answered through the writer that it
+// gives waits until the call is on record.
+func (s *server) enter(w http.ResponseWriter, r *http.Request, wire *dialect.Request, id events.RequestID) (inbound, http.ResponseWriter, *Problem) {
+	if s.forGateways(r) {
+		in, p := s.inboundGateway(r, wire, id)
+		return in, w, p
+	}
+	d, err := s.Verifier.Verify(r.Context(), wire)
+	if err != nil {
+		return inbound{}, w, s.logged(err, id)
+	}
+	if d.Allowed && !complete(d.Claim) {
+		d.Allowed, d.Reason = false, reasonIncomplete
+	}
+	w = s.recorded(w, r, d, serviceNative, s.operation(r), id)
+	in, p := s.inboundNative(r, wire, d, id)
+	return in, w, p
+}
+
+// forGateways says whether a request asks for verification by a gateway token.
+func (s *server) forGateways(r *http.Request) bool {
+	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.EqualFold(scheme, "Bearer") && verifications[s.operation(r)]
+}
+
+// inboundGateway is a request of a gateway.
+func (s *server) inboundGateway(r *http.Request, wire *dialect.Request, id events.RequestID) (inbound, *Problem) {
+	if err := s.Verifier.Fresh(r.Context()); err != nil {
+		return inbound{}, s.logged(err, id)
+	}
+	g, err := GatewayOf(s.Queries, r)
+	if err != nil {
+		return inbound{}, s.logged(err, id)
+	}
+	named, p := requestID(r)
+	if p != nil {
+		return inbound{}, p
+	}
+	if named != "" {
+		id = named
+	}
+	return inbound{gateway: &g, log: s.Logger, body: len(wire.Body) > 0, request: ledger.Request{ID: id}}, nil
 }
 
 // notFound answers for a path or a method that is none of ours, as ServeMux

@@ -14,10 +14,12 @@ import (
 
 	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/services/dialect"
-	"github.com/keyledger/keyledger/services/permission"
 	"github.com/keyledger/keyledger/services/usage"
 	"github.com/keyledger/keyledger/services/verify"
 )
+
+// verifications are the operations that a gateway token opens.
+var verifications = map[string]bool{"verify-request": true, "verify-requests": true}
 
 func (s *server) verifyRoutes(api huma.API) {
 	add(api, route{http.MethodPost, "/v1/verify", "verify-request", "Say whether a signed request is genuine and may go on", 200, "verification"}, s.verifyRequest)
@@ -120,7 +122,7 @@ func (s *server) decide(ctx context.Context, in *signedRequest, id string) (v ve
 	if err != nil {
 		return v, nil, err
 	}
-	if err := mayAsk(inboundOf(ctx).caller, d); err != nil {
+	if d, err = asked(inboundOf(ctx), d); err != nil {
 		return v, nil, err
 	}
 	rec, ours := useOf(d, s.Now())
@@ -145,14 +147,18 @@ func verdictOf(d verify.Decision, id string) verdict {
 	}
 }
 
-// mayAsk holds a caller to what he may have verified: whoever signs with an access key
-// may ask about requests of his own keys only. A stranger's request gets the same
-// answer as one of a key that does not exist.
-func mayAsk(c permission.Caller, d verify.Decision) error {
-	if d.Key == "" || d.Owner == events.KeyringSubject(c.Account, c.User) {
-		return nil
+// asked is a decision as whoever asks may learn it. Whoever signs with an access key
+// may ask about requests of his own keys only; a gateway about those of the accounts
+// that it serves. What is not theirs to know gets the same answer as a key that does
+// not exist, and is not on anybody's record.
+func asked(in inbound, d verify.Decision) (verify.Decision, error) {
+	switch {
+	case in.gateway != nil && d.Owner.Account != "" && !in.gateway.Serves(d.Owner.Account):
+		return verify.Decision{Key: d.Key, Claim: d.Claim, Position: d.Position, Reason: verify.UnknownKey, Detail: verify.DetailUnknownKey}, nil
+	case in.gateway != nil, d.Key == "", d.Owner == events.KeyringSubject(in.caller.Account, in.caller.User):
+		return d, nil
 	}
-	return problem(http.StatusForbidden, codeDenied, "an access key may have requests of its own user's keys verified only; a gateway uses a gateway token")
+	return d, problem(http.StatusForbidden, codeDenied, "an access key may have requests of its own user's keys verified only; a gateway uses a gateway token")
 }
 
 // wire is the request as a scheme reads it.

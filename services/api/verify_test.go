@@ -161,3 +161,44 @@ func TestVerifyBadInput(t *testing.T) {
 		})
 	}
 }
+
+// TestVerifyForGateways has gateways ask: one of the installation about everybody's
+// keys, one of an account about its own alone; of other accounts it learns nothing.
+func TestVerifyForGateways(t *testing.T) {
+	a, b := open(t, "strict", ""), open(t, "strict", "")
+	k := a.create(t, a.add(t, "alice", "user"))
+	nobody := k
+	nobody.id = "KLAK0000000000000000"
+	token := func(c client, installation bool) string {
+		made := decode[struct{ Token string }](t, c.do(t, "POST", "/v1/gateway-tokens", fmt.Sprintf(`{"name":"edge","installation":%v}`, installation)).ok(t, 201))
+		the.keep(made.Token)
+		return made.Token
+	}
+	ask := func(token string, f foreign) answer {
+		t.Helper()
+		return k.send(t, call{method: "POST", path: "/v1/verify", body: f.json(), unsigned: true, after: header("Authorization", "Bearer "+token)})
+	}
+	everywhere, hers, theirs := token(the.root, true), token(a.client, false), token(b.client, false)
+	good := signedBy(t, k, "x")
+	for name, gateway := range map[string]string{"of the installation": everywhere, "of the account": hers} {
+		if got := decode[verdict](t, ask(gateway, good).ok(t, 200)); !got.Allowed || got.AccountID != a.id {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+	unknown := decode[verdict](t, ask(theirs, signedBy(t, nobody, "x")).ok(t, 200))
+	foreign := decode[verdict](t, ask(theirs, good).ok(t, 200))
+	if unknown.Reason != "unknown_key" || foreign.Reason != "unknown_key" || foreign.Genuine || foreign.AccountID != "" || foreign.UserID != "" {
+		t.Errorf("another account's gateway: got %+v about a key, and %+v about none", foreign, unknown)
+	}
+	if got := a.records(t, "/v1/keys/"+k.id+"/records?outcome=allowed", 2); len(got) != 2 {
+		t.Errorf("the gateways left %d records, want 2", len(got))
+	}
+	refused(t, ask("klgw_"+strings.Repeat("0", 36), good), 401, "gateway_token.required")
+	refused(t, k.send(t, call{method: "GET", path: "/v1/caller", unsigned: true, after: header("Authorization", "Bearer "+everywhere)}), 401, "signature.required")
+	refused(t, k.send(t, call{method: "POST", path: "/v1/users", body: `{"name":"x"}`, unsigned: true, after: header("Authorization", "Bearer "+everywhere)}), 401, "signature.required")
+	list := decode[page[struct {
+		ID string `json:"token_id"`
+	}]](t, a.get(t, "/v1/gateway-tokens").ok(t, 200)).Items
+	a.do(t, "DELETE", "/v1/gateway-tokens/"+list[0].ID, "").ok(t, 200)
+	refused(t, ask(hers, good), 401, "gateway_token.refused")
+}

@@ -34,6 +34,9 @@ const (
 	SessionToken     = "session_token"      // temporary credentials, of which there are none here
 )
 
+// DetailUnknownKey is what people are told of a key that does not exist.
+const DetailUnknownKey = "the access key is not valid"
+
 // ErrStale says that this node has not heard of the log's latest position, so
 // that it cannot know what was revoked. It refuses to decide.
 var ErrStale = errors.New("verify: this node is behind the log; try again")
@@ -134,7 +137,7 @@ func (v *Verifier) judge(claims []dialect.Claim) (Decision, error) {
 	}
 	held, err := dialect.CheckAny(claims, e.secret.Reveal(), v.Now())
 	if !e.found {
-		return d.refuse(UnknownKey, "the access key is not valid"), nil
+		return d.refuse(UnknownKey, DetailUnknownKey), nil
 	}
 	d.Owner, d.Status = e.key.Owner, e.key.Status
 	if refused, ok := errors.AsType[*dialect.RefusedError](err); ok {
