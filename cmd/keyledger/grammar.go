@@ -22,6 +22,8 @@ type grammar struct {
 	Bin        binCommands        `cmd:"" group:"client" help:"The recycle bin."`
 	Gateway    gatewayCommands    `cmd:"" group:"client" help:"Gateways that ask whether a request is genuine."`
 	Audit      auditCommands      `cmd:"" group:"client" help:"What happened, when and by whom."`
+	Records    recordCommands     `cmd:"" group:"client" help:"Who used a key, when and from where."`
+	Report     reportCommands     `cmd:"" group:"client" help:"Reports over an account's keys."`
 	Status     statusCommand      `cmd:"" group:"client" help:"Show the state of the installation (operator)."`
 	Clock      clockCommands      `cmd:"" group:"client" help:"The server's clock (operator)."`
 	Projection projectionCommands `cmd:"" group:"client" help:"What the server has derived from its log (operator)."`

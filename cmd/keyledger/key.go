@@ -18,6 +18,7 @@ type keyCommands struct {
 	Purge    keyPurge    `cmd:"" help:"End a key in the recycle bin for ever."`
 	Describe keyDescribe `cmd:"" help:"Give a key a description."`
 	History  keyHistory  `cmd:"" help:"List everything that happened to a key, newest first."`
+	LastUsed keyLastUsed `cmd:"" help:"Show when a key was last used, and last refused."`
 }
 
 var keyColumns = []column{

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -29,6 +30,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"server":      serverInScript,
 			"exits":       exitsInScript,
+			"eventually":  eventuallyInScript,
 			"field":       fieldInScript,
 			"certificate": certificateInScript,
 			"lossy":       lossyInScript,
@@ -97,6 +99,24 @@ func exitsInScript(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("got exit code %d, want %d", got, want)
+	}
+}
+
+// eventuallyInScript is the command
+//
+//	eventually TEXT program [args]   runs the program until it prints the text
+func eventuallyInScript(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: eventually TEXT program [args]")
+	}
+	for until := time.Now().Add(20 * time.Second); ; {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		if strings.Contains(ts.ReadFile("stdout"), args[0]) {
+			return
+		}
+		if time.Now().After(until) {
+			ts.Fatalf("%q was never printed", args[0])
+		}
 	}
 }
 

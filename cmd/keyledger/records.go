@@ -1,0 +1,311 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+)
+
+type recordCommands struct {
+	List   recordList   `cmd:"" help:"List the requests that named a key, newest first."`
+	Export recordExport `cmd:"" help:"Write the requests that named a key as CSV or JSON Lines, newest first."`
+	Tail   recordTail   `cmd:"" help:"Print requests as they are recorded, until it is interrupted."`
+}
+
+var recordColumns = []column{
+	{"TIME", "time"}, {"ACCESS KEY ID", "access_key_id"}, {"OUTCOME", "outcome"}, {"REASON", "reason"}, {"SERVICE", "service"},
+	{"ACTION", "action"}, {"SOURCE IP", "source_ip"}, {"REQUEST", "request_id"},
+}
+
+// recordFilter says which records are wanted.
+type recordFilter struct {
+	tenancy
+	Key     string `placeholder:"KEY" help:"Only records of this access key."`
+	Since   moment `placeholder:"TIME" help:"Only records of this time or later: RFC 3339, or a day."`
+	Until   moment `placeholder:"TIME" help:"Only records before this time."`
+	IP      string `name:"ip" placeholder:"ADDRESS" help:"Only records of this address."`
+	Outcome string `enum:",allowed,denied,attempt,failed" default:"" placeholder:"OUTCOME" help:"Only allowed, denied (genuine and refused), attempt (not genuine), or failed (denied and attempt)."`
+	Failed  bool   `help:"The same as --outcome failed."`
+}
+
+// at is the path and the query of the records that are wanted.
+func (f recordFilter) at() (path string, q url.Values) {
+	q = url.Values{}
+	set(q, "since", f.Since.text())
+	set(q, "until", f.Until.text())
+	set(q, "source_ip", f.IP)
+	set(q, "outcome", f.Outcome)
+	if f.Failed {
+		q.Set("outcome", "failed")
+	}
+	if f.Key != "" {
+		return "/v1/keys/" + url.PathEscape(f.Key) + "/records", q
+	}
+	for name, values := range f.query() {
+		q[name] = values
+	}
+	return "/v1/records", q
+}
+
+type recordList struct {
+	connection
+	paging
+	recordFilter
+}
+
+func (r *recordList) Run(ctx context.Context, t *terminal) error {
+	c, err := r.client(t)
+	if err != nil {
+		return err
+	}
+	path, q := r.at()
+	return r.list(ctx, t, c, path, q, recordColumns)
+}
+
+type recordExport struct {
+	connection
+	recordFilter
+	Format string `enum:"csv,jsonl" default:"jsonl" help:"csv or jsonl (${default} if left out)."`
+}
+
+// csvFields are the columns of an export, in their order.
+var csvFields = []string{
+	"time", "access_key_id", "account_id", "user_id", "outcome", "reason", "scheme", "service", "action", "region", "source_ip",
+	"user_agent", "request_id", "position", "count", "id",
+}
+
+// Run writes page by page, so that an export of any size takes no memory.
+func (r *recordExport) Run(ctx context.Context, t *terminal) error {
+	c, err := r.client(t)
+	if err != nil {
+		return err
+	}
+	path, q := r.at()
+	w := exporter{t: t, csv: r.Format == "csv"}
+	if err := w.begin(); err != nil {
+		return err
+	}
+	for cursor := ""; ; {
+		p, err := fetchPage(ctx, c, path, q, maxPage, cursor)
+		if err != nil {
+			return err
+		}
+		if err := w.write(p.Items); err != nil {
+			return err
+		}
+		if cursor = p.NextCursor; cursor == "" {
+			return w.end()
+		}
+	}
+}
+
+// An exporter writes records, and shows how many where somebody watches.
+type exporter struct {
+	t       *terminal
+	csv     bool
+	written int
+	bar     *progressbar.ProgressBar
+}
+
+func (e *exporter) begin() error {
+	if e.t.watched {
+		e.bar = progressBar(e.t, -1)
+	}
+	if !e.csv {
+		return nil
+	}
+	return e.rows([][]string{csvFields})
+}
+
+func (e *exporter) write(items []json.RawMessage) error {
+	e.written += len(items)
+	if e.bar != nil {
+		_ = e.bar.Set(e.written)
+	}
+	if e.csv {
+		return e.writeCSV(items)
+	}
+	var text bytes.Buffer
+	for _, item := range items {
+		if err := json.Compact(&text, item); err != nil {
+			return err
+		}
+		text.WriteByte('\n')
+	}
+	return e.t.write(text.Bytes())
+}
+
+func (e *exporter) writeCSV(items []json.RawMessage) error {
+	rows := make([][]string, len(items))
+	for i, item := range items {
+		for _, name := range csvFields {
+			rows[i] = append(rows[i], plainCell(textAt(item, name)))
+		}
+	}
+	return e.rows(rows)
+}
+
+func (e *exporter) rows(rows [][]string) error {
+	var text bytes.Buffer
+	if err := csv.NewWriter(&text).WriteAll(rows); err != nil {
+		return err
+	}
+	return e.t.write(text.Bytes())
+}
+
+// textAt is a field of a document as it stands there; empty if it is not there.
+func textAt(document json.RawMessage, name string) string {
+	var fields map[string]json.RawMessage
+	var text string
+	if json.Unmarshal(document, &fields) != nil {
+		return ""
+	}
+	if json.Unmarshal(fields[name], &text) != nil {
+		return string(fields[name])
+	}
+	return text
+}
+
+// plainCell keeps a spreadsheet from taking what a stranger has sent for a formula.
+func plainCell(text string) string {
+	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
+		return "'" + text
+	}
+	return text
+}
+
+func (e *exporter) end() error {
+	if e.bar != nil {
+		_ = e.bar.Finish()
+		e.t.hint("%d records", e.written)
+	}
+	return nil
+}
+
+type recordTail struct {
+	connection
+	recordFilter
+	Every time.Duration `default:"1s" help:"How often to look."`
+}
+
+// Run prints what is new, oldest first. A record may come in a little after one of
+// a later time; so each look goes back some seconds, and what was printed is not again.
+func (r *recordTail) Run(ctx context.Context, t *terminal) error {
+	c, err := r.client(t)
+	if err != nil {
+		return err
+	}
+	if r.Since.IsZero() {
+		r.Since.Time = time.Now()
+	}
+	seen := map[string]time.Time{}
+	for {
+		path, q := r.at()
+		all, err := paging{Limit: 0}.fetch(ctx, c, path, q)
+		if err != nil {
+			return err
+		}
+		slices.Reverse(all.Items)
+		if err := r.print(t, all.Items, seen); err != nil {
+			return err
+		}
+		if back := time.Now().Add(-tailOverlap); back.After(r.Since.Time) {
+			r.Since.Time = back
+		}
+		for id, at := range seen {
+			if at.Before(r.Since.Time) {
+				delete(seen, id)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(r.Every):
+		}
+	}
+}
+
+// tailOverlap is how far back a look at new records goes.
+const tailOverlap = 30 * time.Second
+
+func (r *recordTail) print(t *terminal, items []json.RawMessage, seen map[string]time.Time) error {
+	for _, item := range items {
+		id := textAt(item, "id")
+		if _, again := seen[id]; again {
+			continue
+		}
+		seen[id], _ = time.Parse(time.RFC3339Nano, textAt(item, "time"))
+		line := item
+		if !t.json {
+			line = recordLine(item)
+		}
+		if err := t.write(append(bytes.TrimSpace(line), '\n')); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recordLine is a record for people, in one line.
+func recordLine(item json.RawMessage) []byte {
+	var line []byte
+	for i, c := range recordColumns {
+		if i > 0 {
+			line = append(line, ' ', ' ')
+		}
+		line = append(line, visible(cmp.Or(textAt(item, c.field), "-"))...)
+	}
+	return line
+}
+
+type keyLastUsed struct {
+	connection
+	Key string `arg:"" help:"The access key's ID."`
+}
+
+func (k *keyLastUsed) Run(ctx context.Context, t *terminal) error {
+	c, err := k.client(t)
+	if err != nil {
+		return err
+	}
+	answer, err := c.read(ctx, "/v1/keys/"+url.PathEscape(k.Key)+"/last-used", nil)
+	if err != nil {
+		return err
+	}
+	return t.show(answer, []column{
+		{"ACCESS KEY ID", "access_key_id"}, {"LAST USED", "last_used_at"}, {"SOURCE IP", "last_used.source_ip"}, {"SERVICE", "last_used.service"},
+		{"ACTION", "last_used.action"}, {"REGION", "last_used.region"}, {"LAST REFUSED", "last_refused.time"}, {"WHY", "last_refused.reason"},
+	})
+}
+
+type reportCommands struct {
+	Unused reportUnused `cmd:"" help:"List the keys that were not used for some days."`
+}
+
+type reportUnused struct {
+	connection
+	tenancy
+	paging
+	Days int `default:"90" help:"For how many days (${default} if left out)."`
+}
+
+func (r *reportUnused) Run(ctx context.Context, t *terminal) error {
+	c, err := r.client(t)
+	if err != nil {
+		return err
+	}
+	q := r.query()
+	q.Set("days", strconv.Itoa(r.Days))
+	return r.list(ctx, t, c, "/v1/reports/unused", q, []column{
+		{"ACCESS KEY ID", "access_key_id"}, {"USER ID", "user_id"}, {"STATUS", "status"}, {"CREATED", "created_at"}, {"LAST USED", "last_used_at"},
+	})
+}
