@@ -32,7 +32,7 @@ type Log interface {
 	// LastOf is the last message of a subject, or ErrNone.
 	LastOf(ctx context.Context, s Subject) (Message, error)
 
-	// At is the message at p, or ErrNone.
+	// At is the message at p, ErrNone, or ErrUnread.
 	At(ctx context.Context, p Position) (Message, error)
 
 	// Read yields the messages after p up to the last one there is when it is
@@ -46,6 +46,9 @@ type Log interface {
 
 // ErrNone says that there is no such message.
 var ErrNone = errors.New("events: no such message")
+
+// ErrUnread says that the log cannot be read now; later it can.
+var ErrUnread = errors.New("events: the log cannot be read now")
 
 // ErrUncertain says that a decision may or may not have been written, now or
 // later. Appending it again settles it.

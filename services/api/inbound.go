@@ -53,6 +53,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, r)
 		return
 	}
+	if r.URL.Path == pathForward {
+		s.forwardAuth(w, r, id)
+		return
+	}
 	body, p := readBody(w, r)
 	wire := dialect.FromHTTP(r, body)
 	for _, d := range s.doors {

@@ -171,6 +171,8 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, ledger.ErrUnknown):
 		p := problem(http.StatusServiceUnavailable, codeUnknown, "it is not known whether the command was recorded; send the same request with the same Idempotency-Key")
 		return p
+	case errors.Is(err, events.ErrUnread):
+		return problem(http.StatusServiceUnavailable, codeUnavailable, "the log cannot be read now; try again")
 	case errors.Is(err, verify.ErrStale):
 		return problem(http.StatusServiceUnavailable, codeStale, "this node is behind the log and refuses to decide; try again")
 	}

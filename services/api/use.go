@@ -53,15 +53,12 @@ func (s *server) recorded(w http.ResponseWriter, r *http.Request, d verify.Decis
 	rec.SourceIP, _ = netip.ParseAddr(sourceIP(r))
 	wait, err := s.Uses.Submit(rec)
 	if err != nil {
-		s.Logger.Warn("a management call is not on record", "request_id", id, "error", err)
-		return w
+		return w // the recorder counts and logs what it could not take
 	}
 	return &recordedWriter{ResponseWriter: w, wait: func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), recordPatience)
 		defer cancel()
-		if err := wait(ctx); err != nil {
-			s.Logger.Warn("a management call may not be on record", "request_id", id, "error", err)
-		}
+		_ = wait(ctx) // the same
 	}}
 }
 

@@ -50,6 +50,12 @@ type Scheme interface {
 	Read(r *Request) ([]Claim, error)
 }
 
+// A Digester is a Scheme whose clients send the SHA-256 of the body along in a
+// header. Digest is what they say it is, nil if they do not.
+type Digester interface {
+	Digest(r *Request) *[32]byte
+}
+
 // ErrUnsigned says that a request does not speak a scheme at all.
 var ErrUnsigned = errors.New("the request carries no signature of a known scheme")
 

@@ -73,7 +73,7 @@ func (j *Journal) ask(ctx context.Context, subject string, q any) (events.Messag
 	}
 	m, err := j.write.RequestWithContext(ctx, subject, body)
 	if err != nil {
-		return events.Message{}, fmt.Errorf("journal: read: %w", err)
+		return events.Message{}, fmt.Errorf("%w: %w", events.ErrUnread, err)
 	}
 	switch status := m.Header.Get("Status"); status {
 	case "":
@@ -81,7 +81,7 @@ func (j *Journal) ask(ctx context.Context, subject string, q any) (events.Messag
 	case "404":
 		return events.Message{}, events.ErrNone
 	default:
-		return events.Message{}, fmt.Errorf("journal: read: the log answers %s %s", status, m.Header.Get("Description"))
+		return events.Message{}, fmt.Errorf("%w: it answers %s %s", events.ErrUnread, status, m.Header.Get("Description"))
 	}
 }
 

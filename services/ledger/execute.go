@@ -170,7 +170,7 @@ func (l *Ledger) repeated(ctx context.Context, v View, req Request, s events.Sub
 	}
 	m, err := l.Log.At(ctx, p)
 	if err != nil {
-		return Outcome{}, true, fmt.Errorf("ledger: read what request %q recorded: %w", req.ID, err)
+		return Outcome{}, true, fmt.Errorf("%w (it was recorded at position %d: %v)", ErrUnknown, p, err)
 	}
 	r, err := events.Decode(m)
 	if err != nil {

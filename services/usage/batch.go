@@ -13,6 +13,8 @@ const (
 	// doubtful is how long a batch of which nobody knows what became of it is sent
 	// again: the log knows its name for two minutes.
 	doubtful = 100 * time.Second
+	// complainEvery is how often at most it is logged that records are lost.
+	complainEvery = 10 * time.Second
 	// unwritten is how often the async mode tries a log that takes no writes.
 	unwritten = 200 * time.Millisecond
 )
@@ -128,9 +130,18 @@ func (r *Recorder) settle(b *batch, err error) {
 		r.stats.Messages++
 	case errors.Is(err, events.ErrUncertain):
 		r.stats.Uncertain += n
-		r.Logger.Error("it is not known whether access records were recorded", "records", n, "error", err)
+		r.complain("it is not known whether some access records were recorded", r.stats.Uncertain, err)
 	default:
 		r.stats.Failed += n
-		r.Logger.Error("access records were not recorded", "records", n, "error", err)
+		r.complain("some access records were not recorded", r.stats.Failed, err)
 	}
+}
+
+// complain logs at most once in a while. The caller holds mu.
+func (r *Recorder) complain(what string, records uint64, err error) {
+	if time.Since(r.complained) < complainEvery {
+		return
+	}
+	r.complained = time.Now()
+	r.Logger.Error("usage: "+what, "records_so_far", records, "error", err)
 }

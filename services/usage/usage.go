@@ -63,13 +63,14 @@ type Recorder struct {
 	Config
 	surplus surplus
 
-	mu      sync.Mutex
-	line    []*batch // first come first; the last is being filled
-	waiting int      // records in line and under way
-	closing bool
-	size    int // of the last batch's data
-	stats   Stats
-	wake    chan struct{} // holds one token when there is something to do
+	mu         sync.Mutex
+	line       []*batch // first come first; the last is being filled
+	waiting    int      // records in line and under way
+	closing    bool
+	size       int // of the last batch's data
+	stats      Stats
+	complained time.Time     // when it was last logged that records are lost
+	wake       chan struct{} // holds one token when there is something to do
 
 	ctx  context.Context // ends when nobody waits for Close any more
 	end  context.CancelFunc
@@ -158,6 +159,7 @@ func (r *Recorder) enqueue(rec access.Record) (*batch, error) {
 		return nil, errClosed
 	case r.waiting >= r.Queue:
 		r.stats.Shed++
+		r.complain("more access records wait than may", r.stats.Shed, ErrOverloaded)
 		return nil, ErrOverloaded
 	}
 	b := r.filling()

@@ -42,6 +42,19 @@ func (a *assertion) readPayload(r *dialect.Request, h *headers) error {
 	return a.payload.agree()
 }
 
+// Digest is the SHA-256 that x-amz-content-sha256 names.
+func (SigV4) Digest(r *dialect.Request) *[sha256.Size]byte {
+	var sum [sha256.Size]byte
+	word := r.Get("X-Amz-Content-Sha256")
+	if len(word) != 2*len(sum) {
+		return nil
+	}
+	if _, err := hex.Decode(sum[:], []byte(word)); err != nil {
+		return nil
+	}
+	return &sum
+}
+
 func (p *payload) agree() error {
 	var claimed [sha256.Size]byte
 	if len(p.word) != 2*len(claimed) {
