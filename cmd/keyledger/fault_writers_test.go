@@ -12,7 +12,6 @@ import (
 type tenant struct {
 	caller        // its root user
 	shared string // a user whose keys everybody works on
-	bin    bool   // deleting puts a key into a recycle bin
 	strict bool   // a key is disabled before it is deleted
 }
 

@@ -15,17 +15,17 @@ import (
 type Fault int
 
 const (
-	// None: the append goes well.
+	// None is that the append goes well.
 	None Fault = iota
-	// LostGoing: the decision never arrives. The caller is told ErrUncertain.
+	// LostGoing is that the decision never arrives. The caller is told ErrUncertain.
 	LostGoing
-	// LostReturning: the decision is written, but the answer never arrives. The
+	// LostReturning is that the decision is written, but the answer never arrives. The
 	// caller is told ErrUncertain.
 	LostReturning
-	// Late: the decision arrives when the test says so, with [Memory.Deliver], and is
+	// Late is that the decision arrives when the test says so, with [Memory.Deliver], and is
 	// written if its expectation still holds then. The caller is told ErrUncertain.
 	Late
-	// Off: writes are off. The caller is told a *events.UnavailableError, unless the
+	// Off is that writes are off. The caller is told a *events.UnavailableError, unless the
 	// decision was written before.
 	Off
 )
@@ -86,7 +86,7 @@ func (m *Memory) Deliver() int {
 	defer m.mu.Unlock()
 	before := len(m.messages)
 	for _, d := range m.late {
-		m.write(d) // a refusal reaches nobody any more
+		_, _ = m.write(d) // a refusal reaches nobody any more
 	}
 	m.late = nil
 	return len(m.messages) - before
@@ -145,7 +145,7 @@ func (m *Memory) Append(ctx context.Context, d events.Decision) (events.Position
 		m.late = append(m.late, d)
 		return 0, events.ErrUncertain
 	case LostReturning:
-		m.write(d)
+		_, _ = m.write(d)
 		return 0, events.ErrUncertain
 	case Off:
 		if p, err := m.whose(d); p != 0 || err != nil {

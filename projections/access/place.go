@@ -18,8 +18,6 @@ type place struct {
 	index    uint16
 }
 
-const placeBytes = 18
-
 // compare is positive if p is newer than q.
 func (p place) compare(q place) int {
 	return cmp.Or(cmp.Compare(p.micros, q.micros), cmp.Compare(p.position, q.position), cmp.Compare(p.index, q.index))

@@ -24,7 +24,7 @@ func (s *Store) walk(q Query, w window, visit visitor) error {
 		if err != nil {
 			return err
 		}
-		more := true
+		var more bool
 		if known {
 			more, err = s.walkKeys(m, q, keys, w, visit)
 		} else {

@@ -41,8 +41,10 @@ func (l again) Follow(ctx context.Context, after events.Position) iter.Seq2[even
 	after -= min(after, 20)
 	return func(yield func(events.Message, error) bool) {
 		for m, err := range l.Log.Follow(ctx, after) {
-			if !yield(m, err) || !yield(m, err) {
-				return
+			for range 2 {
+				if !yield(m, err) {
+					return
+				}
 			}
 		}
 	}

@@ -68,7 +68,7 @@ func CheckAny(claims []Claim, secret []byte, now time.Time) (Claim, error) {
 		if err == nil {
 			return c, nil
 		}
-		if no, ok := errors.AsType[*RefusedError](err); ok && no.Reason != SignatureMismatch || refused == ErrUnsigned {
+		if no, ok := errors.AsType[*RefusedError](err); ok && no.Reason != SignatureMismatch || errors.Is(refused, ErrUnsigned) {
 			refused = err
 		}
 	}

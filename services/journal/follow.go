@@ -111,7 +111,7 @@ func (f *follower) consume(ctx context.Context, yield func(events.Message, error
 	if err != nil {
 		return err
 	}
-	defer f.drop(js, c.CachedInfo().Name, epoch)
+	defer f.drop(epoch, js, c.CachedInfo().Name)
 	messages, err := c.Messages(jetstream.PullMaxMessages(followWindow), jetstream.PullHeartbeat(2*time.Second), jetstream.PullExpiry(30*time.Second))
 	if err != nil {
 		return err
@@ -271,7 +271,7 @@ func (f *follower) consumer(ctx context.Context, js jetstream.JetStream) (jetstr
 
 // drop tells the server that the consumer is not needed; if that does not reach
 // it, it finds out by itself.
-func (f *follower) drop(js jetstream.JetStream, name string, epoch context.Context) {
+func (f *follower) drop(epoch context.Context, js jetstream.JetStream, name string) {
 	if epoch.Err() != nil {
 		return // it went with its server
 	}

@@ -117,7 +117,7 @@ func (l *Ledger) append(ctx context.Context, d events.Decision) (events.Position
 // cannot be waited for, the outcome is unknown to the caller, not failed.
 func (l *Ledger) wait(ctx context.Context, p events.Position) error {
 	if err := l.Wait(ctx, p); err != nil {
-		return fmt.Errorf("%w (%v)", ErrUnknown, err)
+		return fmt.Errorf("%w (%v)", ErrUnknown, err) //nolint:errorlint // why is for people: no caller may act on it
 	}
 	return nil
 }
@@ -170,7 +170,7 @@ func (l *Ledger) repeated(ctx context.Context, v View, req Request, s events.Sub
 	}
 	m, err := l.Log.At(ctx, p)
 	if err != nil {
-		return Outcome{}, true, fmt.Errorf("%w (it was recorded at position %d: %v)", ErrUnknown, p, err)
+		return Outcome{}, true, fmt.Errorf("%w (it was recorded at position %d: %v)", ErrUnknown, p, err) //nolint:errorlint // the same
 	}
 	r, err := events.Decode(m)
 	if err != nil {

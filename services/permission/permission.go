@@ -56,12 +56,12 @@ type Target struct {
 type Verdict int
 
 const (
-	// Hidden: the caller may not even learn whether the target exists. It is
+	// Hidden says that the caller may not even learn whether the target exists. It is
 	// answered as an unknown one would be.
 	Hidden Verdict = iota
-	// Denied: the caller can see the target and may not do this to it.
+	// Denied says that the caller can see the target and may not do this to it.
 	Denied
-	// Allowed.
+	// Allowed says yes.
 	Allowed
 )
 

@@ -67,6 +67,7 @@ func (p *past) apply(r events.Record, e events.Event) {
 	case events.KeyPurged:
 		k.Status, k.PurgedAt, k.PurgeAt = events.StatusPurged, r.Meta.Time, time.Time{}
 		return
+	default: // the state has all that others change
 	}
 	if now, ok := p.state.Key(k.ID); ok {
 		k.Status, k.Description, k.PurgeAt = string(now.Status), now.Description, now.PurgeAt
