@@ -97,8 +97,8 @@ func crashes(t *testing.T, story []uses.Message, lots *rand.Rand) (out []*vfs.Me
 	var clones sync.WaitGroup
 	var mu sync.Mutex
 	done := make(chan struct{})
+	wait := rand.New(rand.NewPCG(lots.Uint64(), 5)) // the clones' own
 	clones.Go(func() {
-		wait := rand.New(rand.NewPCG(lots.Uint64(), 5))
 		for n := 0; n < 6; n++ {
 			select {
 			case <-done:
