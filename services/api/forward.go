@@ -138,6 +138,9 @@ func originalOf(r *http.Request, dialects []dialect.Dialect) (*dialect.Request, 
 			wire.Header = append(wire.Header, dialect.Field{Name: name, Value: v})
 		}
 	}
+	if length := r.Header.Get("X-Original-Content-Length"); length != "" && r.Header.Get("Content-Length") == "" {
+		wire.Header = append(wire.Header, dialect.Field{Name: "Content-Length", Value: length})
+	}
 	for _, scheme := range dialect.Schemes(dialects) {
 		if d, ok := scheme.(dialect.Digester); ok && wire.BodySum == nil {
 			wire.BodySum = d.Digest(wire)

@@ -1,0 +1,106 @@
+package api_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/keyledger/keyledger/services/dialect/aws"
+)
+
+// proxied is what a proxy sends when it holds a request: the client's own headers,
+// and its own.
+func proxied(t *testing.T, k client, token string, own map[string]string) *http.Request {
+	t.Helper()
+	held, err := http.NewRequestWithContext(t.Context(), "PUT", "https://photos.example.com/albums/7%20a?size=full", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	aws.Sign(held, []byte("a picture"), k.id, k.secret, "photos", "local", time.Now())
+	req, err := http.NewRequestWithContext(t.Context(), "GET", k.url+"/v1/forward-auth", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = held.Header.Clone()
+	req.Header.Set("User-Agent", "camera/1")
+	req.Header.Set("X-Keyledger-Gateway-Token", token)
+	for name, value := range own {
+		req.Header.Set(name, value)
+	}
+	return req
+}
+
+var byNginx = map[string]string{
+	"X-Original-Method": "PUT", "X-Original-URI": "/albums/7%20a?size=full", "X-Original-Host": "photos.example.com", "X-Real-IP": "198.51.100.7",
+	"X-Keyledger-Service": "photos", "X-Keyledger-Action": "PutPhoto",
+}
+
+var byTraefik = map[string]string{
+	"X-Forwarded-Method": "PUT", "X-Forwarded-Uri": "/albums/7%20a?size=full", "X-Forwarded-Host": "photos.example.com",
+	"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1, 198.51.100.7",
+}
+
+func ask(t *testing.T, req *http.Request) *http.Response {
+	t.Helper()
+	res, err := direct.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	return res
+}
+
+func TestForwardAuth(t *testing.T) {
+	a := open(t, "strict", "")
+	u := a.add(t, "alice", "user")
+	k := a.create(t, u)
+	token := decode[struct{ Token string }](t, a.do(t, "POST", "/v1/gateway-tokens", `{"name":"edge"}`).ok(t, 201)).Token
+	the.keep(token)
+	wrong := func(own map[string]string, name, value string) map[string]string {
+		out := map[string]string{name: value}
+		for n, v := range own {
+			if _, there := out[n]; !there {
+				out[n] = v
+			}
+		}
+		return out
+	}
+	for name, own := range map[string]map[string]string{"nginx": byNginx, "traefik": byTraefik} {
+		res := ask(t, proxied(t, k, token, own))
+		h := res.Header
+		if res.StatusCode != 204 || h.Get("X-Keyledger-Key-Id") != k.id || h.Get("X-Keyledger-Account-Id") != a.id || h.Get("X-Keyledger-User-Id") != u || h.Get("X-Keyledger-Position") == "" {
+			t.Errorf("%s: got %d %v", name, res.StatusCode, h)
+		}
+	}
+	if got := a.records(t, "/v1/keys/"+k.id+"/records", 2); len(got) != 2 || got[0].SourceIP != "198.51.100.7" || got[1].SourceIP != "198.51.100.7" {
+		t.Errorf("on record: got %v", got)
+	}
+	for name, c := range map[string]struct {
+		own    map[string]string
+		token  string
+		status int
+		reason string
+	}{
+		"another path":             {wrong(byNginx, "X-Original-URI", "/albums/8?size=full"), token, 401, "signature_mismatch"},
+		"another method":           {wrong(byTraefik, "X-Forwarded-Method", "GET"), token, 401, "signature_mismatch"},
+		"another body":             {wrong(byNginx, "X-Amz-Content-Sha256", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"), token, 401, "signature_mismatch"},
+		"unsigned":                 {wrong(byNginx, "Authorization", ""), token, 401, "unsigned"},
+		"no token":                 {byTraefik, "", 401, "gateway_token.required"},
+		"a token that is none":     {byNginx, "klgw_000000000000000000000000000000000000", 401, "gateway_token.required"},
+		"no method to nginx":       {wrong(byNginx, "X-Original-Method", ""), token, 403, "request.invalid"},
+		"nothing said by a proxy":  {map[string]string{}, token, 400, "request.invalid"},
+		"identity that is claimed": {wrong(byNginx, "X-Keyledger-Key-Id", "KLAK0000000000000000"), token, 204, ""},
+	} {
+		res := ask(t, proxied(t, k, c.token, c.own))
+		if res.StatusCode != c.status || res.Header.Get("X-Keyledger-Reason") != c.reason {
+			t.Errorf("%s: got %d %q, want %d %q", name, res.StatusCode, res.Header.Get("X-Keyledger-Reason"), c.status, c.reason)
+		}
+		if c.status == 204 && res.Header.Get("X-Keyledger-Key-Id") != k.id {
+			t.Errorf("%s: got the identity %q", name, res.Header.Get("X-Keyledger-Key-Id"))
+		}
+	}
+	a.do(t, "PATCH", "/v1/keys/"+k.id, `{"status":"disabled"}`).ok(t, 200)
+	if res := ask(t, proxied(t, k, token, byNginx)); res.StatusCode != 403 || res.Header.Get("X-Keyledger-Reason") != "key_disabled" {
+		t.Errorf("disabled: got %d %v", res.StatusCode, res.Header)
+	}
+}
