@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // A world is a running server and the programs that talk to it.
@@ -115,6 +116,16 @@ func (w *world) aws(k pair, code, path string, args ...string) string {
 	return fmt.Sprint(answer)
 }
 
+// eventually asks until a condition holds: access records come in a moment later.
+func (w *world) eventually(what string, holds func() bool) {
+	w.t.Helper()
+	for until := time.Now().Add(20 * time.Second); !holds(); {
+		if time.Now().After(until) {
+			w.t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
 // wants holds that two texts are the same.
 func wants(t *testing.T, what, got, want string) {
 	t.Helper()
@@ -155,6 +166,11 @@ func (w *world) awsLife(root pair, deleteActive string) {
 	iam(own, "LimitExceeded", "", "create-access-key")
 	wants(t, "keys, by pages of one", iam(own, "", "length(AccessKeyMetadata)", "list-access-keys", "--page-size", "1"), "2")
 	wants(t, "keys, at most one", iam(own, "", "length(AccessKeyMetadata)", "list-access-keys", "--max-items", "1"), "1")
+
+	w.eventually("the last use", func() bool {
+		return iam(root, "", "AccessKeyLastUsed.ServiceName", "get-access-key-last-used", "--access-key-id", own.id) == "iam"
+	})
+	iam(root, "NoSuchEntity", "", "get-access-key-last-used", "--access-key-id", "KLAK0000000000000000")
 
 	of := func(more ...string) []string { return append(append(more, alice...), "--access-key-id", own.id) }
 	iam(root, deleteActive, "", "delete-access-key", of()...)

@@ -175,6 +175,32 @@ func (k doorKeys) List(ctx context.Context, user, cursor string, limit int) (dia
 	return page, nil
 }
 
+// LastUsed is when a key of the caller's account was last used.
+func (k doorKeys) LastUsed(ctx context.Context, accessKeyID string) (dialect.LastUse, error) {
+	none := &dialect.Fault{Kind: dialect.NotFound, Detail: "The Access Key with id " + accessKeyID + " cannot be found."}
+	found, ok, err := k.Queries.Key(events.AccessKeyID(accessKeyID))
+	if err != nil {
+		return dialect.LastUse{}, k.failed(ctx, err)
+	}
+	c := inboundOf(ctx).caller
+	if !ok || found.Owner.Account != c.Account || c.May(permission.KeyRead, permission.Target{Account: c.Account, User: found.Owner.User}) != permission.Allowed {
+		return dialect.LastUse{}, none
+	}
+	u, _, err := k.Queries.User(found.Owner.Account, found.Owner.User)
+	if err != nil {
+		return dialect.LastUse{}, k.failed(ctx, err)
+	}
+	last, err := k.Records.LastOf([]events.AccessKeyID{found.ID})
+	if err != nil {
+		return dialect.LastUse{}, k.failed(ctx, err)
+	}
+	out := dialect.LastUse{UserName: u.Name}
+	if used := last[0].Used; used != nil {
+		out.Time, out.Service, out.Region = used.Time, used.Service, used.Region
+	}
+	return out, nil
+}
+
 // SetStatus enables or disables a key of a user.
 func (k doorKeys) SetStatus(ctx context.Context, user, accessKeyID string, active bool) error {
 	id, err := k.key(ctx, user, accessKeyID)

@@ -58,6 +58,8 @@ type Keys interface {
 	SetStatus(ctx context.Context, user, accessKeyID string, active bool) error
 	// Delete deletes a key for good, as far as the caller can see.
 	Delete(ctx context.Context, user, accessKeyID string) error
+	// LastUsed is when a key was last used, whoever of the caller's account owns it.
+	LastUsed(ctx context.Context, accessKeyID string) (LastUse, error)
 	// Caller says who is calling.
 	Caller(ctx context.Context) Identity
 }
@@ -80,6 +82,15 @@ type CreatedKey struct {
 type Page struct {
 	Keys []Key
 	Next string
+}
+
+// A LastUse is the last request by a key that was allowed. Time is zero if there
+// never was one.
+type LastUse struct {
+	UserName string // of the key's owner
+	Time     time.Time
+	Service  string
+	Region   string
 }
 
 // An Identity is who is calling.

@@ -104,11 +104,12 @@ type operation func(ctx context.Context, f form, keys dialect.Keys) (result any,
 
 // operations is every operation that is answered, by Version and Action.
 var operations = map[[2]string]operation{
-	{versionIAM, "CreateAccessKey"}:   createAccessKey,
-	{versionIAM, "ListAccessKeys"}:    listAccessKeys,
-	{versionIAM, "UpdateAccessKey"}:   updateAccessKey,
-	{versionIAM, "DeleteAccessKey"}:   deleteAccessKey,
-	{versionSTS, "GetCallerIdentity"}: getCallerIdentity,
+	{versionIAM, "CreateAccessKey"}:      createAccessKey,
+	{versionIAM, "ListAccessKeys"}:       listAccessKeys,
+	{versionIAM, "UpdateAccessKey"}:      updateAccessKey,
+	{versionIAM, "DeleteAccessKey"}:      deleteAccessKey,
+	{versionIAM, "GetAccessKeyLastUsed"}: getAccessKeyLastUsed,
+	{versionSTS, "GetCallerIdentity"}:    getCallerIdentity,
 }
 
 // Answer carries out r, which is authenticated and whose caller keys stands

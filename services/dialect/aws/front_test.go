@@ -97,6 +97,16 @@ func (w world) oneKey(user, id string) error {
 	return w.fault(user)
 }
 
+func (world) LastUsed(_ context.Context, id string) (dialect.LastUse, error) {
+	switch id {
+	case "KLAK0000000000000001":
+		return dialect.LastUse{UserName: "bob", Time: time.Date(2026, 11, 21, 23, 59, 58, 0, time.UTC), Service: "s3", Region: "us-east-1"}, nil
+	case "KLAK0000000000000002":
+		return dialect.LastUse{UserName: "bob"}, nil
+	}
+	return dialect.LastUse{}, &dialect.Fault{Kind: dialect.NotFound, Detail: "The Access Key with id " + id + " cannot be found."}
+}
+
 func (world) Caller(context.Context) dialect.Identity {
 	return dialect.Identity{Account: "123456789012", UserID: "234567890123456789", UserName: "alice"}
 }
@@ -322,7 +332,7 @@ func TestSecretPrintsNothing(t *testing.T) {
 // The captured requests of real clients get past the front as they should.
 func TestFrontReadsRealClients(t *testing.T) {
 	want := map[string]string{
-		"iam-create": "", "iam-list": "InvalidInput", "iam-last-used": "InvalidAction", "iam-delete": "",
+		"iam-create": "", "iam-list": "InvalidInput", "iam-last-used": "NoSuchEntity", "iam-delete": "",
 		"sts-get-caller-identity": "", "iam-create-odd-user": "ValidationError", "cli2-iam-update": "", "cli1-sts": "",
 		"node-iam-create": "ValidationError", "node-iam-update": "", "cli1-iam-create": "ValidationError",
 	}

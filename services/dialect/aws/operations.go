@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"encoding/xml"
 	"net/http"
@@ -84,6 +85,38 @@ func listAccessKeys(ctx context.Context, f form, keys dialect.Keys) (any, error)
 		result.AccessKeyMetadata.Member = append(result.AccessKeyMetadata.Member, element(k))
 	}
 	return result, nil
+}
+
+type lastUsedResult struct {
+	XMLName           xml.Name `xml:"GetAccessKeyLastUsedResult"`
+	UserName          string
+	AccessKeyLastUsed struct {
+		LastUsedDate string `xml:",omitempty"` // left out if the key was never used
+		ServiceName  string
+		Region       string
+	}
+}
+
+// notApplicable is what AWS says of a key that was never used.
+const notApplicable = "N/A"
+
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccessKeyLastUsed.html
+func getAccessKeyLastUsed(ctx context.Context, f form, keys dialect.Keys) (any, error) {
+	id, err := f.accessKeyID()
+	if err != nil {
+		return nil, err
+	}
+	last, err := keys.LastUsed(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	out := lastUsedResult{UserName: last.UserName}
+	out.AccessKeyLastUsed.ServiceName = cmp.Or(last.Service, notApplicable)
+	out.AccessKeyLastUsed.Region = cmp.Or(last.Region, notApplicable)
+	if !last.Time.IsZero() {
+		out.AccessKeyLastUsed.LastUsedDate = last.Time.UTC().Format(time.RFC3339)
+	}
+	return out, nil
 }
 
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccessKey.html
