@@ -39,7 +39,7 @@ func (d door) serve(w http.ResponseWriter, r *http.Request, wire *dialect.Reques
 		d.front.Refuse(w, wire, string(id), d.fault(err, id))
 		return
 	}
-	w = d.recorded(w, r, decision, decision.Claim.Service, d.front.Action(wire), id)
+	d.record(r, decision, decision.Claim.Service, d.front.Action(wire), id)
 	in, err := d.enter(r, wire, decision, id)
 	if err != nil {
 		d.front.Refuse(w, wire, string(id), err)

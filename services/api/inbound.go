@@ -97,7 +97,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
 
 // native serves a request to the native API.
 func (s *server) native(w http.ResponseWriter, r *http.Request, wire *dialect.Request, id events.RequestID) {
-	in, w, p := s.enter(w, r, wire, id)
+	in, p := s.enter(r, wire, id)
 	if p != nil {
 		p.RequestID = string(id)
 		writeProblem(w, p)
@@ -119,23 +119,20 @@ func (s *server) native(w http.ResponseWriter, r *http.Request, wire *dialect.Re
 }
 
 // enter finds out who sends a request to the native API: whoever signed it or, where
-// verification is asked for, a gateway. What is answered through the writer that it
-// gives waits until the call is on record.
-func (s *server) enter(w http.ResponseWriter, r *http.Request, wire *dialect.Request, id events.RequestID) (inbound, http.ResponseWriter, *Problem) {
+// verification is asked for, a gateway.
+func (s *server) enter(r *http.Request, wire *dialect.Request, id events.RequestID) (inbound, *Problem) {
 	if s.forGateways(r) {
-		in, p := s.inboundGateway(r, wire, id)
-		return in, w, p
+		return s.inboundGateway(r, wire, id)
 	}
 	d, err := s.Verifier.Verify(r.Context(), wire)
 	if err != nil {
-		return inbound{}, w, s.logged(err, id)
+		return inbound{}, s.logged(err, id)
 	}
 	if d.Allowed && !complete(d.Claim) {
 		d.Allowed, d.Reason = false, reasonIncomplete
 	}
-	w = s.recorded(w, r, d, serviceNative, s.operation(r), id)
-	in, p := s.inboundNative(r, wire, d, id)
-	return in, w, p
+	s.record(r, d, serviceNative, s.operation(r), id)
+	return s.inboundNative(r, wire, d, id)
 }
 
 // forGateways says whether a request asks for verification by a gateway token.

@@ -41,55 +41,18 @@ func useOf(d verify.Decision, now time.Time) (rec access.Record, ours bool) {
 	}, true
 }
 
-// recorded is w, but nothing is answered through it before the management call is
-// on record. A call whose record cannot be written is answered all the same: an
-// operator has to get in while writes are off.
-func (s *server) recorded(w http.ResponseWriter, r *http.Request, d verify.Decision, service, action string, id events.RequestID) http.ResponseWriter {
+// record puts a management call on its way into the access records. Nobody waits
+// for it: what the call changes is in the ledger's own log, and an operator has to get in
+// while writes are off. The recorder counts and logs what it could not take.
+func (s *server) record(r *http.Request, d verify.Decision, service, action string, id events.RequestID) {
 	rec, ours := useOf(d, s.Now())
 	if !ours {
-		return w
+		return
 	}
 	rec.Service, rec.Action, rec.RequestID, rec.UserAgent = service, action, string(id), r.UserAgent()
 	rec.SourceIP, _ = netip.ParseAddr(sourceIP(r))
-	wait, err := s.Uses.Submit(rec)
-	if err != nil {
-		return w // the recorder counts and logs what it could not take
-	}
-	return &recordedWriter{ResponseWriter: w, wait: func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), recordPatience)
-		defer cancel()
-		_ = wait(ctx) // the same
-	}}
+	_, _ = s.Uses.Submit(rec)
 }
-
-// recordPatience is how long the answer to a management call waits for its record.
-const recordPatience = 2 * time.Second
-
-// A recordedWriter waits before the first byte of an answer.
-type recordedWriter struct {
-	http.ResponseWriter
-	wait func()
-}
-
-func (w *recordedWriter) ready() {
-	if w.wait != nil {
-		w.wait()
-		w.wait = nil
-	}
-}
-
-func (w *recordedWriter) WriteHeader(code int) {
-	w.ready()
-	w.ResponseWriter.WriteHeader(code)
-}
-
-func (w *recordedWriter) Write(b []byte) (int, error) {
-	w.ready()
-	return w.ResponseWriter.Write(b)
-}
-
-// Unwrap is for http.ResponseController.
-func (w *recordedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // operations are the IDs of all operations by the pattern of their route.
 func operations(api huma.API) map[string]string {
