@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/keyledger/keyledger/aggregate"
 	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/events/logtest"
 	"github.com/keyledger/keyledger/services/ledger"
 	"github.com/keyledger/keyledger/services/ledger/ledgertest"
 )
@@ -114,6 +116,8 @@ func TestManyAtOneAccount(t *testing.T) {
 	}
 	const n = 300
 	var wg sync.WaitGroup
+	var tries atomic.Int64
+	log.Fail(func(events.Decision) logtest.Fault { tries.Add(1); return logtest.None })
 	for i := range n {
 		wg.Go(func() {
 			if _, err := w.AddUser(t.Context(), ledgertest.Request(""), a, fmt.Sprintf("u%d", i), "", ""); err != nil {
@@ -124,6 +128,9 @@ func TestManyAtOneAccount(t *testing.T) {
 	wg.Wait()
 	if last, err := log.Last(t.Context()); err != nil || last != before+n {
 		t.Errorf("the log is at %d, %v, want %d", last, err, before+n)
+	}
+	if got := tries.Load(); got != n {
+		t.Errorf("%d appends for %d commands: some decided in vain", got, n)
 	}
 }
 
