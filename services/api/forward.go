@@ -12,13 +12,18 @@ import (
 	"github.com/keyledger/keyledger/services/verify"
 )
 
-// pathForward is where a proxy asks whether the request that it holds may go on.
+// Where a proxy asks whether the request that it holds may go on.
 //
 // nginx (auth_request) says what it holds in X-Original-Method, X-Original-URI and
 // X-Original-Host, and takes no answers but 2xx, 401 and 403. Traefik (forwardAuth) and
 // others say it in X-Forwarded-Method, -Uri and -Host, and hand any answer on. Both send
-// the client's headers along, and no body. docs/gateways.md has the configurations.
-const pathForward = "/v1/forward-auth"
+// the client's headers along, and no body. Which of the two is meant is said by the
+// path, which the proxy's configuration has: were it said by the headers, a client could send
+// those that its proxy does not replace. docs/gateways.md has the configurations.
+const (
+	pathForward      = "/v1/forward-auth"
+	pathForwardNginx = "/v1/forward-auth/nginx"
+)
 
 // What a proxy adds to a request, in lower case: none of it is the client's.
 const (
@@ -62,7 +67,7 @@ func forwardRefusal(w http.ResponseWriter, status int, reason string) {
 func (s *server) forwardFault(w http.ResponseWriter, r *http.Request, err error, id events.RequestID) {
 	p := s.logged(err, id)
 	status := p.Status
-	if r.Header.Get("X-Original-Uri") != "" && status != http.StatusUnauthorized {
+	if r.URL.Path == pathForwardNginx && status != http.StatusUnauthorized {
 		status = http.StatusForbidden
 	}
 	forwardRefusal(w, status, p.Code)
@@ -93,7 +98,9 @@ func (s *server) forwarded(r *http.Request, id events.RequestID) (verify.Decisio
 		return d, nil
 	}
 	rec.SourceIP, rec.UserAgent, rec.RequestID = clientOf(r), r.UserAgent(), string(id)
-	rec.Service, rec.Action = orElse(r.Header.Get("X-Keyledger-Service"), rec.Service), r.Header.Get("X-Keyledger-Action")
+	if r.URL.Path == pathForwardNginx { // its configuration sets both; elsewhere they would be the client's
+		rec.Service, rec.Action = orElse(r.Header.Get("X-Keyledger-Service"), rec.Service), r.Header.Get("X-Keyledger-Action")
+	}
 	return d, s.onRecord(r, rec)
 }
 
@@ -121,13 +128,15 @@ func (s *server) gatewayByHeader(r *http.Request) (GatewayToken, error) {
 // body is not here: where a scheme signs it, the digest that the client has sent
 // stands for it, and whoever gets the body has to hold it to that.
 func originalOf(r *http.Request, dialects []dialect.Dialect) (*dialect.Request, error) {
-	part := func(name string) string {
-		return orElse(r.Header.Get("X-Original-"+name), r.Header.Get("X-Forwarded-"+name))
+	family := "X-Forwarded-"
+	if r.URL.Path == pathForwardNginx {
+		family = "X-Original-"
 	}
-	wire := &dialect.Request{Method: part("Method"), Target: part("Uri"), Host: orElse(part("Host"), r.Host)}
-	if wire.Method == "" || wire.Target == "" {
+	part := func(name string) string { return once(r.Header.Values(family + name)) }
+	wire := &dialect.Request{Method: part("Method"), Target: part("Uri"), Host: part("Host")}
+	if wire.Method == "" || wire.Target == "" || wire.Host == "" {
 		return nil, problem(http.StatusBadRequest, codeInvalid,
-			"the proxy has to say what it holds: X-Original-Method and X-Original-URI, or X-Forwarded-Method and X-Forwarded-Uri")
+			"the proxy has to say, each once, what it holds: "+family+"Method, "+family+"Uri and "+family+"Host")
 	}
 	wire.Header = append(wire.Header, dialect.Field{Name: "Host", Value: wire.Host})
 	for name, values := range r.Header {
@@ -151,9 +160,11 @@ func originalOf(r *http.Request, dialects []dialect.Dialect) (*dialect.Request, 
 
 // clientOf is who connected to the proxy, by what the proxy says: the last hop.
 func clientOf(r *http.Request) netip.Addr {
-	text := r.Header.Get("X-Real-Ip")
-	if text == "" {
-		hops := strings.Split(r.Header.Get("X-Forwarded-For"), ",")
+	text := ""
+	if r.URL.Path == pathForwardNginx {
+		text = once(r.Header.Values("X-Real-Ip"))
+	} else {
+		hops := strings.Split(once(r.Header.Values("X-Forwarded-For")), ",")
 		text = strings.TrimSpace(hops[len(hops)-1])
 	}
 	ip, err := netip.ParseAddr(text)
@@ -161,6 +172,14 @@ func clientOf(r *http.Request) netip.Addr {
 		return netip.Addr{}
 	}
 	return ip.Unmap()
+}
+
+// once is the only value of a header; empty if there is none or more than one.
+func once(values []string) string {
+	if len(values) != 1 {
+		return ""
+	}
+	return values[0]
 }
 
 func orElse(text, otherwise string) string {

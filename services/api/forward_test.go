@@ -17,7 +17,11 @@ func proxied(t *testing.T, k client, token string, own map[string]string) *http.
 		t.Fatal(err)
 	}
 	aws.Sign(held, []byte("a picture"), k.id, k.secret, "photos", "local", time.Now())
-	req, err := http.NewRequestWithContext(t.Context(), "GET", k.url+"/v1/forward-auth", nil)
+	path := "/v1/forward-auth"
+	if _, nginx := own["X-Original-URI"]; nginx {
+		path += "/nginx"
+	}
+	req, err := http.NewRequestWithContext(t.Context(), "GET", k.url+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,6 +101,28 @@ func TestForwardAuth(t *testing.T) {
 		}
 		if c.status == 204 && res.Header.Get("X-Keyledger-Key-Id") != k.id {
 			t.Errorf("%s: got the identity %q", name, res.Header.Get("X-Keyledger-Key-Id"))
+		}
+	}
+	// What a client claims beside what its proxy says counts for nothing.
+	for name, claim := range map[string]http.Header{
+		"the other family": {"X-Original-Method": {"PUT"}, "X-Original-Uri": {"/albums/7%20a?size=full"}, "X-Original-Host": {"photos.example.com"}},
+		"its own twice":    {"X-Forwarded-Uri": {"/albums/7%20a?size=full", "/admin"}},
+	} {
+		req := proxied(t, k, token, wrong(wrong(byTraefik, "X-Forwarded-Uri", "/admin"), "X-Forwarded-Method", "DELETE"))
+		for n, values := range claim {
+			req.Header[n] = values
+		}
+		if res := ask(t, req); res.StatusCode/100 != 4 {
+			t.Errorf("%s: got %d", name, res.StatusCode)
+		}
+	}
+	forged := proxied(t, k, token, wrong(wrong(byTraefik, "X-Real-IP", "10.0.0.1"), "X-Keyledger-Action", "forged"))
+	if res := ask(t, forged); res.StatusCode != 204 {
+		t.Errorf("with a claimed address: got %d", res.StatusCode)
+	}
+	for _, r := range a.records(t, "/v1/keys/"+k.id+"/records", 4) {
+		if r.Action == "forged" || r.SourceIP == "10.0.0.1" {
+			t.Errorf("the client has written its own record: %v", r)
 		}
 	}
 	a.do(t, "PATCH", "/v1/keys/"+k.id, `{"status":"disabled"}`).ok(t, 200)

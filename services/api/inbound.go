@@ -53,7 +53,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, r)
 		return
 	}
-	if r.URL.Path == pathForward {
+	if r.URL.Path == pathForward || r.URL.Path == pathForwardNginx {
 		s.forwardAuth(w, r, id)
 		return
 	}
