@@ -157,6 +157,15 @@ func (s *scan) finish() {
 	os.Remove(s.file())
 }
 
+// damaged reports whether anything was found that no operator has let pass. Every
+// append asks.
+func (s *scan) damaged() bool {
+	s.mu.Lock()
+	some := len(s.last)+len(s.health.Found) > 0
+	s.mu.Unlock()
+	return some && len(s.state().Found) > 0
+}
+
 // state leaves out what an operator has let pass since it was found.
 func (s *scan) state() ScanHealth {
 	s.mu.Lock()
