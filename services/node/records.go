@@ -66,6 +66,9 @@ func (n *Node) followRecords(ctx context.Context) {
 func (r *records) follow(ctx context.Context, log uses.Log) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if err := r.passTrimmed(ctx, log); err != nil {
+		return err
+	}
 	ahead, failed := make(chan uses.Message, recordsAhead), make(chan error, 1)
 	go func() {
 		defer close(ahead)
@@ -87,7 +90,7 @@ func (r *records) follow(ctx context.Context, log uses.Log) error {
 		for len(ahead) > 0 {
 			batch = append(batch, <-ahead)
 		}
-		if err := r.apply(batch); err != nil {
+		if err := r.apply(ctx, log, batch); err != nil {
 			return err
 		}
 	}
@@ -100,16 +103,34 @@ func (r *records) follow(ctx context.Context, log uses.Log) error {
 }
 
 // apply folds messages in. The log passes over nothing but a front that was trimmed.
-func (r *records) apply(batch []uses.Message) error {
+func (r *records) apply(ctx context.Context, log uses.Log, batch []uses.Message) error {
 	var gap *access.GapError
 	err := r.store.Apply(batch)
 	if !errors.As(err, &gap) {
 		return err
 	}
-	if err := r.store.SkipTo(gap.Got); err != nil {
-		return fmt.Errorf("pass what was trimmed before message %d: %w", gap.Got, err)
+	if err := r.passTrimmed(ctx, log); err != nil {
+		return err
 	}
 	return r.store.Apply(batch)
+}
+
+// passTrimmed takes what was trimmed of the log before it was read here from what was kept
+// of it, and goes on behind it.
+func (r *records) passTrimmed(ctx context.Context, log uses.Log) error {
+	first, err := log.FirstUse(ctx)
+	if err != nil || first <= r.store.Position()+1 {
+		return err
+	}
+	for page, err := range log.Summaries(ctx) {
+		if err == nil {
+			err = r.store.ApplySummary(page)
+		}
+		if err != nil {
+			return fmt.Errorf("read what was kept of the messages before %d: %w", first, err)
+		}
+	}
+	return r.store.SkipTo(first)
 }
 
 // state is how far it has come, and why it stopped if it has.

@@ -3,8 +3,11 @@ package node_test
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/keyledger/keyledger/events/access"
 )
@@ -68,4 +71,41 @@ func useRecords(t *testing.T, log access.Log) (out []access.Record) {
 		}
 	}
 	return out
+}
+
+// TestUsesOutliveTheirRecords has a key that was used once and then not for a hundred
+// days: its records are gone, when it was last used is known, also after everything that is known was read from
+// the log anew.
+func TestUsesOutliveTheirRecords(t *testing.T) {
+	w := installed(t)
+	n := w.start()
+	c := w.client(n)
+	key := c.ask(http.MethodPost, "/v1/users/"+c.as.UserID+"/keys", "")
+	once := *c
+	once.as.AccessKeyID, once.as.SecretAccessKey = key["access_key_id"].(string), key["secret_access_key"].(string)
+	once.ask(http.MethodGet, "/v1/caller", "")
+	lastUsed := func() string { return fmt.Sprint(c.ask(http.MethodGet, "/v1/keys/"+once.as.AccessKeyID+"/last-used", "")["last_used_at"]) }
+	w.eventually("the record to be known", func() bool { return lastUsed() != "<nil>" })
+	want := lastUsed()
+
+	w.clock.turn(100 * 24 * time.Hour)
+	w.eventually("the jump to be noticed", func() bool { return w.doubt(n) != "" })
+	if first, err := n.AccessLog().FirstUse(t.Context()); first != 1 || err != nil {
+		t.Errorf("under a clock in doubt the log begins at %d, %v", first, err)
+	}
+	c.ask(http.MethodPost, "/v1/clock/confirm", "")
+	w.eventually("the records to be trimmed", func() bool {
+		first, err := n.AccessLog().FirstUse(t.Context())
+		return err == nil && first > 1
+	})
+	w.stop(n)
+	if err := os.RemoveAll(filepath.Join(w.config.Data, "records")); err != nil {
+		t.Fatal(err)
+	}
+	n = w.start()
+	c = w.client(n)
+	w.eventually("the record to be known again", func() bool { return lastUsed() == want })
+	if items := c.ask(http.MethodGet, "/v1/keys/"+once.as.AccessKeyID+"/records", "")["items"].([]any); len(items) != 0 {
+		t.Errorf("records of a hundred days ago: %v", items)
+	}
 }
