@@ -245,7 +245,7 @@ func (n *Node) notFollowing(err error) error {
 func (n *Node) openLedger() error {
 	var err error
 	n.ledger, err = ledger.New(ledger.Config{
-		Log: n.journal, View: n.views.Now, Wait: n.runner.Wait, Vault: n.vault,
+		Log: n.journal, View: n.views.Now, Wait: n.runner.Wait, Vault: n.vault, LastUsed: n.lastUsed,
 		Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
 	})
 	return err
@@ -287,7 +287,7 @@ func (n *Node) openDoors() error {
 		Async: n.config.AsyncUses, Logger: n.config.Logger,
 	})
 	handler := api.New(api.Config{
-		Ledger: n.ledger, Queries: n.views, Verifier: verifier, Uses: n.uses, Records: n.records.store, Dialects: n.config.Dialects, Operator: (*operator)(n),
+		Ledger: n.ledger, Queries: n.views, Verifier: verifier, Uses: n.uses, Records: &n.records, Dialects: n.config.Dialects, Operator: (*operator)(n),
 		Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
 		Logger: n.config.Logger, Version: n.config.Version,
 	})
