@@ -174,32 +174,36 @@ func (b block) checkRecords(buf []byte) error {
 	var last uint64
 	for at := 0; at < len(buf); {
 		r, why := recordAt(buf[at:], sum)
-		if why == "" {
-			at, last = at+r.size, max(last, r.sequence)
-			continue
+		if why != "" {
+			return b.judge(buf, at, last, why)
 		}
-		return b.judge(buf, at, last, why)
+		at, last = at+r.size, max(last, r.sequence)
 	}
-	return nil
+	return b.ends(len(buf), last)
 }
 
 // judge says what a record is that is not as it was written. Only the end of an
-// open block can be a write that was interrupted: then it is the server's to cut off,
-// unless it was answered for. What the disk had not yet written reads as zeros, and
-// whole records may follow it.
+// open block can be a write that was interrupted: then it is the server's to cut off.
+// What the disk had not yet written reads as zeros, and whole records may follow it.
 func (b block) judge(buf []byte, at int, last uint64, why string) error {
 	next := recordAfter(buf, at, last, newChecksum(b.stream, b.index))
 	cut := next < 0 && (why == recordIsCut || unwritten(buf, at, len(buf)))
-	hole := next > 0 && unwritten(buf, at, next)
 	switch {
-	case b.open && (cut || hole) && last > 0 && events.Position(last) < b.known:
-		return refused(GuardTail, "%s ends at offset %d, after position %d, but LEDGER reached position %d before: its tail is cut", b, at, last, b.known)
-	case b.open && (cut || hole):
-		return nil
+	case b.open && (cut || next > 0 && unwritten(buf, at, next)):
+		return b.ends(at, last)
 	case cut:
 		return refused(GuardWhole, "%s is cut: at offset %d, after position %d, %s", b, at, last, why)
 	}
 	return refused(GuardContent, "%s is damaged: at offset %d, after position %d, %s", b, at, last, why)
+}
+
+// ends says whether a block may end behind a position, zero if it has none: not
+// if a later one was answered for.
+func (b block) ends(at int, last uint64) error {
+	if b.open && last > 0 && events.Position(last) < b.known {
+		return refused(GuardTail, "%s ends at offset %d, after position %d, but LEDGER reached position %d before: its tail is cut", b, at, last, b.known)
+	}
+	return nil
 }
 
 func (b block) unreadable(err error) error {

@@ -6,8 +6,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash"
+	"math"
 
 	"github.com/minio/highwayhash"
+	"github.com/nats-io/nats-server/v2/server"
 )
 
 // A record of a block, as nats-server 2.15 lays it out (writeMsgRecordLocked in its
@@ -27,7 +29,9 @@ import (
 const (
 	recordHead   = 22
 	checksumSize = 8
-	recordMost   = 32 << 20 // the server takes nothing longer for a record
+
+	// recordMost is what a client can make of a record: its server takes no larger message.
+	recordMost = recordHead + math.MaxUint16 + 4 + server.MAX_PAYLOAD_SIZE + checksumSize
 
 	// sequencesAhead is more than what one block can hold, or what USED trims at once.
 	sequencesAhead = 1 << 40
