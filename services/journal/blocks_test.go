@@ -250,14 +250,9 @@ func TestOldBlocksAreWhole(t *testing.T) {
 func TestCompressedBlock(t *testing.T) {
 	in := mixed(t)
 	path := in.block(t, 1)
-	content := records(streamLedger, 1, 2600)
-	text, err := server.S2Compression.Compress(append([]byte(nil), content...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	info := server.CompressionInfo{Algorithm: server.S2Compression, OriginalSize: uint64(len(content))}
-	head := len(info.MarshalMetadata())
-	whole := append(info.MarshalMetadata(), text...)
+	content := records(streamLedger, 1, 2600, func(n int) string { return strings.Repeat(noise(n, 20), 40) })
+	whole := compressedBlock(t, content)
+	head := bytes.Index(whole, frameBegin)
 	write(t, path, whole)
 	if err := in.check(); err != nil {
 		t.Fatal(err)
@@ -307,11 +302,22 @@ func outsideFrames(t *testing.T, whole []byte, head int) map[int]bool {
 	return out
 }
 
+// compressedBlock is a block as the server writes it when it is full.
+func compressedBlock(t testing.TB, plain []byte) []byte {
+	t.Helper()
+	info := server.CompressionInfo{Algorithm: server.S2Compression, OriginalSize: uint64(len(plain))}
+	text, err := info.Algorithm.Compress(bytes.Clone(plain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(info.MarshalMetadata(), text...)
+}
+
 // records is an uncompressed block of so many records.
-func records(stream string, index uint32, n int) (buf []byte) {
+func records(stream string, index uint32, n int, message func(n int) string) (buf []byte) {
 	sum := newChecksum(stream, index)
 	for i := range n {
-		buf = appendRecord(buf, uint64(i+1), strings.Repeat(noise(i, 20), 40), sum)
+		buf = appendRecord(buf, uint64(i+1), message(i), sum)
 	}
 	return buf
 }

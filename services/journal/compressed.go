@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
+	"github.com/klauspost/compress/s2"
 	"github.com/nats-io/nats-server/v2/server"
 )
 
@@ -114,21 +116,31 @@ func (w *frames) frame() (size int64, holds uint64, why string) {
 }
 
 // checkLast holds the last record to the checksum at the end of the block, which no
-// frame has. It decodes no more frames than the record is in.
+// CRC is over. It decodes no more frames than the record is in.
 func (b block) checkLast(f *os.File, heads []int64) error {
 	sum := newChecksum(b.stream, b.index)
-	for i := len(heads) - 1; i >= 0; i-- {
-		part := make([]byte, b.size-heads[i])
-		if _, err := f.ReadAt(part, heads[i]); err != nil {
+	end := b.size - checksumSize
+	text := make([]byte, checksumSize)
+	if _, err := f.ReadAt(text, end); err != nil {
+		return b.unreadable(err)
+	}
+	for _, at := range slices.Backward(heads) {
+		frame := make([]byte, end-at)
+		if _, err := f.ReadAt(frame, at); err != nil {
 			return b.unreadable(err)
 		}
-		text, err := server.S2Compression.Decompress(append(bytes.Clone(frameBegin), part...))
-		if err != nil {
-			return refused(GuardContent, "%s is damaged: at offset %d, a frame does not have the content it was written with", b, heads[i])
+		part := frame[frameHead+frameCRC:]
+		if frame[0] == frameCompressed {
+			var err error
+			if part, err = s2.Decode(nil, part); err != nil {
+				return refused(GuardContent, "%s is damaged: at offset %d, a frame cannot be decoded: %v", b, at, err)
+			}
 		}
+		text = append(slices.Clip(part), text...)
 		if endsInRecord(text, sum) {
 			return nil
 		}
+		end = at
 	}
 	return refused(GuardContent, "%s is damaged: at offset %d, its last record does not have the checksum it was written with", b, b.size-checksumSize)
 }
