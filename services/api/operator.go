@@ -98,7 +98,7 @@ func (s *server) livez(w http.ResponseWriter, _ *http.Request) {
 func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
 	status := s.Operator.Status(r.Context())
 	if !status.Whole {
-		status.Log = "damaged; the status that an operator is shown says where"
+		status.Log = "not whole; the status that an operator is shown says where and why"
 	}
 	code := http.StatusOK
 	if !status.Ready {

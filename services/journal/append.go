@@ -71,8 +71,11 @@ func (j *Journal) answered(p events.Position) {
 // admit says why an append may not be written now, or nil. On a log in which the scan
 // has found damage a key can still be disabled, and nothing else is built on it.
 func (j *Journal) admit(reserve bool) *events.UnavailableError {
-	if j.fault.Load() != nil || !reserve && j.scan.damaged() {
+	if j.fault.Load() != nil {
 		return &events.UnavailableError{Reason: "the log was found damaged and waits for an operator"}
+	}
+	if why := j.scan.trouble(); why != "" && !reserve {
+		return &events.UnavailableError{Reason: why}
 	}
 	return j.watch.admit(reserve)
 }
