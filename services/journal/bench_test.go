@@ -134,7 +134,7 @@ func load(b *testing.B, j *Journal, messages int) {
 		for i := range entries {
 			entries[i] = entryOf(b, logtest.Decision(logtest.Keyring(n+i), 0))
 		}
-		if _, err := j.sendBatch(context.Background(), entries); err != nil {
+		if _, err := j.sendBatch(context.Background(), nats.NewInbox(), entries); err != nil {
 			b.Fatal(err)
 		}
 	}
