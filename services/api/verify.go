@@ -102,7 +102,7 @@ func notRecorded(err error) error {
 	var off *events.UnavailableError
 	switch {
 	case errors.Is(err, usage.ErrOverloaded):
-		return problem(http.StatusServiceUnavailable, "overloaded", "more requests are being verified than can be recorded; try again")
+		return problem(http.StatusServiceUnavailable, codeOverloaded, "more requests are being verified than can be recorded; try again")
 	case errors.As(err, &off):
 		return err
 	case errors.Is(err, events.ErrUncertain):
