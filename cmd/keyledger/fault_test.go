@@ -17,7 +17,7 @@ import (
 
 // A victim is a server that is killed, and its data.
 type victim struct {
-	t       *testing.T
+	t       testing.TB
 	binary  string
 	dir     string
 	flags   []string
@@ -27,7 +27,7 @@ type victim struct {
 }
 
 // newVictim starts a server for the first time. KEYLEDGER_SEED repeats a run.
-func newVictim(t *testing.T, dir string, flags ...string) *victim {
+func newVictim(t testing.TB, dir string, flags ...string) *victim {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	if text := os.Getenv("KEYLEDGER_SEED"); text != "" {
@@ -58,7 +58,7 @@ func tail(text string, n int) string {
 }
 
 // binary is the program under test: the one that was built, or this one.
-func binary(t *testing.T) string {
+func binary(t testing.TB) string {
 	t.Helper()
 	if path := os.Getenv("KEYLEDGER_BINARY"); path != "" {
 		return path
