@@ -201,17 +201,21 @@ func (v *victim) writer(c caller, name string) *writer {
 	return &writer{caller: c, name: name, lots: rand.New(rand.NewPCG(v.lots.Uint64(), 1))}
 }
 
+// faultRounds is how often a server is killed.
+func faultRounds() int {
+	if os.Getenv("KEYLEDGER_FAULT") != "" {
+		return 30
+	}
+	return 3
+}
+
 // TestCrash kills a server under load, again and again. After each crash what
 // was acknowledged is in the log once, and what the projections hold is what a replay
 // of the log gives; at the end nothing is half done.
 func TestCrash(t *testing.T) {
-	rounds := 3
-	if os.Getenv("KEYLEDGER_FAULT") != "" {
-		rounds = 30
-	}
 	v := newVictim(t, t.TempDir())
 	v.work()
-	for round := range rounds {
+	for round := range faultRounds() {
 		v.load.reach(v.load.acked.Load() + 50 + v.lots.Int64N(250))
 		v.kill()
 		v.inspect(fmt.Sprintf("crash %d", round+1), false)
