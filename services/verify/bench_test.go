@@ -4,14 +4,22 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/events/access"
 	"github.com/keyledger/keyledger/services/dialect/aws"
 	"github.com/keyledger/keyledger/services/dialect/builtin"
 	"github.com/keyledger/keyledger/services/dialect/dialecttest"
 	"github.com/keyledger/keyledger/services/dialect/vector"
+	"github.com/keyledger/keyledger/services/identity"
+	"github.com/keyledger/keyledger/services/journal"
+	"github.com/keyledger/keyledger/services/usage"
 	"github.com/keyledger/keyledger/services/vault"
 	"github.com/keyledger/keyledger/services/verify"
 )
@@ -46,6 +54,73 @@ func BenchmarkVerify(b *testing.B) {
 	b.ReportMetric(testing.AllocsPerRun(100, func() { _, _ = v.Verify(b.Context(), r) }), "allocs/verify")
 	b.ReportMetric(testing.AllocsPerRun(100, func() { bare.verify() }), "bare-allocs")
 	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkVerifyAndRecord decides and records durably by many callers: verifications a second whose records are on
+// disk. "x-recorded" is the ratio to records alone, by as many callers, taken by turns.
+func BenchmarkVerifyAndRecord(b *testing.B) {
+	request := sdkRequest(b)
+	v, r := verifierOf(b, request), request.Request()
+	for _, callers := range []int{1, 64, 1024} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			log, err := journal.Open(b.Context(), journal.Config{Dir: b.TempDir(), Create: true})
+			if err != nil {
+				b.Fatal(err)
+			}
+			uses := usage.New(usage.Config{Log: log, Draw: identity.Source{}, Now: request.At})
+			record := func(d verify.Decision) {
+				rec := access.Record{
+					Time: request.At(), Key: d.Key, Account: d.Owner.Account, User: d.Owner.User, Outcome: access.Allowed,
+					Scheme: d.Claim.Scheme, Service: d.Claim.Service, Region: d.Claim.Region, Position: d.Position,
+				}
+				if err := uses.Record(b.Context(), rec); err != nil {
+					b.Error(err)
+				}
+			}
+			decided, err := v.Verify(b.Context(), r)
+			if err != nil || !decided.Allowed {
+				b.Fatalf("got %+v, %v", decided, err)
+			}
+			const turns = 8
+			var both, alone time.Duration
+			each := max(b.N/turns, 4*callers)
+			b.ResetTimer()
+			for turn := range turns + 1 {
+				start := time.Now()
+				inParallel(callers, each, func() {
+					d, _ := v.Verify(b.Context(), r)
+					record(d)
+				})
+				middle := time.Now()
+				inParallel(callers, each, func() { record(decided) })
+				if turn > 0 { // the first one warms up
+					both, alone = both+middle.Sub(start), alone+time.Since(middle)
+				}
+			}
+			if err := errors.Join(uses.Close(b.Context()), log.Close()); err != nil {
+				b.Error(err)
+			}
+			n := float64(each * turns)
+			b.ReportMetric(n/both.Seconds(), "verified-and-recorded/s")
+			b.ReportMetric(n/alone.Seconds(), "recorded/s")
+			b.ReportMetric(float64(alone)/float64(both), "x-recorded")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// inParallel does something n times, by so many callers.
+func inParallel(callers, n int, do func()) {
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			for next.Add(1) <= int64(n) {
+				do()
+			}
+		})
+	}
+	all.Wait()
 }
 
 // sdkRequest has ten headers, six of them signed.
@@ -113,4 +188,3 @@ func sum(key, message []byte) []byte {
 	m.Write(message)
 	return m.Sum(nil)
 }
-
