@@ -26,7 +26,7 @@ import (
 	"github.com/keyledger/keyledger/services/node"
 )
 
-// BenchmarkRecords fills a ledger with access records (KEYLEDGER_BENCH_RECORDS; 10,000,000 in make bench) of 100,000 keys of one
+// BenchmarkRecords fills a ledger with access records (KEYLEDGER_POSTGRESQL_RECORDS; 10,000,000 in make bench) of 100,000 keys of one
 // account over three months, and a PostgreSQL with the same ones, by turns: records a second until they can be queried. Then
 // it compares what they take on disk, how long the newest 20 of a key take over a local socket, and how long it takes to drop a month.
 func BenchmarkRecords(b *testing.B) {
@@ -53,7 +53,7 @@ func BenchmarkRecords(b *testing.B) {
 }
 
 func recordsWanted(b *testing.B) int {
-	text := os.Getenv("KEYLEDGER_BENCH_RECORDS")
+	text := os.Getenv("KEYLEDGER_POSTGRESQL_RECORDS")
 	if text == "" {
 		return 1_000_000
 	}
