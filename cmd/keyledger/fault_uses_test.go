@@ -45,6 +45,9 @@ func TestCrashOfUses(t *testing.T) {
 	v.doctor()
 }
 
+// callers is by how many connections gateways ask at once.
+const callers = 16
+
 // gateways are callers that have requests verified, each those of a key of its own. Every request
 // has an action of its own, by which its record is known.
 type gateways struct {

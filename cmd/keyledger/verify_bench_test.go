@@ -19,8 +19,8 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
 
-// callers is by how many connections servers are asked at once.
-const callers = 16
+// connections is by how many servers are asked at once at most.
+const connections = 64
 
 // BenchmarkVerifyHTTP has servers with one processor each answer POST /v1/verify by a gateway token, in the durable mode and
 // in the async one, and beside them an empty handler of the same framework, which reads the same body and gives an answer
@@ -29,29 +29,38 @@ const callers = 16
 func BenchmarkVerifyHTTP(b *testing.B) {
 	b.Setenv("GOMAXPROCS", "1") // of the servers; this process has begun
 	sides := []*side{newSide(b, "durable"), newSide(b, "async", "--async-uses"), emptySide(b)}
-	for _, s := range sides {
-		s.turn(b, 500)
-		s.latencies, s.took, s.cpu = nil, 0, 0 // that was to warm up
+	for _, n := range []int{16, connections} {
+		b.Run(fmt.Sprintf("connections=%d", n), func(b *testing.B) {
+			for _, s := range sides {
+				s.turn(b, n, 8000/n)
+				s.latencies, s.took, s.cpu = nil, 0, 0 // that was to warm up
+			}
+			for b.Loop() {
+				for range 4 {
+					for _, s := range sides {
+						s.turn(b, n, 3200/n)
+					}
+				}
+			}
+			for _, s := range sides {
+				s.report(b, sides[len(sides)-1])
+			}
+			b.ReportMetric(0, "ns/op")
+		})
 	}
-	for b.Loop() {
-		for _, s := range sides {
-			s.turn(b, 200)
-		}
+}
+
+func (s *side) report(b *testing.B, empty *side) {
+	slices.Sort(s.latencies)
+	n := float64(len(s.latencies))
+	b.ReportMetric(n/s.took.Seconds(), s.name+"-req/s")
+	b.ReportMetric(float64(s.cpu.Microseconds())/n, s.name+"-cpu-us")
+	b.ReportMetric(ms(s.latencies[len(s.latencies)/2]), s.name+"-p50-ms")
+	b.ReportMetric(ms(s.latencies[len(s.latencies)*99/100]), s.name+"-p99-ms")
+	if s != empty {
+		b.ReportMetric(empty.took.Seconds()/s.took.Seconds(), s.name+"-x-empty")
+		b.ReportMetric(float64(empty.cpu)/float64(s.cpu), s.name+"-x-empty-cpu")
 	}
-	empty := sides[len(sides)-1]
-	for _, s := range sides {
-		slices.Sort(s.latencies)
-		n := float64(len(s.latencies))
-		b.ReportMetric(n/s.took.Seconds(), s.name+"-req/s")
-		b.ReportMetric(float64(s.cpu.Microseconds())/n, s.name+"-cpu-us")
-		b.ReportMetric(ms(s.latencies[len(s.latencies)/2]), s.name+"-p50-ms")
-		b.ReportMetric(ms(s.latencies[len(s.latencies)*99/100]), s.name+"-p99-ms")
-		if s != empty {
-			b.ReportMetric(empty.took.Seconds()/s.took.Seconds(), s.name+"-x-empty")
-			b.ReportMetric(float64(empty.cpu)/float64(s.cpu), s.name+"-x-empty-cpu")
-		}
-	}
-	b.ReportMetric(0, "ns/op")
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -60,8 +69,8 @@ func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 type side struct {
 	name      string
 	server    *serverProcess
-	requests  [callers][]byte
-	wires     [callers]*wire
+	requests  [connections][]byte
+	wires     [connections]*wire
 	latencies []time.Duration
 	took, cpu time.Duration
 }
@@ -70,10 +79,10 @@ type side struct {
 func newSide(b *testing.B, name string, flags ...string) *side {
 	v := newVictim(b, b.TempDir(), flags...)
 	token := v.gatewayToken()
-	_, keys := v.keys(callers)
+	_, keys := v.keys(16)
 	s := &side{name: name, server: v.running}
 	for i := range s.requests {
-		s.requests[i] = verification(token, keys[i], "GetObject", time.Now())
+		s.requests[i] = verification(token, keys[i%len(keys)], "GetObject", time.Now())
 	}
 	s.connect(b)
 	return s
@@ -110,12 +119,12 @@ func (s *side) connect(b *testing.B) {
 	}
 }
 
-// turn sends so many requests on each connection.
-func (s *side) turn(b *testing.B, each int) {
+// turn sends so many requests on each of n connections.
+func (s *side) turn(b *testing.B, n, each int) {
 	var group sync.WaitGroup
-	var latencies [callers][]time.Duration
+	var latencies [connections][]time.Duration
 	used, start := processorTime(b, s.server), time.Now()
-	for i, w := range s.wires {
+	for i, w := range s.wires[:n] {
 		group.Go(func() {
 			for range each {
 				begun := time.Now()
