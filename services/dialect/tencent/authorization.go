@@ -85,14 +85,14 @@ func parseTriple(text string) (t triple, err error) {
 		case into == nil:
 			return t, malformed(CodeAuthorization, "Authorization must be TC3-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…")
 		case value == "":
-			return t, malformed(CodeMissingParameter, "Authorization has an empty "+name)
+			return t, malformed(CodeAuthorization, "Authorization has an empty "+name)
 		case *into != "":
-			return t, malformed(CodeDuplicateParameter, "Authorization has "+name+" more than once; give it once")
+			return t, malformed(CodeAuthorization, "Authorization has "+name+" more than once; give it once")
 		}
 		*into = value
 	}
 	if t.credential == "" || t.names == "" || t.signature == "" {
-		return t, malformed(CodeMissingParameter, "Authorization must have Credential, SignedHeaders and Signature")
+		return t, malformed(CodeAuthorization, "Authorization must have Credential, SignedHeaders and Signature")
 	}
 	return t, nil
 }

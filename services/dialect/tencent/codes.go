@@ -2,7 +2,7 @@ package tencent
 
 import "github.com/keyledger/keyledger/services/dialect"
 
-// Codes of the [dialect.MalformedError] that [TC3] and [V1] return. They are stable.
+// Codes of the [dialect.MalformedError] that [TC3], [V1] and [Front.CheckScope] return. They are stable.
 const (
 	CodeTwoAuthorizations  = "two_authorization_headers"
 	CodeAlgorithm          = "unsupported_algorithm" // TC3-… or a SignatureMethod that is not known

@@ -2,7 +2,7 @@
 // (TC3-HMAC-SHA256, and the older HmacSHA1 and HmacSHA256) and the operations of its
 // CAM API, version 2019-01-16, that manage access keys.
 //
-// The ways in: [TC3] and [V1] read signatures.
+// The ways in: [TC3] and [V1] read signatures, and [Front] is the API.
 //
 // Limits: the API is served at the path "/" only, where every client of this vendor
 // sends. Temporary credentials are not issued; their token is read and passed on unjudged.
@@ -20,7 +20,7 @@ import (
 
 // Dialect returns this vendor's line in the table of vendors.
 func Dialect() dialect.Dialect {
-	return dialect.Dialect{Name: "tencent", Schemes: []dialect.Scheme{TC3{}, V1{SHA256: true}, V1{}}}
+	return dialect.Dialect{Name: "tencent", Schemes: []dialect.Scheme{TC3{}, V1{SHA256: true}, V1{}}, Front: Front{}}
 }
 
 // skew is how far a clock may be off: AuthFailure.SignatureExpire comes beyond five minutes.
