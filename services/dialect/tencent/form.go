@@ -2,6 +2,7 @@ package tencent
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/keyledger/keyledger/services/dialect"
@@ -13,17 +14,17 @@ const maxParameters = 1024
 // A pair is one parameter, decoded.
 type pair struct{ name, value string }
 
-// parseForm reads name=value pairs joined by '&', percent-encoded. A name given twice is refused:
-// two readers could otherwise see two requests.
-func parseForm(text string) ([]pair, error) {
-	if strings.Count(text, "&") >= maxParameters {
-		return nil, malformed(CodeTooMany, "a request may have at most 1024 parameters")
-	}
-	pairs := make([]pair, 0, 1+strings.Count(text, "&"))
-	seen := make(map[string]bool, cap(pairs))
-	for param := range strings.SplitSeq(text, "&") {
-		if param == "" {
+// parseForm reads name=value pairs joined by '&', percent-encoded, and returns them by name, in
+// room if they fit. A name given twice is refused: two readers could otherwise see two requests.
+func parseForm(text string, room []pair) ([]pair, error) {
+	pairs := room[:0]
+	for text != "" {
+		var param string
+		if param, text, _ = strings.Cut(text, "&"); param == "" {
 			continue
+		}
+		if len(pairs) == maxParameters {
+			return nil, malformed(CodeTooMany, "a request may have at most 1024 parameters")
 		}
 		name, value, _ := strings.Cut(param, "=")
 		name, nameOK := formPart(name)
@@ -33,11 +34,14 @@ func parseForm(text string) ([]pair, error) {
 			return nil, malformed(CodeEncoding, "the parameters have a percent sign that is not followed by two hexadecimal digits")
 		case !parameterName(name):
 			return nil, malformed(CodeParameterName, "a parameter's name must be of letters, digits, '.', '_' and '-'")
-		case seen[name]:
-			return nil, malformed(CodeDuplicateParameter, "the parameter "+quotedName(name)+" was given more than once; give it once")
 		}
-		seen[name] = true
 		pairs = append(pairs, pair{name, value})
+	}
+	slices.SortFunc(pairs, func(x, y pair) int { return strings.Compare(x.name, y.name) })
+	for i := range max(len(pairs), 1) - 1 {
+		if pairs[i].name == pairs[i+1].name {
+			return nil, malformed(CodeDuplicateParameter, "the parameter "+quotedName(pairs[i].name)+" was given more than once; give it once")
+		}
 	}
 	return pairs, nil
 }
@@ -64,7 +68,7 @@ func nameByte(c byte) bool {
 
 // formPart decodes one side of a parameter. Clients write a space either way, as a plus sign or as %20.
 func formPart(s string) (string, bool) {
-	if !strings.ContainsAny(s, "%+") {
+	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
 		return s, true
 	}
 	b := make([]byte, 0, len(s))
@@ -113,7 +117,11 @@ func formText(r *dialect.Request) string {
 
 func isForm(r *dialect.Request) bool {
 	const form = "application/x-www-form-urlencoded"
-	kind, _, _ := strings.Cut(r.Get("Content-Type"), ";")
+	kind := r.Get("Content-Type")
+	if kind == form {
+		return true
+	}
+	kind, _, _ = strings.Cut(kind, ";")
 	return strings.EqualFold(strings.Trim(kind, " \t"), form)
 }
 

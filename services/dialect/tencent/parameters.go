@@ -79,7 +79,7 @@ func readFormCall(text string) (call, error) {
 // readForm reads a form. Lists are flattened there: SecretIdList.0, SecretIdList.1 and so on. The parameters
 // of the names without are left out.
 func readForm(text string, without []string) (parameters, error) {
-	pairs, err := parseForm(text)
+	pairs, err := parseForm(text, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -7,9 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"hash"
-	"iter"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -45,21 +43,26 @@ func (v V1) hash() func() hash.Hash {
 	return sha1.New
 }
 
+func (v V1) size() int {
+	if v.SHA256 {
+		return sha256.Size
+	}
+	return sha1.Size
+}
+
 // Read returns one claim. Errors are as for [dialect.Scheme]; the codes are the Code constants of
 // this package.
 func (v V1) Read(r *dialect.Request) ([]dialect.Claim, error) {
-	if !speaksV1(r) {
-		return nil, dialect.ErrUnsigned
-	}
-	text := formText(r)
-	if method, _ := peek(text, "SignatureMethod"); (method == "HmacSHA256") != v.SHA256 {
+	text, method := textV1(r)
+	if text == "" || (method == "HmacSHA256") != v.SHA256 {
 		return nil, dialect.ErrUnsigned
 	}
 	host, err := wholeV1(r)
 	if err != nil {
 		return nil, err
 	}
-	pairs, err := parseForm(text)
+	var room [16]pair // on the stack: this is the hot path
+	pairs, err := parseForm(text, room[:])
 	if err != nil {
 		return nil, err
 	}
@@ -67,28 +70,47 @@ func (v V1) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	if err := s.read(pairs, v); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(pairs, func(x, y pair) int { return strings.Compare(x.name, y.name) })
 	if ambiguous(pairs) {
 		return nil, malformed(CodeAmbiguous, "signature v1 does not tell a value that holds '&name=' from a further parameter; sign with TC3-HMAC-SHA256")
 	}
-	return []dialect.Claim{v.claim(s, appendV1(make([]byte, 0, 512), r, host, pairs))}, nil
+	return []dialect.Claim{v.claim(s, appendV1(make([]byte, 0, len(r.Method)+len(host)+len(r.Target)+len(text)+1), r, host, pairs))}, nil
 }
 
 // speaksV1 reports whether a request carries a signature v1, or tries to. One that has an
 // Authorization header speaks something else.
 func speaksV1(r *dialect.Request) bool {
-	if r.Method == http.MethodPost {
-		if !bytes.Contains(r.Body, []byte("SecretId=")) {
-			return false
-		}
-	} else if !strings.Contains(r.Target, "SecretId=") {
-		return false
+	text, _ := textV1(r)
+	return text != ""
+}
+
+// textV1 returns the form of a request that carries a signature v1, or tries to, and its SignatureMethod; else "". It is
+// asked of every request, so it looks at the form once.
+func textV1(r *dialect.Request) (text, method string) {
+	if r.Method == http.MethodPost && !bytes.Contains(r.Body, []byte("SecretId=")) ||
+		r.Method != http.MethodPost && !strings.Contains(r.Target, "SecretId=") {
+		return "", ""
 	}
-	text := formText(r)
-	_, id := peek(text, "SecretId")
-	_, nonce := peek(text, "Nonce")
-	_, signature := peek(text, "Signature")
-	return id && (nonce || signature) && r.Values("Authorization") == nil
+	if _, there, _ := header(r, "Authorization"); there {
+		return "", ""
+	}
+	text = formText(r)
+	var id, signed bool
+	for rest := text; rest != ""; {
+		var param string
+		param, rest, _ = strings.Cut(rest, "&")
+		switch name, value, _ := strings.Cut(param, "="); name {
+		case "SecretId":
+			id = true
+		case "Nonce", "Signature":
+			signed = true
+		case "SignatureMethod":
+			method, _ = formPart(value)
+		}
+	}
+	if !id || !signed {
+		return "", ""
+	}
+	return text, method
 }
 
 // wholeV1 returns the host, and refuses a request of which a part is not signed.
@@ -105,11 +127,13 @@ func wholeV1(r *dialect.Request) (host string, err error) {
 		err = malformed(CodeHost, "the Host header must name a host")
 	case r.Method == http.MethodPost && r.Query() != "":
 		err = malformed(CodeQueryUnsigned, "a POST signs no query: send the parameters in the body")
-	case r.Method == http.MethodGet && r.SHA256() != sha256.Sum256(nil):
+	case r.Method == http.MethodGet && (len(r.Body) > 0 || r.BodySum != nil && *r.BodySum != emptySum):
 		err = malformed(CodeBodyUnsigned, "a GET signs no body: send the parameters in the query")
 	}
 	return host, err
 }
+
+var emptySum = sha256.Sum256(nil)
 
 // A signatureV1 is the parameters that make up the signature.
 type signatureV1 struct {
@@ -119,35 +143,57 @@ type signatureV1 struct {
 }
 
 func (s *signatureV1) read(pairs []pair, v V1) (err error) {
-	given := map[string]string{}
-	for _, p := range pairs {
-		given[p.name] = p.value
+	var stamp, nonce, signature, method string
+	fields := [...]struct {
+		name string
+		into *string
+	}{
+		{"SecretId", &s.secretID}, {"Timestamp", &stamp}, {"Nonce", &nonce}, {"Signature", &signature}, // required
+		{"SignatureMethod", &method}, {"Region", &s.region}, {"Token", &s.token},
 	}
-	for _, name := range []string{"SecretId", "Timestamp", "Nonce", "Signature"} {
-		if given[name] == "" {
-			return malformed(CodeMissingParameter, "the parameter `"+name+"` must be given and not be empty")
+	for i, f := range fields {
+		value, there := valueOf(pairs, f.name)
+		if *f.into = value; i < 4 && value == "" {
+			return malformed(CodeMissingParameter, "the parameter `"+f.name+"` must be given and not be empty")
+		}
+		if f.into == &method && there && method != v.method() {
+			return malformed(CodeAlgorithm, "SignatureMethod must be HmacSHA256 or HmacSHA1")
 		}
 	}
-	if method, there := given["SignatureMethod"]; there && method != v.method() {
-		return malformed(CodeAlgorithm, "SignatureMethod must be HmacSHA256 or HmacSHA1")
-	}
-	if len(given["Nonce"]) > 20 || strings.Trim(given["Nonce"], "0123456789") != "" {
+	if len(nonce) > 20 || !digits(nonce) {
 		return malformed(CodeNonce, "Nonce must be a positive integer in decimal digits")
 	}
-	s.secretID, s.region, s.token = given["SecretId"], given["Region"], given["Token"]
-	s.signature, err = base64.StdEncoding.Strict().DecodeString(given["Signature"])
-	if err != nil || len(s.signature) != v.hash()().Size() {
+	s.signature, err = base64.StdEncoding.Strict().DecodeString(signature)
+	if err != nil || len(s.signature) != v.size() {
 		return malformed(CodeSignature, "Signature must be the base64 form of "+v.method())
 	}
-	s.at, err = unixTime(given["Timestamp"])
+	s.at, err = unixTime(stamp)
 	return err
+}
+
+func valueOf(pairs []pair, name string) (string, bool) {
+	for i := range pairs {
+		if pairs[i].name == name {
+			return pairs[i].value, true
+		}
+	}
+	return "", false
+}
+
+func digits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
 }
 
 // ambiguous reports whether the text that is signed could be read as other parameters than these: a
 // value goes into it as it is, so "&b=1" in the value of a looks like a parameter b if that is where b would stand.
 func ambiguous(sorted []pair) bool {
 	for i, p := range sorted {
-		for rest := range afterEach(p.value, '&') {
+		for _, rest, more := strings.Cut(p.value, "&"); more; _, rest, more = strings.Cut(rest, "&") {
 			name, _, found := strings.Cut(rest, "=")
 			if !found || !parameterName(name) || name <= p.name {
 				continue
@@ -158,18 +204,6 @@ func ambiguous(sorted []pair) bool {
 		}
 	}
 	return false
-}
-
-// afterEach yields what stands behind each c in s.
-func afterEach(s string, c byte) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for i := strings.IndexByte(s, c); i >= 0; i = strings.IndexByte(s, c) {
-			s = s[i+1:]
-			if !yield(s) {
-				return
-			}
-		}
-	}
 }
 
 func (v V1) claim(s signatureV1, toSign []byte) dialect.Claim {
