@@ -34,7 +34,9 @@ unit:
 
 # The vendors' own SDKs are clients, each in a module of its own.
 sdk-go: build
-	@cd cmd/keyledger/testdata/sdk/aws-go && KEYLEDGER_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 ./...
+	@for module in cmd/keyledger/testdata/sdk/*-go; do \
+	  (cd $$module && KEYLEDGER_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 ./...) || exit 1; \
+	done
 
 tools:
 	@command -v strace >/dev/null || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y strace; } >/dev/null
