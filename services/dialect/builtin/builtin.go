@@ -5,6 +5,7 @@ package builtin
 import (
 	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/dialect/aws"
+	"github.com/keyledger/keyledger/services/dialect/cdnetworks"
 	"github.com/keyledger/keyledger/services/dialect/tencent"
 )
 
@@ -13,6 +14,7 @@ func All() []dialect.Dialect {
 	return []dialect.Dialect{
 		aws.Dialect(),
 		tencent.Dialect(),
+		cdnetworks.Dialect(),
 	}
 }
 
