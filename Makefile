@@ -10,6 +10,7 @@ FUZZTIME ?= 30s
 BENCHTIME ?= 2s
 LINTER  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+SDKS    := $(wildcard cmd/keyledger/testdata/sdk/*-go)
 SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: help build run test unit sdk-go lint race fuzz fault sdk bench docs tools
@@ -34,9 +35,7 @@ unit:
 
 # The vendors' own SDKs are clients, each in a module of its own.
 sdk-go: build
-	@for module in cmd/keyledger/testdata/sdk/*-go; do \
-	  (cd $$module && KEYLEDGER_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 ./...) || exit 1; \
-	done
+	@for d in $(SDKS); do (cd $$d && KEYLEDGER_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 ./...) || exit 1; done
 
 tools:
 	@command -v strace >/dev/null || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y strace; } >/dev/null

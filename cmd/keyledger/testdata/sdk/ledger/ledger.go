@@ -124,6 +124,18 @@ func (a *Account) Run(args ...string) map[string]string {
 	return a.run(a.file, args...)
 }
 
+// Fails runs a command as the account's root user that must fail, and returns what it says.
+func (a *Account) Fails(args ...string) string {
+	a.t.Helper()
+	cmd := exec.Command(a.binary, append(args, "--credentials", a.file)...)
+	var problem bytes.Buffer
+	cmd.Stderr = &problem
+	if err := cmd.Run(); err == nil {
+		a.t.Errorf("keyledger %s: got no error", strings.Join(args, " "))
+	}
+	return problem.String()
+}
+
 // Eventually asks until a condition holds: access records come in a moment later.
 func (l *Ledger) Eventually(what string, holds func() bool) {
 	l.t.Helper()
