@@ -75,7 +75,13 @@ func TestLife(t *testing.T) {
 	call(t, l, k, "POST", "/api/domain", `{"domain-name":"a.test"}`).wants(t, 404, "NotFound")
 	call(t, l, k, "DELETE", "/api/domain/1", "null").wants(t, 404, "NotFound")
 	call(t, l, k, "PUT", "/api/a%20b%2F%E4%B8%AD", "{}").wants(t, 404, "NotFound")
-	l.Eventually("the last use", func() bool { return a.Run("key", "last-used", k.ID)["access_key_id"] == k.ID })
+	l.Eventually("the last use", func() bool { return a.Run("key", "last-used", k.ID)["last_used_at"] != "" })
+	records := a.Print("records", "list", "--key", k.ID)
+	for _, want := range []string{`"GET /"`, `"POST /api/domain"`, `"open-api"`, `"CNC-HMAC-SHA256"`} {
+		if !strings.Contains(records, want) {
+			t.Errorf("no %s is on record: %s", want, records)
+		}
+	}
 
 	a.Run("key", "disable", "--yes", k.ID)
 	call(t, l, k, "GET", "/", "").wants(t, 403, "AccessKeyDisabled")

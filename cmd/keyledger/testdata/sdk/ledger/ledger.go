@@ -63,8 +63,8 @@ func Start(t *testing.T) *Ledger {
 	return l
 }
 
-// run runs a command of keyledger and returns the texts of the JSON that it prints.
-func (l *Ledger) run(credentials string, args ...string) map[string]string {
+// print runs a command of keyledger and returns the JSON that it prints.
+func (l *Ledger) print(credentials string, args ...string) []byte {
 	l.t.Helper()
 	cmd := exec.Command(l.binary, append(args, "-o", "json", "--credentials", credentials)...)
 	var problem bytes.Buffer
@@ -73,6 +73,13 @@ func (l *Ledger) run(credentials string, args ...string) map[string]string {
 	if err != nil {
 		l.t.Fatalf("keyledger %s: %v\n%s", strings.Join(args, " "), err, &problem)
 	}
+	return out
+}
+
+// run runs a command of keyledger and returns the texts of the JSON that it prints.
+func (l *Ledger) run(credentials string, args ...string) map[string]string {
+	l.t.Helper()
+	out := l.print(credentials, args...)
 	var fields map[string]any
 	if err := json.Unmarshal(out, &fields); err != nil {
 		l.t.Fatalf("keyledger %s: %v", strings.Join(args, " "), err)
@@ -122,6 +129,12 @@ func (a *Account) NewKey(user string) Pair {
 func (a *Account) Run(args ...string) map[string]string {
 	a.t.Helper()
 	return a.run(a.file, args...)
+}
+
+// Print runs a command as the account's root user and returns the JSON that it prints.
+func (a *Account) Print(args ...string) string {
+	a.t.Helper()
+	return string(a.print(a.file, args...))
 }
 
 // Fails runs a command as the account's root user that must fail, and returns what it says.

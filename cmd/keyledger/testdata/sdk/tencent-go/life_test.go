@@ -97,15 +97,15 @@ func TestLife(t *testing.T) {
 	for _, w := range []way{{"TC3-HMAC-SHA256", "POST"}, {"TC3-HMAC-SHA256", "GET"}, {"HmacSHA256", "POST"}, {"HmacSHA256", "GET"}, {"HmacSHA1", "POST"}, {"HmacSHA1", "GET"}} {
 		t.Run(w.sign+" "+w.method, func(t *testing.T) {
 			uin := number(t, a.User("user-"+w.sign[:5]+w.sign[len(w.sign)-1:]+w.method))
-			life(t, l, w, a.Key, uin)
+			life(t, a, w, uin)
 		})
 	}
 }
 
-func life(t *testing.T, l *ledger.Ledger, w way, admin ledger.Pair, uin *uint64) {
+func life(t *testing.T, l *ledger.Account, w way, uin *uint64) {
 	as := func(k ledger.Pair) caller { return caller{t, w.client(l.Host, k)} }
 	text := common.StringPtr
-	root := as(admin)
+	root := as(l.Key)
 	made := root.do("", "CreateAccessKey", request{TargetUin: uin, Description: text("made/by=SDK+1")}).Response.AccessKey
 	if *made.Status != "Active" || *made.Description != "made/by=SDK+1" || len(*made.CreateTime) != len("2026-11-22 04:30:00") {
 		t.Errorf("created: %+v", *made)
@@ -124,6 +124,9 @@ func life(t *testing.T, l *ledger.Ledger, w way, admin ledger.Pair, uin *uint64)
 		rows := root.do("", "GetSecurityLastUsed", request{SecretIDList: []*string{&own.ID, other.AccessKeyID}}).Response.SecretIDLastUsedRows
 		return len(rows) == 2 && *rows[0].SecretID == own.ID && rows[0].LastUsedDate != nil && rows[0].LastSecretUsedDate != nil && rows[1].LastUsedDate == nil
 	})
+	if records := l.Print("records", "list", "--key", own.ID); !strings.Contains(records, `"cam"`) || !strings.Contains(records, `"CreateAccessKey"`) {
+		t.Errorf("on record: %s", records)
+	}
 	root.do("FailedOperation", "GetSecurityLastUsed", request{SecretIDList: []*string{text("KLAK0000000000000000")}})
 
 	root.do("FailedOperation.Accesskey", "DeleteAccessKey", request{TargetUin: uin, AccessKeyID: &own.ID}) // it is active
@@ -136,7 +139,7 @@ func life(t *testing.T, l *ledger.Ledger, w way, admin ledger.Pair, uin *uint64)
 	root.do("", "DeleteAccessKey", request{TargetUin: uin, AccessKeyID: &own.ID})
 	root.do("OperationDenied.UinNotMatch", "DeleteAccessKey", request{TargetUin: uin, AccessKeyID: &own.ID})
 	user.do("AuthFailure.SecretIdNotFound", "ListAccessKeys", request{})
-	as(ledger.Pair{ID: admin.ID, Secret: admin.Secret + "x"}).do("AuthFailure.SignatureFailure", "ListAccessKeys", request{})
+	as(ledger.Pair{ID: l.Key.ID, Secret: l.Key.Secret + "x"}).do("AuthFailure.SignatureFailure", "ListAccessKeys", request{})
 	as(ledger.Pair{ID: "KLAK0000000000000000", Secret: "x"}).do("AuthFailure.SecretIdNotFound", "ListAccessKeys", request{})
 }
 
