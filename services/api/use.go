@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -50,7 +49,7 @@ func (s *server) record(r *http.Request, d verify.Decision, service, action stri
 		return
 	}
 	rec.Service, rec.Action, rec.RequestID, rec.UserAgent = service, action, string(id), r.UserAgent()
-	rec.SourceIP, _ = netip.ParseAddr(sourceIP(r))
+	rec.SourceIP = s.client(r)
 	_, _ = s.Uses.Submit(rec)
 }
 

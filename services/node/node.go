@@ -26,8 +26,10 @@ import (
 	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/projections"
 	"github.com/keyledger/keyledger/services/api"
+	"github.com/keyledger/keyledger/services/clientip"
 	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/durable"
+	"github.com/keyledger/keyledger/services/extauthz"
 	"github.com/keyledger/keyledger/services/identity"
 	"github.com/keyledger/keyledger/services/journal"
 	"github.com/keyledger/keyledger/services/ledger"
@@ -43,6 +45,8 @@ type Node struct {
 	config   Config
 	in       installation
 	listener net.Listener
+	envoys   net.Listener // nil if Envoy is not served
+	proxies  clientip.Proxies
 	lock     *durable.Lock
 	vault    *vault.Vault
 	journal  *journal.Journal
@@ -55,6 +59,7 @@ type Node struct {
 	secrets  secretsCheck
 	fresh    *freshness
 	http     *http.Server
+	extAuthz *extauthz.Server
 	first    string // path of the credentials file, if this was the first start
 
 	rebuilds rebuilds
@@ -78,10 +83,10 @@ type Node struct {
 func Start(ctx context.Context, c Config) (*Node, error) {
 	n := &Node{config: c.filled(), done: make(chan struct{})}
 	var err error
-	if n.listener, err = listen(n.config); err != nil {
-		return nil, err
+	if err = n.listen(); err == nil {
+		err = n.open(ctx, true)
 	}
-	if err = n.open(ctx, true); err == nil {
+	if err == nil {
 		err = n.serve(ctx)
 	}
 	if err != nil {
@@ -286,11 +291,17 @@ func (n *Node) openDoors() error {
 		Log: n.journal, Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
 		Async: n.config.AsyncUses, Logger: n.config.Logger,
 	})
-	handler := api.New(api.Config{
+	c := api.Config{
 		Ledger: n.ledger, Queries: n.views, Verifier: verifier, Uses: n.uses, Records: &n.records, Dialects: n.config.Dialects, Operator: (*operator)(n),
-		Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
+		Proxies: n.proxies, Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
 		Logger: n.config.Logger, Version: n.config.Version,
-	})
+	}
+	n.serveHTTP(api.New(c))
+	n.serveEnvoy(c)
+	return nil
+}
+
+func (n *Node) serveHTTP(handler http.Handler) {
 	n.http = &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
@@ -301,7 +312,19 @@ func (n *Node) openDoors() error {
 			n.fail(err)
 		}
 	})
-	return nil
+}
+
+// serveEnvoy opens Envoy's door, if there is to be one.
+func (n *Node) serveEnvoy(c api.Config) {
+	if n.envoys == nil {
+		return
+	}
+	n.extAuthz = extauthz.New(extauthz.Config{Forward: api.NewForwardAuth(c), Proxies: c.Proxies, Draw: c.Draw, Logger: c.Logger})
+	n.tasks.Go(func() {
+		if err := n.extAuthz.Serve(n.envoys); err != nil {
+			n.fail(err)
+		}
+	})
 }
 
 // forget has the verifier drop what it keeps of the keys that records are about.
@@ -336,6 +359,14 @@ func (n *Node) fail(err error) {
 // URL is where the node is reached from its own machine.
 func (n *Node) URL() string { return n.config.url(n.listener.Addr().String()) }
 
+// ExtAuthz is the "host:port" where Envoy asks; empty if it is not served.
+func (n *Node) ExtAuthz() string {
+	if n.envoys == nil {
+		return ""
+	}
+	return n.envoys.Addr().String()
+}
+
 // FirstCredentials is the path of the credentials file, if this was the first
 // start.
 func (n *Node) FirstCredentials() string { return n.first }
@@ -360,16 +391,7 @@ func (n *Node) Close() error {
 }
 
 func (n *Node) shut() error {
-	var errs []error
-	if n.http != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), shutdownPatience)
-		defer cancel()
-		if n.http.Shutdown(ctx) != nil { // somebody has not sent his request to its end
-			errs = append(errs, n.http.Close())
-		}
-	} else if n.listener != nil {
-		errs = append(errs, n.listener.Close())
-	}
+	errs := n.closeDoors()
 	if n.uses != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), shutdownPatience)
 		defer cancel()
@@ -392,6 +414,27 @@ func (n *Node) shut() error {
 		errs = append(errs, n.lock.Release())
 	}
 	return errors.Join(errs...)
+}
+
+// closeDoors returns when nobody is served any more.
+func (n *Node) closeDoors() (errs []error) {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownPatience)
+	defer cancel()
+	var envoys sync.WaitGroup
+	defer envoys.Wait()
+	if n.extAuthz != nil {
+		envoys.Go(func() { n.extAuthz.Shutdown(ctx) })
+	} else if n.envoys != nil {
+		errs = append(errs, n.envoys.Close())
+	}
+	if n.http != nil {
+		if n.http.Shutdown(ctx) != nil { // somebody has not sent his request to its end
+			errs = append(errs, n.http.Close())
+		}
+	} else if n.listener != nil {
+		errs = append(errs, n.listener.Close())
+	}
+	return errs
 }
 
 // closeLog closes the log and writes down how far it went.
