@@ -132,6 +132,11 @@ func TestShutdown(t *testing.T) {
 				if err := <-answered; status.Code(err) != codes.Unavailable {
 					t.Errorf("cut off: got %v", err)
 				}
+				select {
+				case <-down:
+					t.Error("Shutdown did not wait for the call that was cut off")
+				case <-time.After(100 * time.Millisecond): // it cannot be seen to wait otherwise
+				}
 			}
 			close(goOn)
 			<-down
