@@ -23,9 +23,16 @@ func newLane(r *Runner, at events.Position) *lane {
 	return &lane{r: r, position: at, batch: newBatch(r.store)}
 }
 
-// apply takes items, writes what follows from them and shows it. After a gap
-// it has written what came before and returns a *GapError.
+// apply takes items, writes what follows from them and shows it. What was
+// delivered before is passed over. After a gap it has written what came before and returns
+// a *GapError.
 func (l *lane) apply(items []item) error {
+	for len(items) > 0 && items[0].position <= l.position {
+		items = items[1:]
+	}
+	if len(items) == 0 {
+		return nil
+	}
 	l.batch.reset(len(items))
 	l.seen = l.seen[:0]
 	gap := l.take(items)
@@ -52,7 +59,7 @@ func (l *lane) take(items []item) error {
 	for i := range items {
 		it := &items[i]
 		if it.position <= l.position {
-			continue // delivered before
+			continue
 		}
 		if it.position != l.position+1 {
 			return &GapError{After: l.position, Got: it.position}
@@ -147,7 +154,7 @@ func (l *lane) readTo(ctx context.Context, target events.Position) error {
 	var items []item
 	for l.position < target && l.healthy() {
 		var err error
-		if items, err = f.take(items); err != nil {
+		if items, err = f.take(items, l.position); err != nil {
 			return err
 		}
 		if err := ctx.Err(); err != nil {

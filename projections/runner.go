@@ -238,10 +238,15 @@ func (r *Runner) start() {
 func (r *Runner) follow(ctx context.Context) error {
 	f := newFeed(ctx, r.main.position, r.source.Follow)
 	defer f.stop()
+	if recent, ok := r.source.(Recent); ok {
+		news, done := recent.News()
+		defer done()
+		f.recent, f.news = recent, news
+	}
 	var items []item
 	for {
 		var err error
-		if items, err = f.take(items); err != nil || ctx.Err() != nil {
+		if items, err = f.take(items, r.main.position); err != nil || ctx.Err() != nil {
 			return err
 		}
 		if items == nil {
