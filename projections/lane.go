@@ -114,8 +114,9 @@ func (l *lane) healthy() bool {
 	return false
 }
 
-// commit writes the batch's rows together with every position that changed. A
-// rebuild's position is not written: an interrupted one begins again.
+// commit writes the batch's rows together with every position that changed;
+// the projections that go along with the main lane share one. A rebuild's position is not
+// written: an interrupted one begins again.
 func (l *lane) commit() error {
 	out := l.r.store.db.NewBatchWithSize(len(l.batch.bytes) + 16*len(l.batch.rows) + 1024)
 	defer out.Close()
@@ -124,9 +125,10 @@ func (l *lane) commit() error {
 	}
 	var value [64]byte
 	for _, m := range l.members {
-		if m.of != nil || l.main && m.degraded != nil && m.shown.degraded != nil {
+		if m.of != nil || l.main && m.written() {
 			continue
 		}
+		m.along = l.main && m.degraded == nil
 		if err := out.Set(projectionKey(m.name), appendStanding(value[:0], m.standing), nil); err != nil {
 			return err
 		}

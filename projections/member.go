@@ -55,6 +55,15 @@ func newMember(p Part) *member {
 // they answer until the rebuild is done, and nothing is added to them.
 func (m *member) stale() bool { return m.version != m.want }
 
+// written says of a member of the main lane that its row needs no change: it goes
+// along, or it stopped before.
+func (m *member) written() bool {
+	if m.degraded != nil {
+		return m.shown.degraded != nil
+	}
+	return m.along
+}
+
 func (m *member) show() { m.shown = m.standing }
 
 // shadow is a rebuild of m, in the next generation, from the first record.

@@ -320,9 +320,10 @@ func TestStandingIsReadBack(t *testing.T) {
 	for _, want := range []standing{
 		{version: 3, generation: 200, position: 1 << 40},
 		{version: 1, generation: 1, position: 7, degraded: &Degradation{Position: 8, Reason: "no such key"}},
+		{version: 2, generation: 5, along: true},
 	} {
 		got, err := parseStanding(appendStanding(nil, want))
-		if err != nil || got.version != want.version || got.generation != want.generation || got.position != want.position ||
+		if err != nil || got.version != want.version || got.generation != want.generation || got.position != want.position || got.along != want.along ||
 			(got.degraded == nil) != (want.degraded == nil) || got.degraded != nil && *got.degraded != *want.degraded {
 			t.Errorf("got %+v, %v, want %+v", got, err, want)
 		}
@@ -331,6 +332,7 @@ func TestStandingIsReadBack(t *testing.T) {
 
 func FuzzParseStanding(f *testing.F) {
 	f.Add(appendStanding(nil, standing{version: 1, generation: 1, position: 7, degraded: &Degradation{Position: 8, Reason: "no"}}))
+	f.Add(appendStanding(nil, standing{version: 2, generation: 5, along: true}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if s, err := parseStanding(b); err == nil && !bytes.Equal(appendStanding(nil, s), b) {
 			t.Errorf("read %x as %+v", b, s)
