@@ -22,6 +22,10 @@ const (
 	// batchMessages and batchBytes bound one batch. JetStream takes 1000 messages.
 	batchMessages = 1000
 	batchBytes    = 4 << 20
+	// atOnce is how many appends go together whoever else waits. Of more than twice
+	// as many only half goes, so that one half is decided and applied while the other is
+	// written; smaller batches would not be worth what each of them costs.
+	atOnce = 128
 )
 
 // A group lets many callers share a sync. What gathers while the last commit is
@@ -34,6 +38,7 @@ type group struct {
 	mu         sync.Mutex
 	waiting    []*entry
 	flying     int  // published by their own callers
+	company    int  // how many the last commit took
 	committing bool // run is under way
 	closing    bool
 	tasks      sync.WaitGroup
@@ -54,7 +59,7 @@ func (g *group) append(ctx context.Context, e *entry) outcome {
 		g.mu.Unlock()
 		return outcome{err: fmt.Errorf("%w: %w", events.ErrUncertain, errClosed)}
 	}
-	if !g.committing && g.flying < alone {
+	if !g.committing && g.flying < alone && g.company <= alone {
 		g.flying++
 		g.tasks.Add(1)
 		g.mu.Unlock()
@@ -125,9 +130,10 @@ func (g *group) take() []*entry {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var taken, left []*entry
+	most := min(max(atOnce, (len(g.waiting)+1)/2), batchMessages)
 	subjects, size := make(map[string]bool, len(g.waiting)), 0
 	for _, e := range g.waiting {
-		if subjects[e.subject] || len(taken) == batchMessages || size+len(e.data) > batchBytes && size > 0 {
+		if subjects[e.subject] || len(taken) == most || size+len(e.data) > batchBytes && size > 0 {
 			left = append(left, e)
 			continue
 		}
@@ -136,7 +142,9 @@ func (g *group) take() []*entry {
 		taken = append(taken, e)
 	}
 	g.waiting = left
-	g.committing = len(taken) > 0
+	if g.committing = len(taken) > 0; g.committing {
+		g.company = len(taken)
+	}
 	return taken
 }
 
