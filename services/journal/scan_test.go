@@ -138,7 +138,7 @@ func TestScanRemembersWhereItStopped(t *testing.T) {
 	filled(t, j, 100)
 	closed(t, j)
 	c.Create = false
-	c.Scan = Scan{Rate: 100} // ten messages at a time
+	c.Scan = Scan{Rate: 100} // one message at a time
 	j = opened(t, c)
 	waitFor(t, "a part of the log", func() bool { return j.Health().Scan.Position >= 20 })
 	reached := j.Health().Scan.Position
