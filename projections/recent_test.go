@@ -2,6 +2,8 @@ package projections_test
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -105,5 +107,43 @@ func TestRecentIsHeldToTheSameRules(t *testing.T) {
 		}
 		log.hand(h.Next())
 		s.WaitFor(7) // they are together again
+	})
+}
+
+// TestLargeBatches: of many records at once, which several goroutines fold, each
+// projection gets all in order, stops where it must, and passes what the log lets it pass.
+func TestLargeBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := projtest.NewHistory(1)
+		story := h.Messages(449)
+		story = append(story, acknowledge(h, "first", 300))
+		story = append(story, h.Messages(550)...)
+		first, second := two()
+		third := counter("third", projections.TableAudit)
+		first.apply, third.apply = failsAt(300), failsAt(700)
+		log := newForthcoming()
+		s := projtest.Start(t, vfs.NewMem(), log, []projections.Part{
+			{Projection: first, Critical: true}, {Projection: second, Critical: true}, {Projection: third},
+		})
+		log.hand(story...)
+		s.WaitFor(1000)
+		synctest.Wait()
+		for _, want := range []struct {
+			c      *counting
+			to, no int
+		}{{first, 1000, 300}, {second, 1000, 0}, {third, 699, 0}} {
+			var records []string
+			for p := 1; p <= want.to; p++ {
+				if p != want.no {
+					records = append(records, fmt.Sprintf("1.%d", p))
+				}
+			}
+			if got := want.c.seen(t, s.Store); got != strings.Join(records, " ") {
+				t.Errorf("%s: got %d bytes, want each of %d records once, in order, but for %d", want.c.name, len(got), want.to, want.no)
+			}
+		}
+		if st := status(s, "third"); st.Degraded == nil || st.Degraded.Position != 700 {
+			t.Errorf("got %+v, want it degraded at 700", st)
+		}
 	})
 }
