@@ -22,10 +22,6 @@ const (
 	// batchMessages and batchBytes bound one batch. JetStream takes 1000 messages.
 	batchMessages = 1000
 	batchBytes    = 4 << 20
-	// atOnce is how many appends go together whoever else waits. Of more than twice
-	// as many only half goes, so that one half is decided and applied while the other is
-	// written; smaller batches would not be worth what each of them costs.
-	atOnce = 128
 )
 
 // A group lets many callers share a sync. What gathers while the last commit is
@@ -130,10 +126,9 @@ func (g *group) take() []*entry {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var taken, left []*entry
-	most := min(max(atOnce, (len(g.waiting)+1)/2), batchMessages)
 	subjects, size := make(map[string]bool, len(g.waiting)), 0
 	for _, e := range g.waiting {
-		if subjects[e.subject] || len(taken) == most || size+len(e.data) > batchBytes && size > 0 {
+		if subjects[e.subject] || len(taken) == batchMessages || size+len(e.data) > batchBytes && size > 0 {
 			left = append(left, e)
 			continue
 		}
