@@ -42,6 +42,15 @@ func (j *Journal) Follow(ctx context.Context, after events.Position) iter.Seq2[e
 	}
 }
 
+// Recent is the message at p if this journal appended it just now. It is on disk
+// as far as the profile promises.
+func (j *Journal) Recent(p events.Position) (events.Message, bool) { return j.fresh.at(p) }
+
+// News gives a channel that holds a token when this journal has appended
+// something, until done is called. As long as somebody has one, Follow brings what this
+// journal appends up to leadTick later.
+func (j *Journal) News() (news <-chan struct{}, done func()) { return j.fresh.subscribe() }
+
 // follow yields until the reader stops or ctx ends, which are no errors.
 func (f *follower) follow(ctx context.Context, yield func(events.Message, error) bool) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -209,15 +218,17 @@ func (f *follower) lead(ctx context.Context, yield func(events.Message, error) b
 		looked := false
 		select {
 		case <-news:
-			silent = 0
 		case <-tick.C:
 			silent, looked = silent+1, true
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		missed := f.fresh.latest()
+		missed, before := f.fresh.latest(), f.at
 		if err := f.overtake(yield); err != nil {
 			return err
+		}
+		if f.at > before {
+			silent = 0
 		}
 		if looked && f.at < missed && f.at == stuck {
 			return nil // something lies between that was not handed over
