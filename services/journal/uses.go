@@ -53,11 +53,49 @@ func (j *Journal) LastUse(ctx context.Context) (access.Position, error) {
 	return access.Position(s.State.Last), err
 }
 
+// UsesKept are the positions of the first and the last message of USED that are
+// there; first is last+1 if there is none.
+func (j *Journal) UsesKept(ctx context.Context) (first, last access.Position, err error) {
+	s, err := j.state(ctx, streamUsed)
+	first, last = access.Position(s.State.First), access.Position(s.State.Last)
+	if s.State.Messages == 0 {
+		first = last + 1
+	}
+	return first, last, err
+}
+
+// UsesAt is the message of USED at p, events.ErrNone or events.ErrUnread.
+func (j *Journal) UsesAt(ctx context.Context, p access.Position) (access.Message, error) {
+	if p == 0 {
+		return access.Message{}, events.ErrNone
+	}
+	m, err := j.ask(ctx, "$JS.API.DIRECT.GET."+streamUsed, question{Seq: events.Position(p)})
+	return access.Message{Position: access.Position(m.Position), Data: m.Data}, err
+}
+
+// A Tail is a journal as many may follow it at once: each keeps less on its way to
+// it than a projection does, and so goes more slowly through what is past.
+type Tail struct{ *Journal }
+
+// Follow is [Journal.Follow].
+func (t Tail) Follow(ctx context.Context, after events.Position) iter.Seq2[events.Message, error] {
+	return t.followLedger(ctx, after, true)
+}
+
+// FollowUses is [Journal.FollowUses].
+func (t Tail) FollowUses(ctx context.Context, after access.Position) iter.Seq2[access.Message, error] {
+	return t.followUses(ctx, after, true)
+}
+
 // FollowUses implements [access.Log]. It goes on through restarts of the log.
 func (j *Journal) FollowUses(ctx context.Context, after access.Position) iter.Seq2[access.Message, error] {
+	return j.followUses(ctx, after, false)
+}
+
+func (j *Journal) followUses(ctx context.Context, after access.Position, narrow bool) iter.Seq2[access.Message, error] {
 	return func(yield func(access.Message, error) bool) {
 		at := events.Position(after)
-		f := &follower{j: j, stream: streamUsed, fresh: j.uses, trimmed: true, at: at, mark: at}
+		f := &follower{j: j, stream: streamUsed, fresh: j.uses, trimmed: true, narrow: narrow, at: at, mark: at}
 		err := f.follow(ctx, func(m events.Message, err error) bool {
 			return yield(access.Message{Position: access.Position(m.Position), Data: m.Data}, err)
 		})

@@ -28,6 +28,7 @@ import (
 	"github.com/keyledger/keyledger/services/api"
 	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/durable"
+	"github.com/keyledger/keyledger/services/feed"
 	"github.com/keyledger/keyledger/services/identity"
 	"github.com/keyledger/keyledger/services/journal"
 	"github.com/keyledger/keyledger/services/ledger"
@@ -51,6 +52,7 @@ type Node struct {
 	views    *view.Views
 	ledger   *ledger.Ledger
 	uses     *usage.Recorder
+	feed     *feed.Feed
 	guard    *timekeeper.Guard
 	secrets  secretsCheck
 	fresh    *freshness
@@ -286,8 +288,10 @@ func (n *Node) openDoors() error {
 		Log: n.journal, Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
 		Async: n.config.AsyncUses, Logger: n.config.Logger,
 	})
+	tail := journal.Tail{Journal: n.journal}
+	n.feed = feed.New(feed.Config{Ledger: tail, Uses: tail, LedgerAt: n.views.PositionAt, Excused: n.runner.Excused, Now: n.config.Now})
 	handler := api.New(api.Config{
-		Ledger: n.ledger, Queries: n.views, Verifier: verifier, Uses: n.uses, Records: n.records.store, Dialects: n.config.Dialects, Operator: (*operator)(n),
+		Ledger: n.ledger, Queries: n.views, Verifier: verifier, Uses: n.uses, Records: n.records.store, Feed: n.feed, Dialects: n.config.Dialects, Operator: (*operator)(n),
 		Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
 		Logger: n.config.Logger, Version: n.config.Version,
 	})
@@ -361,6 +365,9 @@ func (n *Node) Close() error {
 
 func (n *Node) shut() error {
 	var errs []error
+	if n.feed != nil {
+		n.feed.Close() // or its readers would hold up the stop
+	}
 	if n.http != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), shutdownPatience)
 		defer cancel()
