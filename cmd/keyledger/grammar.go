@@ -22,6 +22,7 @@ type grammar struct {
 	Bin        binCommands        `cmd:"" group:"client" help:"The recycle bin."`
 	Gateway    gatewayCommands    `cmd:"" group:"client" help:"Gateways that ask whether a request is genuine."`
 	Audit      auditCommands      `cmd:"" group:"client" help:"What happened, when and by whom."`
+	Events     eventCommands      `cmd:"" group:"client" help:"What happens, as it happens."`
 	Records    recordCommands     `cmd:"" group:"client" help:"Who used a key, when and from where."`
 	Report     reportCommands     `cmd:"" group:"client" help:"Reports over an account's keys."`
 	Status     statusCommand      `cmd:"" group:"client" help:"Show the state of the installation (operator)."`

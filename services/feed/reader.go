@@ -53,7 +53,10 @@ func (r *Reader) Items(ctx context.Context) iter.Seq[Item] {
 		defer cancel()
 		in := r.arrivals(ctx, &pumps)
 		r.heard = time.Now()
-		end := r.run(ctx, in, yield)
+		end := r.tell(yield, Item{Alive: true}) // so that it knows where to go on before anything happens
+		if end == nil {
+			end = r.run(ctx, in, yield)
+		}
 		if end == nil && r.feed.ctx.Err() != nil {
 			end = &EndStopping
 		}
