@@ -34,7 +34,7 @@ func TestCompletion(t *testing.T) {
 		{"key show |", ""},
 		{"serve --data |", ""},
 		{"serve --profile |", "durable relaxed"},
-		{"nosuch |", "account audit bin clock completion doctor events gateway key projection records recover report serve signature status user version"},
+		{"nosuch |", "account audit bin clock completion doctor events gateway key nats projection records recover report serve signature status user version"},
 		{"comp|", "completion"}, // complete-words is for scripts
 		{"key list --nosuch=x|", ""},
 	} {

@@ -14,6 +14,7 @@ type grammar struct {
 
 	Serve   serveCommand   `cmd:"" group:"server" help:"Run a server."`
 	Recover recoverCommand `cmd:"" group:"server" help:"Make a new operator's root key while the server is stopped, for whoever holds the unlock key and has lost every other."`
+	NATS    natsCommands   `cmd:"" name:"nats" group:"server" help:"Who may read the log over NATS."`
 	Doctor  doctorCommand  `cmd:"" group:"server" help:"Look whether the data of a stopped server is whole, or with --endpoint how a running one is."`
 
 	Account    accountCommands    `cmd:"" group:"client" help:"Accounts and their policies."`

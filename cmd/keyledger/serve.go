@@ -27,6 +27,8 @@ type listenFlags struct {
 	TLSCert      string `name:"tls-cert" placeholder:"FILE" help:"PEM file of the certificate; read again when it changes."`
 	TLSKey       string `name:"tls-key" placeholder:"FILE" help:"PEM file of the certificate's key."`
 	InsecureHTTP bool   `name:"insecure-http" help:"Allow other machines to be served unencrypted, when something in front encrypts."`
+	NATSListen   string `name:"nats-listen" placeholder:"ADDR" help:"host:port at which programs read LEDGER and USED over NATS; nowhere if left out."`
+	NATSUsers    string `name:"nats-users" placeholder:"FILE" help:"Who may read over NATS, as nats user create writes it; <data>-nats-users if left out."`
 }
 
 type serveCommand struct {
@@ -38,7 +40,7 @@ type serveCommand struct {
 func (f dataFlags) config(l listenFlags, t *terminal) node.Config {
 	return node.Config{
 		Data: f.Data, UnlockKey: f.UnlockKey, Profile: f.Profile,
-		Listen: l.Listen, TLSCert: l.TLSCert, TLSKey: l.TLSKey, InsecureHTTP: l.InsecureHTTP,
+		Listen: l.Listen, TLSCert: l.TLSCert, TLSKey: l.TLSKey, InsecureHTTP: l.InsecureHTTP, NATSListen: l.NATSListen, NATSUsers: l.NATSUsers,
 		Version: version, Logger: logger(t),
 	}
 }
@@ -92,7 +94,7 @@ func (s *serveCommand) greet(n *node.Node, t *terminal) error {
 	if !t.json {
 		return t.write([]byte(welcome(n, s.Data)))
 	}
-	document, err := json.Marshal(map[string]string{"url": n.URL(), "data": s.Data, "first_credentials_file": n.FirstCredentials()})
+	document, err := json.Marshal(map[string]string{"url": n.URL(), "nats": n.NATSAddr(), "data": s.Data, "first_credentials_file": n.FirstCredentials()})
 	if err != nil {
 		return err
 	}
@@ -103,6 +105,9 @@ func (s *serveCommand) greet(n *node.Node, t *terminal) error {
 func welcome(n *node.Node, data string) string {
 	text := fmt.Sprintf("Keyledger %s serves %s\n  API description  %s/openapi.json\n  health           %s/readyz\n  data             %s\n",
 		version, n.URL(), n.URL(), n.URL(), data)
+	if address := n.NATSAddr(); address != "" {
+		text += "  NATS             " + address + "\n"
+	}
 	if file := n.FirstCredentials(); file != "" {
 		text += firstSteps(os.Args[0], n.URL(), file)
 	}

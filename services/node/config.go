@@ -19,7 +19,9 @@ type Config struct {
 	Data            string // directory; made if missing
 	Listen          string // "host:port"; port 0 takes any
 	TLSCert, TLSKey string // PEM files, read again when they change; both or neither
-	InsecureHTTP    bool   // allow a plain listener beyond loopback
+	InsecureHTTP    bool   // allow plain listeners beyond loopback
+	NATSListen      string // "host:port" at which the log can be read over NATS; empty: nowhere
+	NATSUsers       string // file of who may; <Data>-nats-users if empty
 	UnlockKey       string // file outside Data; <Data>-unlock.key if empty
 	Profile         string // "durable" (if empty) or "relaxed"
 	InitCredentials string // where a first start leaves the operator's key; <Data>-credentials.json if empty
@@ -43,6 +45,9 @@ func (c Config) filled() Config {
 	}
 	if c.InitCredentials == "" {
 		c.InitCredentials = c.Data + "-credentials.json"
+	}
+	if c.NATSUsers == "" {
+		c.NATSUsers = c.Data + "-nats-users"
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -83,12 +88,8 @@ func listen(c Config) (net.Listener, error) {
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return nil, refuse(GuardListen, nil, "--tls-cert and --tls-key go together")
 	}
-	host, _, err := net.SplitHostPort(c.Listen)
-	if err != nil {
-		return nil, refuse(GuardListen, err, "the address %q is not host:port", c.Listen)
-	}
-	if c.TLSCert == "" && !c.InsecureHTTP && !loopback(host) {
-		return nil, refuse(GuardListen, nil, "%s is reachable from other machines and would be in the clear: give --tls-cert and --tls-key, or --insecure-http if something in front of it encrypts", c.Listen)
+	if err := notInTheClear(c, c.Listen); err != nil {
+		return nil, err
 	}
 	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
@@ -103,6 +104,19 @@ func listen(c Config) (net.Listener, error) {
 		return nil, refuse(GuardListen, err, "the certificate cannot be used")
 	}
 	return tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get, NextProtos: []string{"h2", "http/1.1"}}), nil
+}
+
+// notInTheClear refuses an address that other machines can reach without
+// encryption, unless somebody wants just that.
+func notInTheClear(c Config, address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return refuse(GuardListen, err, "the address %q is not host:port", address)
+	}
+	if c.TLSCert == "" && !c.InsecureHTTP && !loopback(host) {
+		return refuse(GuardListen, nil, "%s is reachable from other machines and would be in the clear: give --tls-cert and --tls-key, or --insecure-http if something in front of it encrypts", address)
+	}
+	return nil
 }
 
 func loopback(host string) bool {

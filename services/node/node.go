@@ -53,6 +53,7 @@ type Node struct {
 	ledger   *ledger.Ledger
 	uses     *usage.Recorder
 	feed     *feed.Feed
+	outlet   *journal.Outlet // nil unless the log can be read over NATS
 	guard    *timekeeper.Guard
 	secrets  secretsCheck
 	fresh    *freshness
@@ -79,6 +80,9 @@ type Node struct {
 // found is not whole, and nothing was changed.
 func Start(ctx context.Context, c Config) (*Node, error) {
 	n := &Node{config: c.filled(), done: make(chan struct{})}
+	if err := checkOutlet(n.config); err != nil {
+		return nil, err
+	}
 	var err error
 	if n.listener, err = listen(n.config); err != nil {
 		return nil, err
@@ -273,6 +277,9 @@ func (n *Node) serve(ctx context.Context) error {
 	n.tasks.Go(func() { n.checkSecrets(tasks) })
 	n.tasks.Go(func() { n.watchReached(tasks) })
 	n.tasks.Go(func() { n.followRecords(tasks) })
+	if err := n.openOutlet(tasks); err != nil {
+		return err
+	}
 	return n.openDoors()
 }
 
@@ -386,6 +393,9 @@ func (n *Node) shut() error {
 		n.stop()
 	}
 	n.tasks.Wait()
+	if n.outlet != nil {
+		errs = append(errs, n.outlet.Close())
+	}
 	if n.journal != nil {
 		errs = append(errs, n.closeLog())
 	}
