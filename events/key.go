@@ -49,6 +49,8 @@ type KeyDeleted struct {
 	Key      AccessKeyID `json:"access_key_id"`
 	PurgeAt  time.Time   `json:"purge_at"` // when it falls due for purge; the time of deletion if there is no bin
 	Warnings []string    `json:"warnings,omitempty"`
+	// LastUsed is its last allowed use, where a rule had to know; zero if there was none.
+	LastUsed time.Time `json:"last_used_at,omitzero"`
 }
 
 // KeyRestored records that a key came back from the recycle bin, disabled.

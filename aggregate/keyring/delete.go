@@ -28,7 +28,11 @@ func remove(s State, c Delete, now time.Time) ([]events.Event, error) {
 		return nil, aggregate.Refuse(aggregate.Limit, "bin.full",
 			"the user's recycle bin is full (%d of %d); purge or restore a key first", s.Count(Deleted), b.capacity)
 	}
-	return b.take(s, k.ID, now, warnings), nil
+	deleted := events.KeyDeleted{Key: k.ID, PurgeAt: now.Add(b.retention), Warnings: warnings}
+	if policy.MinIdle(c.Policy) > 0 {
+		deleted.LastUsed = c.LastUsed.UTC()
+	}
+	return b.take(s, deleted), nil
 }
 
 // idle judges whether the key has been unused for long enough, and what to warn
@@ -65,13 +69,12 @@ func (b bin) full(s State) bool {
 	return b.retention > 0 && b.capacity > 0 && s.Count(Deleted) >= b.capacity
 }
 
-// take is how a key goes into the bin: one out for one in if the bin is full, and
+// take is how a deleted key goes into the bin: one out for one in if the bin is full, and
 // straight through if there is none.
-func (b bin) take(s State, id events.AccessKeyID, now time.Time, warnings []string) []events.Event {
-	deleted := events.KeyDeleted{Key: id, PurgeAt: now.Add(b.retention), Warnings: warnings}
+func (b bin) take(s State, deleted events.KeyDeleted) []events.Event {
 	switch {
 	case b.retention == 0:
-		return []events.Event{deleted, events.KeyPurged{Key: id, Cause: events.CauseNoBin}}
+		return []events.Event{deleted, events.KeyPurged{Key: deleted.Key, Cause: events.CauseNoBin}}
 	case b.full(s):
 		return []events.Event{events.KeyPurged{Key: oldestInBin(s), Cause: events.CauseOverflow}, deleted}
 	}

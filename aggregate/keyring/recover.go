@@ -33,7 +33,8 @@ func giveWay(s State, p events.Policy, now time.Time) []events.Event {
 	if !counts(p, Disabled) {
 		return out
 	}
-	return append(out, binFor(p, true).take(s, k.ID, now, nil)...)
+	b := binFor(p, true)
+	return append(out, b.take(s, events.KeyDeleted{Key: k.ID, PurgeAt: now.Add(b.retention)})...)
 }
 
 // spare is the oldest disabled key that counts, or else the oldest active one.

@@ -267,6 +267,9 @@ func tell(e events.Event) string {
 		text += quoted(e.Reason)
 	case events.KeyDeleted:
 		text += " due " + since(e.PurgeAt) + warned(e.Warnings)
+		if !e.LastUsed.IsZero() {
+			text += ", last used " + since(e.LastUsed)
+		}
 	case events.KeyPurged:
 		text += because(e.Cause)
 	case events.KeyDescribed:

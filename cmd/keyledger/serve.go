@@ -34,6 +34,8 @@ type listenFlags struct {
 type serveCommand struct {
 	dataFlags
 	listenFlags
+	AsyncUses       bool   `name:"async-uses" help:"Answer a verification before its access record is on disk: faster, and a crash loses those that wait (metric keyledger_uses_waiting)."`
+	OTLPEndpoint    string `name:"otlp-endpoint" placeholder:"URL" help:"Send OpenTelemetry spans there by OTLP over HTTP, such as http://localhost:4318. None are sent if it is left out."`
 	InitCredentials string `name:"init-credentials" placeholder:"FILE" help:"Where the first start leaves the operator's root key; <data>-credentials.json if left out."`
 }
 
@@ -56,7 +58,7 @@ func logger(t *terminal) *slog.Logger {
 // Run serves until it is told to stop. A second signal does not wait.
 func (s *serveCommand) Run(ctx context.Context, t *terminal) error {
 	c := s.config(s.listenFlags, t)
-	c.InitCredentials = s.InitCredentials
+	c.InitCredentials, c.AsyncUses, c.OTLP = s.InitCredentials, s.AsyncUses, s.OTLPEndpoint
 	n, err := node.Start(ctx, c)
 	if err != nil {
 		return notStarted(err)

@@ -79,6 +79,9 @@ const (
 	MaxText      = 128 // bytes of Reason, Scheme, Service, Action, Region and RequestID
 )
 
+// Kept is how long access records are kept and told: three months, whichever they are.
+const Kept = 92 * 24 * time.Hour
+
 // A Position is the sequence of a message in USED. Positions are compared, never
 // added to LEDGER's; the first ones are missing once they were trimmed.
 type Position uint64
@@ -89,7 +92,7 @@ type Message struct {
 	Data     []byte // as Parse reads it
 }
 
-// A Log keeps access records for three months. It may be used by many goroutines at once.
+// A Log keeps access records for three months, and summaries of them for ever. It may be used by many goroutines at once.
 type Log interface {
 	// AppendUses records a batch under an ID of its own and returns its position; it is
 	// as durable as the log by then. Errors are a *events.UnavailableError (nothing was
@@ -102,4 +105,14 @@ type Log interface {
 	// ctx ends (which yields no error) or the log fails (which yields one). What was trimmed
 	// from the front is passed over; another gap is an error.
 	FollowUses(ctx context.Context, after Position) iter.Seq2[Message, error]
+	// FirstUse is the position of the first message that is still there; where none is, the
+	// one that the next will have.
+	FirstUse(ctx context.Context) (Position, error)
+	// TrimUses removes the messages up to and including last, for good. It may be repeated.
+	TrimUses(ctx context.Context, last Position) error
+	// AppendSummary keeps a page of what was known of a day, in UTC, for ever. After an error
+	// it may have been kept all the same; a page that is kept twice says nothing new.
+	AppendSummary(ctx context.Context, day time.Time, page []byte) error
+	// Summaries yields every page that is kept, in the order in which they came.
+	Summaries(ctx context.Context) iter.Seq2[[]byte, error]
 }

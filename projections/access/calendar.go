@@ -56,3 +56,13 @@ func ceiling(t time.Time) int64 {
 	}
 	return micros
 }
+
+// ceilingDay is the first day that does not begin before t.
+func ceilingDay(t time.Time) day {
+	micros := ceiling(t)
+	d := dayOf(micros)
+	if micros > int64(d)*microsPerDay {
+		d++
+	}
+	return d
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -13,7 +14,7 @@ import (
 	"github.com/keyledger/keyledger/projections/row"
 )
 
-// A KeySummary is what outlives the log of a key that was named in a month.
+// A KeySummary is what outlives the log of a key that was named on some days.
 type KeySummary struct {
 	Last
 	Days []DaySummary // the earliest first
@@ -35,14 +36,15 @@ const (
 // summaryVersion is the version of a page.
 const summaryVersion = 1
 
-// Summaries yields what must outlive the log of the month that t is in, as pages that
-// ApplySummary and ParseSummary read: of each key that was named in it the days' counts, and when it
-// was last used at all. A page is at most a little more than 256 KiB. An error ends it.
-func (s *Store) Summaries(t time.Time) iter.Seq2[[]byte, error] {
+// Summaries yields what must outlive the log of the days that begin at or after first and
+// before end, as pages that ApplySummary and ParseSummary read: of each key that was named on them the
+// days' counts, and when it was last used at all. A page is at most a little more than 256 KiB. An error
+// ends it.
+func (s *Store) Summaries(first, end time.Time) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		var page []byte
 		keys := 0
-		for k, err := range s.keySummaries(monthOf(t.UnixMicro())) {
+		for k, err := range s.keySummaries(ceilingDay(first), ceilingDay(end)) {
 			if err != nil {
 				yield(nil, err)
 				return
@@ -62,28 +64,40 @@ func (s *Store) Summaries(t time.Time) iter.Seq2[[]byte, error] {
 	}
 }
 
-// keySummaries yields the keys that were named in a month, with its days.
-func (s *Store) keySummaries(m month) iter.Seq2[KeySummary, error] {
+// keySummaries yields the keys that were named on days from first to before end, with those
+// days. A key of several months comes once for each.
+func (s *Store) keySummaries(first, end day) iter.Seq2[KeySummary, error] {
 	return func(yield func(KeySummary, error) bool) {
-		var k KeySummary
-		for c, err := range s.counted(m) {
-			if err == nil && c.key != k.Key {
-				if k.Key != "" && !yield(k, nil) {
-					return
-				}
-				k = KeySummary{}
-				k.Last, err = s.Last(c.key)
-			}
-			if err != nil {
-				yield(k, err)
+		months := s.monthsWithin(first.month(), (end - 1).month())
+		for _, m := range slices.Backward(months) {
+			if !s.keySummariesOf(m, first, end, yield) {
 				return
 			}
-			k.Days = append(k.Days, DaySummary{DayCounts{c.day.time(), c.Counts}, c.through})
-		}
-		if k.Key != "" {
-			yield(k, nil)
 		}
 	}
+}
+
+// keySummariesOf yields those of a month, and is false if that was the end.
+func (s *Store) keySummariesOf(m month, first, end day, yield func(KeySummary, error) bool) bool {
+	var k KeySummary
+	for c, err := range s.counted(m) {
+		if err == nil && (c.day < first || c.day >= end) {
+			continue
+		}
+		if err == nil && c.key != k.Key {
+			if k.Key != "" && !yield(k, nil) {
+				return false
+			}
+			k = KeySummary{}
+			k.Last, err = s.Last(c.key)
+		}
+		if err != nil {
+			yield(k, err)
+			return false
+		}
+		k.Days = append(k.Days, DaySummary{DayCounts{c.day.time(), c.Counts}, c.through})
+	}
+	return k.Key == "" || yield(k, nil)
 }
 
 // A countedDay is the counters of a key and day, and the key.

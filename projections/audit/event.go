@@ -17,10 +17,11 @@ const (
 	codeDescribed
 	codeClosed
 	codeReopened
+	codeDeletedUsed // with the time of its last use
 )
 
 func codeOf(e events.Event) byte {
-	switch e.(type) {
+	switch e := e.(type) {
 	case events.KeyCreated:
 		return codeCreated
 	case events.KeyDisabled:
@@ -28,6 +29,9 @@ func codeOf(e events.Event) byte {
 	case events.KeyEnabled:
 		return codeEnabled
 	case events.KeyDeleted:
+		if !e.LastUsed.IsZero() {
+			return codeDeletedUsed
+		}
 		return codeDeleted
 	case events.KeyRestored:
 		return codeRestored
@@ -55,7 +59,11 @@ func appendEvent(dst []byte, e events.Event) []byte {
 	case events.KeyDisabled:
 		return row.AppendString(dst, e.Reason)
 	case events.KeyDeleted:
-		return appendList(row.AppendTime(dst, e.PurgeAt), e.Warnings)
+		dst = appendList(row.AppendTime(dst, e.PurgeAt), e.Warnings)
+		if !e.LastUsed.IsZero() {
+			dst = row.AppendTime(dst, e.LastUsed)
+		}
+		return dst
 	case events.KeyPurged:
 		return row.AppendString(dst, e.Cause)
 	case events.KeyDescribed:
@@ -77,6 +85,8 @@ func parseEvent(p *row.Parser) events.Event {
 		return events.KeyEnabled{Key: key}
 	case codeDeleted:
 		return events.KeyDeleted{Key: key, PurgeAt: p.Time(), Warnings: parseList(p)}
+	case codeDeletedUsed:
+		return events.KeyDeleted{Key: key, PurgeAt: p.Time(), Warnings: parseList(p), LastUsed: p.Time()}
 	case codeRestored:
 		return events.KeyRestored{Key: key}
 	case codePurged:

@@ -29,7 +29,7 @@ func (h *History) keyring(u *user) (events.Subject, []events.Event) {
 			return s, []events.Event{events.KeyEnabled{Key: k.id}}
 		}
 		k.status, k.purge = "deleted", h.now.Add(time.Duration(h.rand.IntN(100))*time.Hour)
-		return s, []events.Event{events.KeyDeleted{Key: k.id, PurgeAt: k.purge, Warnings: []string{"idle"}[:h.rand.IntN(2)]}}
+		return s, []events.Event{events.KeyDeleted{Key: k.id, PurgeAt: k.purge, Warnings: []string{"idle"}[:h.rand.IntN(2)], LastUsed: []time.Time{{}, k.purge}[h.rand.IntN(2)]}}
 	}
 	if h.rand.IntN(3) == 0 {
 		k.status = "disabled"

@@ -37,7 +37,7 @@ const (
 // maxBody bounds a request's body in bytes.
 const maxBody = 256 << 10
 
-// Config is what the API stands on. All fields but Patience are required.
+// Config is what the API stands on. All fields but Patience, Observe and Metrics are required.
 type Config struct {
 	Ledger   *ledger.Ledger
 	Queries  Queries
@@ -54,6 +54,12 @@ type Config struct {
 	Now     func() time.Time
 	Logger  *slog.Logger
 	Version string
+	// Observe is told of every request and gives the context it is served in; end is told
+	// of its answer: the operation of the API description, or the door or path that it came
+	// through, and the status. Nothing if it is nil.
+	Observe func(*http.Request) (ctx context.Context, end func(operation string, status int))
+	// Metrics answers scrapes of /metrics; there is no such path if it is nil.
+	Metrics http.Handler
 }
 
 type server struct {

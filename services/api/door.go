@@ -10,6 +10,7 @@ import (
 	"github.com/keyledger/keyledger/aggregate"
 	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/services/dialect"
+	"github.com/keyledger/keyledger/services/ledger"
 	"github.com/keyledger/keyledger/services/permission"
 	"github.com/keyledger/keyledger/services/verify"
 )
@@ -81,7 +82,8 @@ func (d door) identity(own string) events.RequestID {
 }
 
 // turnedAway is why a request that is not genuine, or whose key is not active,
-// is refused: an unknown, a disabled and a deleted key get the same answer.
+// is refused. An unknown, a disabled and a deleted key get the same answer, unless whoever asks
+// holds the secret.
 func turnedAway(d verify.Decision) error {
 	switch {
 	case d.Malformed != nil:
@@ -90,6 +92,8 @@ func turnedAway(d verify.Decision) error {
 		return dialect.ErrUnsigned
 	case d.Refused != nil && d.Status == events.StatusActive:
 		return d.Refused
+	case d.Genuine && d.Status == events.StatusDisabled:
+		return dialect.ErrKeyDisabled
 	}
 	return dialect.ErrUnknownKey
 }
@@ -117,8 +121,13 @@ func (s *server) fault(err error, id events.RequestID) error {
 }
 
 func kindOf(r *aggregate.Refusal) dialect.Kind {
-	if r.Rule == "request.reused" {
+	switch r.Rule {
+	case "request.reused":
 		return dialect.Reused
+	case "bin.full":
+		return dialect.BinFull
+	case "user.not_found":
+		return dialect.NoUser
 	}
 	return map[aggregate.RefusalKind]dialect.Kind{
 		aggregate.Invalid: dialect.Invalid, aggregate.NotFound: dialect.NotFound, aggregate.Gone: dialect.NotFound,
@@ -139,16 +148,18 @@ func (k doorKeys) Caller(ctx context.Context) dialect.Identity {
 }
 
 // Create makes a key for a user.
-func (k doorKeys) Create(ctx context.Context, user string) (dialect.CreatedKey, error) {
-	u, err := k.owner(ctx, permission.KeyWrite, user)
+func (k doorKeys) Create(ctx context.Context, of dialect.Owner, description string) (dialect.CreatedKey, error) {
+	u, err := k.owner(ctx, permission.KeyWrite, of)
 	if err != nil {
 		return dialect.CreatedKey{}, err
 	}
-	created, err := k.Ledger.CreateKey(ctx, inboundOf(ctx).request, events.KeyringSubject(u.Account, u.ID), "")
+	created, err := k.Ledger.CreateKey(ctx, inboundOf(ctx).request, events.KeyringSubject(u.Account, u.ID), description)
 	if err != nil {
 		return dialect.CreatedKey{}, k.failed(ctx, err)
 	}
-	out := dialect.CreatedKey{Key: dialect.Key{UserName: u.Name, AccessKeyID: string(created.Key), Active: true, CreatedAt: created.CreatedAt}}
+	out := dialect.CreatedKey{Key: doorKey(u, Key{
+		ID: created.Key, Status: events.StatusActive, Description: created.Description, CreatedAt: created.CreatedAt, ChangedAt: created.CreatedAt,
+	})}
 	if created.Secret != nil {
 		out.Secret = dialect.Secret(created.Secret.Reveal())
 	}
@@ -156,39 +167,65 @@ func (k doorKeys) Create(ctx context.Context, user string) (dialect.CreatedKey, 
 }
 
 // List lists the keys of a user that are not deleted.
-func (k doorKeys) List(ctx context.Context, user, cursor string, limit int) (dialect.Page, error) {
-	u, err := k.owner(ctx, permission.KeyRead, user)
-	if err != nil {
-		return dialect.Page{}, err
-	}
-	f := KeyFilter{Account: u.Account, User: u.ID, Statuses: []string{events.StatusActive, events.StatusDisabled}}
-	keys, next, err := k.Queries.Keys(f, Page{Cursor: cursor, Limit: limit})
-	if err != nil {
-		return dialect.Page{}, k.failed(ctx, err)
-	}
-	page := dialect.Page{Next: next}
+func (k doorKeys) List(ctx context.Context, of dialect.Owner, cursor string, limit int) (page dialect.Page, err error) {
+	u, keys, next, err := k.list(ctx, of, cursor, limit, events.StatusActive, events.StatusDisabled)
 	for _, found := range keys {
-		page.Keys = append(page.Keys, dialect.Key{
-			UserName: u.Name, AccessKeyID: string(found.ID), Active: found.Status == events.StatusActive, CreatedAt: found.CreatedAt,
-		})
+		page.Keys = append(page.Keys, doorKey(u, found))
 	}
-	return page, nil
+	page.Next = next
+	return page, err
+}
+
+// Bin lists the keys of a user in the recycle bin.
+func (k doorKeys) Bin(ctx context.Context, of dialect.Owner, cursor string, limit int) (page dialect.BinPage, err error) {
+	u, keys, next, err := k.list(ctx, of, cursor, limit, events.StatusDeleted)
+	for _, found := range keys {
+		page.Keys = append(page.Keys, binnedKey(u, found))
+	}
+	page.Next = next
+	return page, err
+}
+
+func (k doorKeys) list(ctx context.Context, of dialect.Owner, cursor string, limit int, statuses ...string) (User, []Key, string, error) {
+	u, err := k.owner(ctx, permission.KeyRead, of)
+	if err != nil {
+		return u, nil, "", err
+	}
+	keys, next, err := k.Queries.Keys(KeyFilter{Account: u.Account, User: u.ID, Statuses: statuses}, Page{Cursor: cursor, Limit: limit})
+	return u, keys, next, k.failed(ctx, err)
+}
+
+func doorKey(u User, found Key) dialect.Key {
+	return dialect.Key{
+		UserID: string(u.ID), UserName: u.Name, AccessKeyID: string(found.ID), Active: found.Status == events.StatusActive,
+		Description: found.Description, CreatedAt: found.CreatedAt, ChangedAt: found.ChangedAt,
+	}
+}
+
+func binnedKey(u User, found Key) dialect.BinnedKey {
+	return dialect.BinnedKey{
+		UserID: string(u.ID), UserName: u.Name, AccessKeyID: string(found.ID),
+		CreatedAt: found.CreatedAt, DeletedAt: found.DeletedAt, PurgeAt: found.PurgeAt,
+	}
+}
+
+// Show is a key that is not deleted.
+func (k doorKeys) Show(ctx context.Context, of dialect.Owner, accessKeyID string) (dialect.Key, error) {
+	u, found, err := k.find(ctx, permission.KeyRead, of, accessKeyID, lives)
+	return doorKey(u, found), err
+}
+
+// Binned is a key in the recycle bin.
+func (k doorKeys) Binned(ctx context.Context, of dialect.Owner, accessKeyID string) (dialect.BinnedKey, error) {
+	u, found, err := k.find(ctx, permission.KeyRead, of, accessKeyID, inBin)
+	return binnedKey(u, found), err
 }
 
 // LastUsed is when a key of the caller's account was last used.
-func (k doorKeys) LastUsed(ctx context.Context, accessKeyID string) (dialect.LastUse, error) {
-	none := &dialect.Fault{Kind: dialect.NotFound, Detail: "The Access Key with id " + accessKeyID + " cannot be found."}
-	found, ok, err := k.Queries.Key(events.AccessKeyID(accessKeyID))
+func (k doorKeys) LastUsed(ctx context.Context, of dialect.Owner, accessKeyID string) (dialect.LastUse, error) {
+	u, found, err := k.find(ctx, permission.KeyRead, of, accessKeyID, func(Key) bool { return true })
 	if err != nil {
-		return dialect.LastUse{}, k.failed(ctx, err)
-	}
-	c := inboundOf(ctx).caller
-	if !ok || found.Owner.Account != c.Account || c.May(permission.KeyRead, permission.Target{Account: c.Account, User: found.Owner.User}) != permission.Allowed {
-		return dialect.LastUse{}, none
-	}
-	u, _, err := k.Queries.User(found.Owner.Account, found.Owner.User)
-	if err != nil {
-		return dialect.LastUse{}, k.failed(ctx, err)
+		return dialect.LastUse{}, err
 	}
 	last, err := k.Records.LastOf([]events.AccessKeyID{found.ID})
 	if err != nil {
@@ -202,27 +239,58 @@ func (k doorKeys) LastUsed(ctx context.Context, accessKeyID string) (dialect.Las
 }
 
 // SetStatus enables or disables a key of a user.
-func (k doorKeys) SetStatus(ctx context.Context, user, accessKeyID string, active bool) error {
-	id, err := k.key(ctx, user, accessKeyID)
-	if err != nil {
-		return err
-	}
-	if active {
-		_, err = k.Ledger.EnableKey(ctx, inboundOf(ctx).request, id)
-	} else {
-		_, err = k.Ledger.DisableKey(ctx, inboundOf(ctx).request, id, "")
-	}
-	return k.failed(ctx, err)
+func (k doorKeys) SetStatus(ctx context.Context, of dialect.Owner, accessKeyID string, active bool) error {
+	return k.change(ctx, of, accessKeyID, lives, func(req ledger.Request, id events.AccessKeyID) (ledger.Outcome, error) {
+		if active {
+			return k.Ledger.EnableKey(ctx, req, id)
+		}
+		return k.Ledger.DisableKey(ctx, req, id, "")
+	})
+}
+
+// Describe gives a key of a user a description.
+func (k doorKeys) Describe(ctx context.Context, of dialect.Owner, accessKeyID, description string) error {
+	return k.change(ctx, of, accessKeyID, lives, func(req ledger.Request, id events.AccessKeyID) (ledger.Outcome, error) {
+		return k.Ledger.DescribeKey(ctx, req, id, description)
+	})
 }
 
 // Delete deletes a key of a user.
-func (k doorKeys) Delete(ctx context.Context, user, accessKeyID string) error {
-	id, err := k.key(ctx, user, accessKeyID)
+func (k doorKeys) Delete(ctx context.Context, of dialect.Owner, accessKeyID string) error {
+	return k.change(ctx, of, accessKeyID, lives, func(req ledger.Request, id events.AccessKeyID) (ledger.Outcome, error) {
+		return k.Ledger.DeleteKey(ctx, req, id)
+	})
+}
+
+// Restore brings a key of a user back from the recycle bin.
+func (k doorKeys) Restore(ctx context.Context, of dialect.Owner, accessKeyID string) error {
+	return k.change(ctx, of, accessKeyID, inBin, func(req ledger.Request, id events.AccessKeyID) (ledger.Outcome, error) {
+		return k.Ledger.RestoreKey(ctx, req, id)
+	})
+}
+
+// Purge ends a key of a user in the recycle bin.
+func (k doorKeys) Purge(ctx context.Context, of dialect.Owner, accessKeyID string) error {
+	return k.change(ctx, of, accessKeyID, inBin, func(req ledger.Request, id events.AccessKeyID) (ledger.Outcome, error) {
+		return k.Ledger.PurgeKey(ctx, req, id, events.CauseRequested)
+	})
+}
+
+// change carries out a command on a key that the caller may change and that is there.
+func (k doorKeys) change(ctx context.Context, of dialect.Owner, accessKeyID string, there func(Key) bool,
+	do func(ledger.Request, events.AccessKeyID) (ledger.Outcome, error)) error {
+	_, found, err := k.find(ctx, permission.KeyWrite, of, accessKeyID, there)
 	if err != nil {
 		return err
 	}
-	_, err = k.Ledger.DeleteKey(ctx, inboundOf(ctx).request, id)
+	_, err = do(inboundOf(ctx).request, found.ID)
 	return k.failed(ctx, err)
+}
+
+// Quota is how many keys a user of the caller's account may have.
+func (k doorKeys) Quota(ctx context.Context) (int, error) {
+	a, _, err := k.Queries.Account(inboundOf(ctx).caller.Account)
+	return int(a.Policy.Quota.Max), k.failed(ctx, err)
 }
 
 func (k doorKeys) failed(ctx context.Context, err error) error {
@@ -232,48 +300,70 @@ func (k doorKeys) failed(ctx context.Context, err error) error {
 	return k.fault(err, inboundOf(ctx).request.ID)
 }
 
-// owner is the user that a name of the vendor's API means, to whom the caller
+// owner is the user that a name or an ID of the vendor's API means, to whom the caller
 // may do op. Vendors say "denied" where we hide a user of the same account.
-func (k doorKeys) owner(ctx context.Context, op permission.Operation, name string) (User, error) {
-	c := inboundOf(ctx).caller
-	u, found, err := k.Queries.User(c.Account, c.User)
-	if name != "" {
-		u, found, err = k.Queries.UserByName(c.Account, name)
+func (k doorKeys) owner(ctx context.Context, op permission.Operation, of dialect.Owner) (u User, err error) {
+	c, found := inboundOf(ctx).caller, false
+	switch {
+	case of.ID != "":
+		u, found, err = k.Queries.User(c.Account, events.UserID(of.ID))
+	case of.Name != "":
+		u, found, err = k.Queries.UserByName(c.Account, of.Name)
+	default:
+		u, found, err = k.Queries.User(c.Account, c.User)
 	}
 	if err != nil {
 		return User{}, k.failed(ctx, err)
 	}
-	target := permission.Target{Account: c.Account, User: u.ID}
-	if c.May(op, target) != permission.Allowed {
+	if c.May(op, permission.Target{Account: c.Account, User: u.ID}) != permission.Allowed {
 		return User{}, &dialect.Fault{Kind: dialect.Denied}
 	}
 	if !found {
-		return User{}, &dialect.Fault{Kind: dialect.NotFound, Detail: "The user with name " + name + " cannot be found."}
+		return User{}, noUser(of)
 	}
 	return u, nil
 }
 
-// key is a key of a user that the caller may change and that is not deleted.
-func (k doorKeys) key(ctx context.Context, user, accessKeyID string) (events.AccessKeyID, error) {
-	u, err := k.owner(ctx, permission.KeyWrite, user)
-	if err != nil {
-		return "", err
+func noUser(of dialect.Owner) *dialect.Fault {
+	if of.ID != "" {
+		return &dialect.Fault{Kind: dialect.NoUser, Detail: "The user with ID " + of.ID + " cannot be found."}
 	}
+	return &dialect.Fault{Kind: dialect.NoUser, Detail: "The user with name " + of.Name + " cannot be found."}
+}
+
+func lives(k Key) bool { return k.Status == events.StatusActive || k.Status == events.StatusDisabled }
+func inBin(k Key) bool { return k.Status == events.StatusDeleted }
+
+// find is a key of a user of the caller's account to which the caller may do op. What is
+// hidden, is somebody else's, or is not there as it should be is not found; but an attempt to change a key that
+// comes again finds what its first sending did, deleting included.
+func (k doorKeys) find(ctx context.Context, op permission.Operation, of dialect.Owner, accessKeyID string, there func(Key) bool) (User, Key, error) {
+	none := &dialect.Fault{Kind: dialect.NotFound, Detail: "The Access Key with id " + accessKeyID + " cannot be found."}
 	found, ok, err := k.Queries.Key(events.AccessKeyID(accessKeyID))
 	if err != nil {
-		return "", k.failed(ctx, err)
+		return User{}, Key{}, k.failed(ctx, err)
+	}
+	c := inboundOf(ctx).caller
+	if of.Any {
+		if !ok || found.Owner.Account != c.Account || c.May(op, permission.Target{Account: c.Account, User: found.Owner.User}) != permission.Allowed {
+			return User{}, Key{}, none
+		}
+		of = dialect.Owner{ID: string(found.Owner.User)}
+	}
+	u, err := k.owner(ctx, op, of)
+	if err != nil {
+		return User{}, Key{}, err
 	}
 	own := ok && found.Owner == events.KeyringSubject(u.Account, u.ID)
-	there := own && (found.Status == events.StatusActive || found.Status == events.StatusDisabled)
-	if own && !there {
-		// An attempt that comes again finds what its first sending did, deleting included.
-		there, err = k.Ledger.Recorded(inboundOf(ctx).request, found.Owner)
-		if err != nil {
-			return "", k.failed(ctx, err)
+	if own && !there(found) && op == permission.KeyWrite {
+		if own, err = k.Ledger.Recorded(inboundOf(ctx).request, found.Owner); err != nil {
+			return User{}, Key{}, k.failed(ctx, err)
 		}
+	} else if own {
+		own = there(found)
 	}
-	if !there {
-		return "", &dialect.Fault{Kind: dialect.NotFound, Detail: "The Access Key with id " + accessKeyID + " cannot be found."}
+	if !own {
+		return User{}, Key{}, none
 	}
-	return found.ID, nil
+	return u, found, nil
 }

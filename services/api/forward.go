@@ -95,6 +95,7 @@ func (s *server) forwarded(r *http.Request, id events.RequestID) (verify.Decisio
 	}
 	rec, ours := useOf(d, s.Now())
 	if !ours {
+		s.stranger(d, clientOf(r))
 		return d, nil
 	}
 	rec.SourceIP, rec.UserAgent, rec.RequestID = clientOf(r), r.UserAgent(), string(id)

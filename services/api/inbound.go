@@ -39,8 +39,20 @@ func inboundOf(ctx context.Context) inbound {
 	return in
 }
 
-// ServeHTTP reads the whole request, finds out who sends it, and passes it on.
+// ServeHTTP answers a request and tells of it.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.Observe == nil {
+		s.answer(w, r)
+		return
+	}
+	o := &observed{ResponseWriter: w, status: http.StatusOK, operation: "none"}
+	ctx, end := s.Observe(r)
+	defer func() { end(o.operation, o.status) }()
+	s.answer(o, r.WithContext(ctx))
+}
+
+// answer reads the whole request, finds out who sends it, and passes it on.
+func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 	id, err := s.Draw.RequestID()
 	if err != nil {
 		s.Logger.Error("no randomness for a request ID", "error", err)
@@ -50,10 +62,12 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set(headerRequestID, string(id))
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if answer := s.open[r.URL.Path]; answer != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		operation(w, strings.TrimPrefix(r.URL.Path, "/"))
 		answer(w, r)
 		return
 	}
 	if r.URL.Path == pathForward || r.URL.Path == pathForwardNginx {
+		operation(w, "forward-auth")
 		s.forwardAuth(w, r, id)
 		return
 	}
@@ -61,6 +75,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	wire := dialect.FromHTTP(r, body)
 	for _, d := range s.doors {
 		if d.front.Recognise(wire) {
+			operation(w, d.name)
 			d.open(w, r, wire, id, p)
 			return
 		}
@@ -70,16 +85,23 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, p)
 		return
 	}
+	if name := s.operation(r); name != "" {
+		operation(w, name)
+	}
 	s.native(w, r, wire, id)
 }
 
 // openPaths is what needs no caller; it is read only.
 func (s *server) openPaths() map[string]http.HandlerFunc {
-	return map[string]http.HandlerFunc{
+	open := map[string]http.HandlerFunc{
 		"/livez": s.livez, "/readyz": s.readyz, "/healthz": s.readyz,
 		"/openapi.json": s.mux.ServeHTTP, "/openapi.yaml": s.mux.ServeHTTP,
 		"/openapi-3.0.json": s.mux.ServeHTTP, "/openapi-3.0.yaml": s.mux.ServeHTTP,
 	}
+	if s.Metrics != nil {
+		open["/metrics"] = s.Metrics.ServeHTTP
+	}
+	return open
 }
 
 // readBody is the whole body, or what could be read of it and why there is no more.

@@ -304,5 +304,11 @@ func (s *server) changeKey(ctx context.Context, id string, do func(ledger.Reques
 		return nil, err
 	}
 	k, _, err = s.Queries.Key(k.ID)
-	return &written[keyShape]{Position: uint64(out.Position), Body: shapeKey(k)}, err
+	shape := shapeKey(k)
+	for _, e := range out.Events {
+		if deleted, ok := e.(events.KeyDeleted); ok && deleted.Key == k.ID {
+			shape.Warnings = deleted.Warnings
+		}
+	}
+	return &written[keyShape]{Position: uint64(out.Position), Body: shape}, err
 }

@@ -97,6 +97,7 @@ func (s *server) livez(w http.ResponseWriter, _ *http.Request) {
 // never accounts or keys, so that it needs no caller.
 func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
 	status := s.Operator.Status(r.Context())
+	status.Unknown = nil
 	if !status.Whole {
 		status.Log = "damaged; the status that an operator is shown says where"
 	}

@@ -132,6 +132,15 @@ type Status struct {
 	Writes      string        `json:"writes" doc:"\"on\", or why they are off"`
 	Records     RecordsStatus `json:"records"`
 	Secrets     string        `json:"secrets" doc:"whether every key has a secret that opens"`
+	Unknown     []Source      `json:"unknown_key_sources,omitempty" doc:"where most requests came from that named no key of this ledger, since the start; readyz leaves them out"`
+}
+
+// A Source is where requests came from that named no key.
+type Source struct {
+	Prefix string    `json:"source" doc:"an IPv4 address, or the first 64 bits of an IPv6 address"`
+	Count  uint64    `json:"count"`
+	More   uint64    `json:"at_most_too_high_by" doc:"there were more sources than are told apart"`
+	Last   time.Time `json:"last"`
 }
 
 // RecordsStatus is how far the access records have come.

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/keyledger/keyledger/events"
+	uses "github.com/keyledger/keyledger/events/access"
 	"github.com/keyledger/keyledger/projections"
 	"github.com/keyledger/keyledger/projections/access"
 	"github.com/keyledger/keyledger/services/permission"
@@ -22,9 +23,6 @@ type Records interface {
 	LastOf(keys []events.AccessKeyID) ([]access.Last, error)
 	Counts(key events.AccessKeyID, p access.Period) ([]access.DayCounts, error)
 }
-
-// recordsKept is how far back access records are told.
-const recordsKept = 92 * 24 * time.Hour
 
 func (s *server) recordRoutes(api huma.API) {
 	add(api, route{http.MethodGet, "/v1/keys/{access_key_id}/records", "list-key-records", "List the requests that named a key in the last three months, newest first", 200, "records"}, s.keyRecords)
@@ -47,7 +45,7 @@ var outcomes = map[string]access.Which{"": access.All, "allowed": access.Allowed
 // query is the filter as the store takes it.
 func (f RecordFilter) query(now time.Time) (q access.Query, err error) {
 	q.Which = outcomes[f.Outcome]
-	q.Period = access.Period{Since: f.Since, Until: f.Until, NotBefore: now.Add(-recordsKept)}
+	q.Period = access.Period{Since: f.Since, Until: f.Until, NotBefore: now.Add(-uses.Kept)}
 	if f.SourceIP != "" {
 		ip, err := netip.ParseAddr(f.SourceIP)
 		if err != nil || ip.Zone() != "" {
@@ -210,7 +208,7 @@ func (s *server) keyCounts(ctx context.Context, in *countsInput) (*read[list[day
 	if err != nil {
 		return nil, err
 	}
-	days, err := s.Records.Counts(k.ID, access.Period{Since: in.Since, Until: in.Until, NotBefore: s.Now().Add(-recordsKept)})
+	days, err := s.Records.Counts(k.ID, access.Period{Since: in.Since, Until: in.Until, NotBefore: s.Now().Add(-uses.Kept)})
 	if err != nil {
 		return nil, err
 	}

@@ -96,6 +96,7 @@ type keyShape struct {
 	DeletedAt       *time.Time `json:"deleted_at,omitempty"`
 	PurgeAt         *time.Time `json:"purge_at,omitempty" doc:"when a key in the recycle bin is gone for ever"`
 	PurgedAt        *time.Time `json:"purged_at,omitempty"`
+	Warnings        []string   `json:"warnings,omitempty" doc:"names of rules that would rather not have had what was asked"`
 }
 
 func shapeKey(k Key) keyShape {

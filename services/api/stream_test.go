@@ -23,7 +23,8 @@ import (
 // noUses is USED without anything in it.
 type noUses struct{}
 
-func (noUses) UsesKept(context.Context) (first, last access.Position, err error) { return 1, 0, nil }
+func (noUses) FirstUse(context.Context) (access.Position, error) { return 1, nil }
+func (noUses) LastUse(context.Context) (access.Position, error)  { return 0, nil }
 
 func (noUses) UsesAt(context.Context, access.Position) (access.Message, error) {
 	return access.Message{}, events.ErrNone

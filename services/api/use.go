@@ -18,6 +18,8 @@ type Uses interface {
 	// Submit has a record on its way when it returns; wait returns when it is
 	// recorded as the ledger's mode promises.
 	Submit(access.Record) (wait func(context.Context) error, err error)
+	// Stranger counts a request that named no key of ours.
+	Stranger(from netip.Addr)
 }
 
 // serviceNative is the service that access records of the native API name.
@@ -45,13 +47,22 @@ func useOf(d verify.Decision, now time.Time) (rec access.Record, ours bool) {
 // for it: what the call changes is in the ledger's own log, and an operator has to get in
 // while writes are off. The recorder counts and logs what it could not take.
 func (s *server) record(r *http.Request, d verify.Decision, service, action string, id events.RequestID) {
+	from, _ := netip.ParseAddr(sourceIP(r))
 	rec, ours := useOf(d, s.Now())
 	if !ours {
+		s.stranger(d, from)
 		return
 	}
 	rec.Service, rec.Action, rec.RequestID, rec.UserAgent = service, action, string(id), r.UserAgent()
-	rec.SourceIP, _ = netip.ParseAddr(sourceIP(r))
+	rec.SourceIP = from
 	_, _ = s.Uses.Submit(rec)
+}
+
+// stranger counts a request that named a key, but none of ours.
+func (s *server) stranger(d verify.Decision, from netip.Addr) {
+	if d.Key != "" {
+		s.Uses.Stranger(from)
+	}
 }
 
 // operations are the IDs of all operations by the pattern of their route.

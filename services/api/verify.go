@@ -135,6 +135,8 @@ func (s *server) decide(ctx context.Context, in *signedRequest, id string) (v ve
 		if wait, err = s.Uses.Submit(rec); err != nil {
 			return v, nil, notRecorded(err)
 		}
+	} else {
+		s.stranger(d, source)
 	}
 	return verdictOf(d, id), wait, nil
 }

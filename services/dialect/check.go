@@ -13,6 +13,7 @@ const (
 	RequestExpired     = "request_expired"
 	RequestNotYetValid = "request_not_yet_valid"
 	PresignedExpired   = "presigned_expired"
+	Replayed           = "replayed" // the claim's nonce has come before
 )
 
 // A RefusedError says that a well-formed claim does not hold. Any reason but
@@ -31,6 +32,8 @@ func (e *RefusedError) Error() string {
 		return fmt.Sprintf("signed at %s, more than %s before %s: sign again, and check the clock (%s)", at, e.Window, now, e.Reason)
 	case RequestNotYetValid:
 		return fmt.Sprintf("signed at %s, more than %s after %s: check the clock (%s)", at, e.Window, now, e.Reason)
+	case Replayed:
+		return fmt.Sprintf("the request has been made before: sign each with a nonce of its own (%s)", e.Reason)
 	case PresignedExpired:
 		return fmt.Sprintf("presigned at %s for %s, and it is %s now: sign again (%s)", at, e.Window, now, e.Reason)
 	}

@@ -28,6 +28,10 @@ type Claim struct {
 	// one. Nothing here judges it.
 	SessionToken string
 
+	// Nonce is what the vendor demands to come but once from a key while the request could be
+	// used, or "" if it demands nothing of the kind. It is part of what is signed.
+	Nonce string
+
 	SignedAt time.Time
 	// Skew is how far the caller's clock may be from ours, either way.
 	Skew time.Duration

@@ -65,6 +65,26 @@ var ErrUnsigned = errors.New("the request carries no signature of a known scheme
 // answer does not tell them apart.
 var ErrUnknownKey = errors.New("the access key ID is not valid")
 
+// ErrKeyDisabled is an [ErrUnknownKey] for a request whose signature is genuine: its key is
+// disabled, and whoever holds the secret may be told so where the vendor tells.
+var ErrKeyDisabled = fmt.Errorf("%w: it is disabled", ErrUnknownKey)
+
+// A NetworkError is an [ErrUnknownKey] for a genuine request that came from where its key may
+// not be used from.
+type NetworkError struct {
+	Key bool // the key's own policy forbids it, not the account's
+}
+
+func (e *NetworkError) Error() string {
+	if e.Key {
+		return "the network policy of the access key does not allow the source address"
+	}
+	return "the account's network policy for access keys does not allow the source address"
+}
+
+// Unwrap makes it an [ErrUnknownKey] to those who do not tell the two apart.
+func (*NetworkError) Unwrap() error { return ErrUnknownKey }
+
 // A MalformedError says that a request speaks a scheme, but not as the scheme
 // demands. It depends on the request alone, never on a key.
 type MalformedError struct {

@@ -40,36 +40,65 @@ type Outcome struct {
 	Code   string // the vendor's error code, or ""
 }
 
-// Keys is what a front needs of the ledger, on behalf of one
-// authenticated caller. A user is named by its user name; "" means the caller.
+// An Owner names a user of the caller's account, by ID or else by name. The zero Owner is
+// the caller; Anyone is whoever owns the key in question.
+type Owner struct {
+	ID   string // 18 digits
+	Name string
+	Any  bool
+}
+
+// Anyone is whoever owns the key.
+var Anyone = Owner{Any: true}
+
+// Keys is what a front needs of the ledger, on behalf of one authenticated caller.
 //
-// A key that the caller may not know of, or that is deleted and waits to be
-// purged, is not there: it is [NotFound]. Errors are *[Fault]; any
+// A key that the caller may not know of, or that is deleted and not asked for in the recycle
+// bin, is not there: it is [NotFound]; a user that is not there is [NoUser]. Errors are *[Fault]; any
 // other error is answered as [Internal], a context that ended as [Unknown].
 type Keys interface {
 	// Create makes a key for the user. Where this request was carried out by
 	// an earlier attempt, it returns that key without its secret.
-	Create(ctx context.Context, user string) (CreatedKey, error)
-	// List returns at most limit keys (1 to 1000), newest or oldest first but
+	Create(ctx context.Context, of Owner, description string) (CreatedKey, error)
+	// List returns at most limit keys (1 to 1000) of a user, newest or oldest first but
 	// always the same way. cursor is "" or the Next of the page before, of at
 	// most 320 characters.
-	List(ctx context.Context, user, cursor string, limit int) (Page, error)
+	List(ctx context.Context, of Owner, cursor string, limit int) (Page, error)
+	// Show returns one key.
+	Show(ctx context.Context, of Owner, accessKeyID string) (Key, error)
 	// SetStatus enables or disables a key. It does nothing if the key is so.
-	SetStatus(ctx context.Context, user, accessKeyID string, active bool) error
-	// Delete deletes a key for good, as far as the caller can see.
-	Delete(ctx context.Context, user, accessKeyID string) error
-	// LastUsed is when a key was last used, whoever of the caller's account owns it.
-	LastUsed(ctx context.Context, accessKeyID string) (LastUse, error)
+	SetStatus(ctx context.Context, of Owner, accessKeyID string, active bool) error
+	// Describe gives a key a description of at most 256 characters on one line.
+	Describe(ctx context.Context, of Owner, accessKeyID, description string) error
+	// Delete deletes a key: to the recycle bin where the account has one, else for good.
+	Delete(ctx context.Context, of Owner, accessKeyID string) error
+	// LastUsed is when a key was last used.
+	LastUsed(ctx context.Context, of Owner, accessKeyID string) (LastUse, error)
+
+	// Bin lists a user's keys in the recycle bin, as List does.
+	Bin(ctx context.Context, of Owner, cursor string, limit int) (BinPage, error)
+	// Binned returns one key in the recycle bin.
+	Binned(ctx context.Context, of Owner, accessKeyID string) (BinnedKey, error)
+	// Restore brings a key back from the recycle bin, disabled.
+	Restore(ctx context.Context, of Owner, accessKeyID string) error
+	// Purge ends a key in the recycle bin for ever.
+	Purge(ctx context.Context, of Owner, accessKeyID string) error
+
+	// Quota is how many keys a user of the caller's account may have; zero: any number.
+	Quota(ctx context.Context) (int, error)
 	// Caller says who is calling.
 	Caller(ctx context.Context) Identity
 }
 
-// A Key is an access key as lists show it.
+// A Key is an access key that is not deleted.
 type Key struct {
+	UserID      string
 	UserName    string
 	AccessKeyID string
 	Active      bool
+	Description string
 	CreatedAt   time.Time
+	ChangedAt   time.Time // of its status; CreatedAt if it never changed
 }
 
 // A CreatedKey is a key and, this once, its secret.
@@ -81,6 +110,22 @@ type CreatedKey struct {
 // A Page is some of a user's keys. Next is "" on the last one.
 type Page struct {
 	Keys []Key
+	Next string
+}
+
+// A BinnedKey is a key in the recycle bin.
+type BinnedKey struct {
+	UserID      string
+	UserName    string
+	AccessKeyID string
+	CreatedAt   time.Time
+	DeletedAt   time.Time
+	PurgeAt     time.Time // when it is gone for ever
+}
+
+// A BinPage is some of a user's keys in the recycle bin. Next is "" on the last one.
+type BinPage struct {
+	Keys []BinnedKey
 	Next string
 }
 
@@ -117,7 +162,7 @@ type Kind int
 // The kinds of fault.
 const (
 	Internal    Kind = iota // our failure; Detail is not shown
-	NotFound                // no such user or key
+	NotFound                // no such key
 	Limit                   // the user has as many keys as it may have
 	Denied                  // the caller may not do this
 	Conflict                // the key must be disabled before it is deleted
@@ -125,6 +170,8 @@ const (
 	Reused                  // another request had the same identity
 	Unknown                 // it may or may not have been done; try again
 	Unavailable             // it was not done; try again
+	NoUser                  // no such user
+	BinFull                 // the user's recycle bin takes no more
 )
 
 // A Fault is why the ledger did not do what was asked. Detail is a sentence

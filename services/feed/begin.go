@@ -54,12 +54,16 @@ func (r *Reader) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	first, lastUse, err := r.feed.Uses.UsesKept(ctx)
+	first, err := r.feed.Uses.FirstUse(ctx)
+	if err != nil {
+		return err
+	}
+	lastUse, err := r.feed.Uses.LastUse(ctx)
 	if err != nil {
 		return err
 	}
 	r.until = Cursor{Ledger: Point{Message: uint64(last) + 1}, Used: Point{Message: uint64(lastUse) + 1}}
-	s := start{Reader: r, floor: r.feed.Now().Add(-Kept), firstUse: uint64(first)}
+	s := start{Reader: r, floor: r.feed.Now().Add(-access.Kept), firstUse: uint64(first)}
 	return s.find(ctx, r.From)
 }
 

@@ -21,9 +21,6 @@ import (
 	"github.com/keyledger/keyledger/events/access"
 )
 
-// Kept is how far back a reader can begin.
-const Kept = 92 * 24 * time.Hour
-
 // How many may read at once, unless a Config says otherwise.
 const (
 	MaxReaders    = 64
@@ -39,9 +36,10 @@ type Ledger interface {
 
 // Uses is USED as a feed reads it.
 type Uses interface {
-	// UsesKept are the positions of the first and the last message that are there; first
-	// is last+1 if there is none.
-	UsesKept(ctx context.Context) (first, last access.Position, err error)
+	// FirstUse is the position of the first message that is still there; where none is, the
+	// one that the next will have. LastUse is that of the last message there ever was.
+	FirstUse(ctx context.Context) (access.Position, error)
+	LastUse(ctx context.Context) (access.Position, error)
 	// UsesAt is the message at p, or events.ErrNone.
 	UsesAt(ctx context.Context, p access.Position) (access.Message, error)
 	FollowUses(ctx context.Context, after access.Position) iter.Seq2[access.Message, error]

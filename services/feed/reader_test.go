@@ -144,7 +144,7 @@ func TestFromPosition(t *testing.T) {
 // TestRefused begins where nobody can.
 func TestRefused(t *testing.T) {
 	w := newWorld(t)
-	long := noon.Add(-feed.Kept - time.Hour)
+	long := noon.Add(-access.Kept - time.Hour)
 	w.decide(long, events.AccountSubject(acme), events.UserAdded{User: alice, Name: "alice"})
 	w.uses.append(use(long, acme, alice, aliceKey, access.Allowed))
 	w.uses.append(use(long, acme, alice, aliceKey, access.Allowed))
@@ -172,8 +172,8 @@ func TestRefused(t *testing.T) {
 		{"1", ""},
 		{"6", ""},
 		{"7", feed.Ahead},
-		{noon.Add(-feed.Kept - time.Second).Format(time.RFC3339), feed.Expired},
-		{noon.Add(-feed.Kept + time.Second).Format(time.RFC3339), ""},
+		{noon.Add(-access.Kept - time.Second).Format(time.RFC3339), feed.Expired},
+		{noon.Add(-access.Kept + time.Second).Format(time.RFC3339), ""},
 		{noon.Add(4 * time.Minute).Format(time.RFC3339), ""},
 		{noon.Add(time.Hour).Format(time.RFC3339), feed.Ahead},
 	} {

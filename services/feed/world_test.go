@@ -55,10 +55,16 @@ func (l *usesLog) announce() {
 	l.changed = make(chan struct{})
 }
 
-func (l *usesLog) UsesKept(context.Context) (first, last access.Position, err error) {
+func (l *usesLog) FirstUse(context.Context) (access.Position, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return access.Position(l.trimmed + 1), access.Position(len(l.messages)), nil
+	return access.Position(l.trimmed + 1), nil
+}
+
+func (l *usesLog) LastUse(context.Context) (access.Position, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return access.Position(len(l.messages)), nil
 }
 
 func (l *usesLog) UsesAt(_ context.Context, p access.Position) (access.Message, error) {

@@ -345,6 +345,9 @@ func (f *follower) skipped(ctx context.Context, to events.Position) error {
 	if f.trimmed {
 		return f.passTrimmed(ctx)
 	}
+	if f.stream != streamLedger {
+		return f.left(ctx)
+	}
 	if _, err := f.j.At(ctx, f.at+1); errors.Is(err, events.ErrNone) {
 		return missing(f.at+1, to)
 	}

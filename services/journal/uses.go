@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -16,6 +17,9 @@ import (
 // subjectUses is the one subject of access records today. More partitions would be
 // further subjects under used.>.
 const subjectUses = "used.0"
+
+// summarySubject is where the pages of a day lie.
+func summarySubject(day time.Time) string { return "summary." + day.UTC().Format(time.DateOnly) }
 
 const headerMsgID = "Nats-Msg-Id"
 
@@ -51,17 +55,6 @@ func (j *Journal) AppendUses(ctx context.Context, id string, data []byte) (acces
 func (j *Journal) LastUse(ctx context.Context) (access.Position, error) {
 	s, err := j.state(ctx, streamUsed)
 	return access.Position(s.State.Last), err
-}
-
-// UsesKept are the positions of the first and the last message of USED that are
-// there; first is last+1 if there is none.
-func (j *Journal) UsesKept(ctx context.Context) (first, last access.Position, err error) {
-	s, err := j.state(ctx, streamUsed)
-	first, last = access.Position(s.State.First), access.Position(s.State.Last)
-	if s.State.Messages == 0 {
-		first = last + 1
-	}
-	return first, last, err
 }
 
 // UsesAt is the message of USED at p, events.ErrNone or events.ErrUnread.
@@ -101,6 +94,68 @@ func (j *Journal) followUses(ctx context.Context, after access.Position, narrow 
 		})
 		if err != nil {
 			yield(access.Message{}, err)
+		}
+	}
+}
+
+// FirstUse implements [access.Log].
+func (j *Journal) FirstUse(ctx context.Context) (access.Position, error) {
+	s, err := j.state(ctx, streamUsed)
+	return access.Position(max(s.State.First, 1)), err
+}
+
+// TrimUses implements [access.Log].
+func (j *Journal) TrimUses(ctx context.Context, last access.Position) error {
+	ctx, cancel := j.host.bounded(ctx, askWithin)
+	defer cancel()
+	body, _ := json.Marshal(question{Seq: events.Position(last) + 1})
+	m, err := j.write.RequestWithContext(ctx, "$JS.API.STREAM.PURGE."+streamUsed, body)
+	if err != nil {
+		return fmt.Errorf("journal: trim access records: %w", err)
+	}
+	var reply struct {
+		Error *apiError `json:"error"`
+	}
+	if err := json.Unmarshal(m.Data, &reply); err != nil {
+		return fmt.Errorf("journal: trim access records: %w", err)
+	}
+	if reply.Error != nil {
+		return fmt.Errorf("journal: trim access records: %w", reply.Error)
+	}
+	return nil
+}
+
+// AppendSummary implements [access.Log].
+func (j *Journal) AppendSummary(ctx context.Context, day time.Time, page []byte) error {
+	if off := j.admit(false); off != nil {
+		return off
+	}
+	if _, err := j.send(ctx, &nats.Msg{Subject: summarySubject(day), Data: page}); err != nil {
+		return fmt.Errorf("journal: append a summary: %w", err)
+	}
+	return nil
+}
+
+// Summaries implements [access.Log].
+func (j *Journal) Summaries(ctx context.Context) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		s, err := j.state(ctx, streamSummary)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		if s.State.Last == 0 {
+			return
+		}
+		f := &follower{j: j, stream: streamSummary, fresh: newHandover(1, 0)}
+		err = f.follow(ctx, func(m events.Message, err error) bool {
+			return yield(m.Data, err) && uint64(m.Position) < s.State.Last
+		})
+		if err == nil && ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			yield(nil, err)
 		}
 	}
 }

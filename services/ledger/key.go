@@ -7,6 +7,7 @@ import (
 
 	"github.com/keyledger/keyledger/aggregate"
 	"github.com/keyledger/keyledger/aggregate/keyring"
+	"github.com/keyledger/keyledger/aggregate/policy"
 	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/services/vault"
 )
@@ -106,11 +107,28 @@ func (l *Ledger) EnableKey(ctx context.Context, req Request, key events.AccessKe
 }
 
 // DeleteKey moves a key to the recycle bin, or purges it at once where the
-// policy keeps none.
+// policy keeps none. Where it is not known when the key was last used, a policy that
+// would only warn does not stand in the way; one that blocks does, as an
+// *events.UnavailableError.
 func (l *Ledger) DeleteKey(ctx context.Context, req Request, key events.AccessKeyID) (Outcome, error) {
-	return l.changeKey(ctx, req, key, false, func(kv keyringView) keyring.Command {
-		return keyring.Delete{Key: key, Policy: kv.policy, OwnerKind: kv.owner.Kind}
+	used, unknown := l.lastUsed(ctx, key)
+	return l.changeKeyBy(ctx, req, key, false, func(kv keyringView) (keyring.Command, error) {
+		if unknown != nil && policy.MinIdle(kv.policy) > 0 && kv.policy.Delete.MinIdleMode == policy.IdleBlock {
+			return nil, unknown
+		}
+		return keyring.Delete{Key: key, Policy: kv.policy, OwnerKind: kv.owner.Kind, LastUsed: used}, nil
 	})
+}
+
+func (l *Ledger) lastUsed(ctx context.Context, key events.AccessKeyID) (time.Time, error) {
+	if l.LastUsed == nil {
+		return time.Time{}, nil
+	}
+	used, err := l.LastUsed(ctx, key)
+	if err != nil {
+		return time.Time{}, &events.UnavailableError{Reason: "it is not known when the key was last used: " + err.Error()}
+	}
+	return used, nil
 }
 
 // RestoreKey brings a key back from the recycle bin, disabled.
@@ -139,6 +157,11 @@ func (l *Ledger) DescribeKey(ctx context.Context, req Request, key events.Access
 // changes owner, so that the owner may be read before the step.
 func (l *Ledger) changeKey(ctx context.Context, req Request, key events.AccessKeyID, reserve bool,
 	command func(keyringView) keyring.Command) (Outcome, error) {
+	return l.changeKeyBy(ctx, req, key, reserve, func(kv keyringView) (keyring.Command, error) { return command(kv), nil })
+}
+
+func (l *Ledger) changeKeyBy(ctx context.Context, req Request, key events.AccessKeyID, reserve bool,
+	command func(keyringView) (keyring.Command, error)) (Outcome, error) {
 	owner, err := l.ownerOf(key)
 	if err != nil {
 		return Outcome{}, err
@@ -151,7 +174,11 @@ func (l *Ledger) changeKey(ctx context.Context, req Request, key events.AccessKe
 		if err != nil {
 			return decided{}, err
 		}
-		return kv.decide(command(kv), now)
+		c, err := command(kv)
+		if err != nil {
+			return decided{}, err
+		}
+		return kv.decide(c, now)
 	}})
 }
 

@@ -32,7 +32,7 @@ var ErrUnknown = errors.New("ledger: it is not known whether the command was rec
 // errBusy says that a subject moved each time it was read.
 var errBusy = &events.UnavailableError{Reason: "too many commands for the same user or account at once; try again"}
 
-// Config is what a Ledger stands on. All fields are required.
+// Config is what a Ledger stands on. All fields but LastUsed and Patience are required.
 type Config struct {
 	Log   events.Log
 	View  func() View                                        // what is known, of one moment
@@ -40,6 +40,9 @@ type Config struct {
 	Vault *vault.Vault
 	Draw  identity.Source  // IDs and secrets
 	Now   func() time.Time // wall clock
+	// LastUsed is when a key was last used and let through, all uses before the call
+	// included; zero if never. If it is nil, no key ever was.
+	LastUsed func(ctx context.Context, key events.AccessKeyID) (time.Time, error)
 	// Patience bounds one command from its first append to its answer; past it the
 	// outcome is ErrUnknown. Ten seconds if zero.
 	Patience time.Duration

@@ -26,6 +26,7 @@ type Config struct {
 	Profile         string // "durable" (if empty) or "relaxed"
 	InitCredentials string // where a first start leaves the operator's key; <Data>-credentials.json if empty
 	AsyncUses       bool   // answer before the access record is on disk
+	OTLP            string // endpoint that spans are sent to; none if empty
 	Version         string
 	Logger          *slog.Logger     // silent if nil
 	Now             func() time.Time // time.Now if nil

@@ -32,7 +32,9 @@ import (
 	"github.com/keyledger/keyledger/services/identity"
 	"github.com/keyledger/keyledger/services/journal"
 	"github.com/keyledger/keyledger/services/ledger"
+	"github.com/keyledger/keyledger/services/metrics"
 	"github.com/keyledger/keyledger/services/timekeeper"
+	"github.com/keyledger/keyledger/services/trace"
 	"github.com/keyledger/keyledger/services/usage"
 	"github.com/keyledger/keyledger/services/vault"
 	"github.com/keyledger/keyledger/services/verify"
@@ -54,6 +56,8 @@ type Node struct {
 	uses     *usage.Recorder
 	feed     *feed.Feed
 	outlet   *journal.Outlet // nil unless the log can be read over NATS
+	metrics  *metrics.Metrics
+	tracer   *trace.Tracer // nil if traces are off
 	guard    *timekeeper.Guard
 	secrets  secretsCheck
 	fresh    *freshness
@@ -83,7 +87,13 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 	if err := checkOutlet(n.config); err != nil {
 		return nil, err
 	}
+	n.metrics = metrics.New(c.Version, n.metricsState)
 	var err error
+	if c.OTLP != "" {
+		if n.tracer, err = trace.New(ctx, c.OTLP, c.Version, n.config.Logger); err != nil {
+			return nil, err
+		}
+	}
 	if n.listener, err = listen(n.config); err != nil {
 		return nil, err
 	}
@@ -251,7 +261,7 @@ func (n *Node) notFollowing(err error) error {
 func (n *Node) openLedger() error {
 	var err error
 	n.ledger, err = ledger.New(ledger.Config{
-		Log: n.journal, View: n.views.Now, Wait: n.runner.Wait, Vault: n.vault,
+		Log: n.measured(), View: n.views.Now, Wait: n.runner.Wait, Vault: n.vault, LastUsed: n.lastUsed,
 		Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
 	})
 	return err
@@ -286,21 +296,22 @@ func (n *Node) serve(ctx context.Context) error {
 func (n *Node) openDoors() error {
 	verifier, err := verify.New(verify.Config{
 		Applied: n.views.Applied, Lookup: n.views.VerifyKey, Fresh: n.fresh.check, Vault: n.vault, Schemes: dialect.Schemes(n.config.Dialects), Now: n.config.Now,
+		Observe: n.observeDecision,
 	})
 	if err != nil {
 		return err
 	}
 	n.verifier.Store(verifier)
 	n.uses = usage.New(usage.Config{
-		Log: n.journal, Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
+		Log: measuredUses{n.journal, n.observeAppend}, Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
 		Async: n.config.AsyncUses, Logger: n.config.Logger,
 	})
 	tail := journal.Tail{Journal: n.journal}
 	n.feed = feed.New(feed.Config{Ledger: tail, Uses: tail, LedgerAt: n.views.PositionAt, Excused: n.runner.Excused, Now: n.config.Now})
 	handler := api.New(api.Config{
-		Ledger: n.ledger, Queries: n.views, Verifier: verifier, Uses: n.uses, Records: n.records.store, Feed: n.feed, Dialects: n.config.Dialects, Operator: (*operator)(n),
+		Ledger: n.ledger, Queries: n.views, Verifier: verifier, Uses: n.uses, Records: &n.records, Feed: n.feed, Dialects: n.config.Dialects, Operator: (*operator)(n),
 		Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
-		Logger: n.config.Logger, Version: n.config.Version,
+		Logger: n.config.Logger, Version: n.config.Version, Observe: n.observeRequest, Metrics: n.metrics.Handler(),
 	})
 	n.http = &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second,
@@ -404,6 +415,13 @@ func (n *Node) shut() error {
 	}
 	if n.store != nil {
 		errs = append(errs, n.store.Close())
+	}
+	if n.tracer != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), shutdownPatience)
+		defer cancel()
+		if err := n.tracer.Close(ctx); err != nil { // nobody is there to take them
+			n.config.Logger.Warn("spans were not delivered", "error", err)
+		}
 	}
 	if n.lock != nil {
 		errs = append(errs, n.lock.Release())

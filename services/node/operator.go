@@ -14,6 +14,9 @@ import (
 	"github.com/keyledger/keyledger/services/journal"
 )
 
+// sourcesTold is how many sources of requests with unknown keys the status names.
+const sourcesTold = 20
+
 // operator is the node as its operator sees it through the API.
 type operator Node
 
@@ -49,6 +52,11 @@ func (o *operator) Status(ctx context.Context) api.Status {
 	at, stopped := o.records.state()
 	s.Records = api.RecordsStatus{Position: uint64(at), Stopped: stopped}
 	s.Secrets = (*Node)(o).secrets.state()
+	if o.uses != nil {
+		for _, from := range o.uses.Strangers(sourcesTold) {
+			s.Unknown = append(s.Unknown, api.Source{Prefix: from.Prefix.String(), Count: from.Count, More: from.More, Last: from.Last})
+		}
+	}
 	s.Ready = err == nil && o.fresh.check(ctx) == nil && health.Sick == "" && health.Fault == nil
 	return s
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"time"
 
+	"github.com/keyledger/keyledger/events"
 	uses "github.com/keyledger/keyledger/events/access"
 	"github.com/keyledger/keyledger/projections"
 	"github.com/keyledger/keyledger/projections/access"
@@ -24,7 +26,99 @@ type records struct {
 	store *access.Store
 
 	mu      sync.Mutex
-	stopped error // why it does not follow any more
+	stopped error         // why it does not follow any more
+	moved   chan struct{} // closed when more was applied, or it stopped; nil if nobody waits
+}
+
+// sound is why nothing can be told, if it does not follow any more.
+func (r *records) sound() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopped == nil {
+		return nil
+	}
+	return &events.UnavailableError{Reason: fmt.Sprintf("access records are known up to message %d only; the operator's status says why", r.store.Position())}
+}
+
+// List, LastOf and Counts answer as the store does, but not once it does not follow.
+func (r *records) List(q access.Query, cursor string, limit int) (projections.Page[access.Entry], error) {
+	if err := r.sound(); err != nil {
+		return projections.Page[access.Entry]{}, err
+	}
+	return r.store.List(q, cursor, limit)
+}
+
+func (r *records) LastOf(keys []events.AccessKeyID) ([]access.Last, error) {
+	if err := r.sound(); err != nil {
+		return nil, err
+	}
+	return r.store.LastOf(keys)
+}
+
+func (r *records) Counts(key events.AccessKeyID, p access.Period) ([]access.DayCounts, error) {
+	if err := r.sound(); err != nil {
+		return nil, err
+	}
+	return r.store.Counts(key, p)
+}
+
+// lastUsedPatience is how long a command waits for records that are in the log to be applied.
+const lastUsedPatience = 2 * time.Second
+
+// lastUsed is when a key was last used and let through, by all records that are in the log.
+func (n *Node) lastUsed(ctx context.Context, key events.AccessKeyID) (time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, lastUsedPatience)
+	defer cancel()
+	last, err := n.journal.LastUse(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if err := n.records.wait(ctx, last); err != nil {
+		return time.Time{}, err
+	}
+	of, err := n.records.store.Last(key)
+	if err != nil || of.Used == nil {
+		return time.Time{}, err
+	}
+	return of.Used.Time, nil
+}
+
+// wait returns when a message has been applied.
+func (r *records) wait(ctx context.Context, p uses.Position) error {
+	for {
+		moved, err := r.watch()
+		if err != nil || r.store.Position() >= p {
+			return err
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return fmt.Errorf("access records are applied up to message %d of %d", r.store.Position(), p)
+		}
+	}
+}
+
+func (r *records) watch() (<-chan struct{}, error) {
+	if err := r.sound(); err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.moved == nil {
+		r.moved = make(chan struct{})
+	}
+	return r.moved, nil
+}
+
+// tell wakes those who wait; err is why it does not follow any more, if it does not.
+func (r *records) tell(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopped = err
+	if r.moved != nil {
+		close(r.moved)
+		r.moved = nil
+	}
 }
 
 // openRecords opens the store of access records and holds it to the log.
@@ -57,15 +151,16 @@ func (n *Node) followRecords(ctx context.Context) {
 		return
 	}
 	n.config.Logger.Error("access records are not followed any more", "error", err)
-	n.records.mu.Lock()
-	n.records.stopped = err
-	n.records.mu.Unlock()
+	n.records.tell(err)
 }
 
 // follow reads ahead on a goroutine of its own and applies all there is at once.
 func (r *records) follow(ctx context.Context, log uses.Log) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if err := r.passTrimmed(ctx, log); err != nil {
+		return err
+	}
 	ahead, failed := make(chan uses.Message, recordsAhead), make(chan error, 1)
 	go func() {
 		defer close(ahead)
@@ -87,9 +182,10 @@ func (r *records) follow(ctx context.Context, log uses.Log) error {
 		for len(ahead) > 0 {
 			batch = append(batch, <-ahead)
 		}
-		if err := r.apply(batch); err != nil {
+		if err := r.apply(ctx, log, batch); err != nil {
 			return err
 		}
+		r.tell(nil)
 	}
 	select {
 	case err := <-failed:
@@ -100,16 +196,34 @@ func (r *records) follow(ctx context.Context, log uses.Log) error {
 }
 
 // apply folds messages in. The log passes over nothing but a front that was trimmed.
-func (r *records) apply(batch []uses.Message) error {
+func (r *records) apply(ctx context.Context, log uses.Log, batch []uses.Message) error {
 	var gap *access.GapError
 	err := r.store.Apply(batch)
 	if !errors.As(err, &gap) {
 		return err
 	}
-	if err := r.store.SkipTo(gap.Got); err != nil {
-		return fmt.Errorf("pass what was trimmed before message %d: %w", gap.Got, err)
+	if err := r.passTrimmed(ctx, log); err != nil {
+		return err
 	}
 	return r.store.Apply(batch)
+}
+
+// passTrimmed takes what was trimmed of the log before it was read here from what was kept
+// of it, and goes on behind it.
+func (r *records) passTrimmed(ctx context.Context, log uses.Log) error {
+	first, err := log.FirstUse(ctx)
+	if err != nil || first <= r.store.Position()+1 {
+		return err
+	}
+	for page, err := range log.Summaries(ctx) {
+		if err == nil {
+			err = r.store.ApplySummary(page)
+		}
+		if err != nil {
+			return fmt.Errorf("read what was kept of the messages before %d: %w", first, err)
+		}
+	}
+	return r.store.SkipTo(first)
 }
 
 // state is how far it has come, and why it stopped if it has.

@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/keyledger/keyledger/events"
+	uses "github.com/keyledger/keyledger/events/access"
 	"github.com/keyledger/keyledger/services/journal"
 	"github.com/keyledger/keyledger/services/ledger"
 	"github.com/keyledger/keyledger/services/timekeeper"
+	"github.com/keyledger/keyledger/services/usage"
 )
 
 // clockCell holds what the clock guard remembers: docs/format/data-directory.md.
@@ -18,9 +20,11 @@ const clockCell = "clock"
 
 // timekeeper puts the keeper of deadlines together.
 func (n *Node) timekeeper() *timekeeper.Keeper {
+	trimmer := &usage.Trimmer{Log: n.journal, Store: n.records.store, Keep: uses.Kept, Logger: n.config.Logger}
 	return timekeeper.New(timekeeper.Config{
 		Guard: n.guard, Due: n.views.Due, Closed: n.halfRemoved, Now: n.config.Now,
 		Interval: n.config.Schedule, Logger: n.config.Logger,
+		Trim: func(ctx context.Context) error { return trimmer.Trim(ctx, n.config.Now()) },
 		Purge: func(ctx context.Context, k events.AccessKeyID) error {
 			// A key is purged once in its life, so that its ID names the request.
 			req := ledger.Request{ID: events.RequestID("purge:" + k), Actor: events.ActorTimekeeper}

@@ -3,10 +3,16 @@ package node_test
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/events/access"
+	"github.com/keyledger/keyledger/services/journal"
 )
 
 // TestManagementCallsOnRecord makes calls that go well, that are refused and
@@ -68,4 +74,114 @@ func useRecords(t *testing.T, log access.Log) (out []access.Record) {
 		}
 	}
 	return out
+}
+
+// TestUsesOutliveTheirRecords has a key that was used once and then not for a hundred
+// days: its records are gone, when it was last used is known, also after everything that is known was read from
+// the log anew.
+func TestUsesOutliveTheirRecords(t *testing.T) {
+	w := installed(t)
+	n := w.start()
+	c := w.client(n)
+	key := c.ask(http.MethodPost, "/v1/users/"+c.as.UserID+"/keys", "")
+	once := *c
+	once.as.AccessKeyID, once.as.SecretAccessKey = key["access_key_id"].(string), key["secret_access_key"].(string)
+	once.ask(http.MethodGet, "/v1/caller", "")
+	lastUsed := func() string {
+		return fmt.Sprint(c.ask(http.MethodGet, "/v1/keys/"+once.as.AccessKeyID+"/last-used", "")["last_used_at"])
+	}
+	w.eventually("the record to be known", func() bool { return lastUsed() != "<nil>" })
+	want := lastUsed()
+
+	w.clock.turn(100 * 24 * time.Hour)
+	w.eventually("the jump to be noticed", func() bool { return w.doubt(n) != "" })
+	if first, err := n.AccessLog().FirstUse(t.Context()); first != 1 || err != nil {
+		t.Errorf("under a clock in doubt the log begins at %d, %v", first, err)
+	}
+	c.ask(http.MethodPost, "/v1/clock/confirm", "")
+	w.eventually("the records to be trimmed", func() bool {
+		first, err := n.AccessLog().FirstUse(t.Context())
+		return err == nil && first > 1
+	})
+	w.stop(n)
+	if err := os.RemoveAll(filepath.Join(w.config.Data, "records")); err != nil {
+		t.Fatal(err)
+	}
+	n = w.start()
+	c = w.client(n)
+	w.eventually("the record to be known again", func() bool { return lastUsed() == want })
+	if items := c.ask(http.MethodGet, "/v1/keys/"+once.as.AccessKeyID+"/records", "")["items"].([]any); len(items) != 0 {
+		t.Errorf("records of a hundred days ago: %v", items)
+	}
+}
+
+// usedKey is a key of the root user that has been used once, disabled since.
+func (c *client) usedKey() string {
+	c.Helper()
+	key := c.ask(http.MethodPost, "/v1/users/"+c.as.UserID+"/keys", "")
+	once := *c
+	once.as.AccessKeyID, once.as.SecretAccessKey = key["access_key_id"].(string), key["secret_access_key"].(string)
+	once.ask(http.MethodGet, "/v1/caller", "")
+	c.ask(http.MethodPatch, "/v1/keys/"+once.as.AccessKeyID, `{"status":"disabled"}`)
+	return once.as.AccessKeyID
+}
+
+func (c *client) minIdle(mode string) {
+	c.Helper()
+	c.ask(http.MethodPut, "/v1/accounts/"+c.as.AccountID+"/policy", `{"overrides":{"delete":{"min_idle_mode":"`+mode+`"}}}`)
+}
+
+// TestDeleteAKeyThatIsInUse deletes a key that was used a moment ago: the policy blocks, or it
+// warns and the event says when. Where it cannot be known when the key was used, only a policy that blocks stands in
+// the way, and nobody is told that there are no records.
+func TestDeleteAKeyThatIsInUse(t *testing.T) {
+	w := installed(t)
+	n := w.start()
+	c := w.client(n)
+	key := c.usedKey()
+	w.eventually("the record to be in the log", func() bool {
+		return slices.ContainsFunc(useRecords(t, n.AccessLog()), func(r access.Record) bool { return string(r.Key) == key })
+	})
+	c.minIdle("block")
+	if status, answer := c.send(http.MethodDelete, "/v1/keys/"+key, ""); status != http.StatusConflict || !strings.Contains(string(answer), `"delete.min_idle"`) {
+		t.Errorf("a policy that blocks: got %d %s", status, answer)
+	}
+	c.minIdle("warn")
+	if got := fmt.Sprint(c.ask(http.MethodDelete, "/v1/keys/"+key, "")["warnings"]); got != "[delete.min_idle]" {
+		t.Errorf("a policy that warns: got %s", got)
+	}
+	used := c.ask(http.MethodGet, "/v1/keys/"+key+"/last-used", "")["last_used_at"].(string)
+	second := c.usedKey()
+	w.stop(n)
+	records := w.records()
+	var deleted []events.KeyDeleted
+	for _, r := range records {
+		if e, ok := r.Events[0].Event.(events.KeyDeleted); ok {
+			deleted = append(deleted, e)
+		}
+	}
+	if at, err := time.Parse(time.RFC3339, used); err != nil || len(deleted) != 1 || !deleted[0].LastUsed.Equal(at) {
+		t.Errorf("the log has %+v, want a deletion of a key last used at %s", deleted, used)
+	}
+
+	w.withLog(func(j *journal.Journal) {
+		if _, err := j.AppendUses(t.Context(), "damage", []byte("not a batch")); err != nil {
+			t.Fatal(err)
+		}
+	})
+	n = w.start()
+	c = w.client(n)
+	list := func() (int, []byte) { return c.send(http.MethodGet, "/v1/keys/"+key+"/records", "") }
+	w.eventually("the damage to be met", func() bool { status, _ := list(); return status == http.StatusServiceUnavailable })
+	for _, path := range []string{"/v1/records", "/v1/keys/" + key + "/last-used", "/v1/keys/" + key + "/counts", "/v1/reports/unused?days=7"} {
+		if status, answer := c.send(http.MethodGet, path, ""); status != http.StatusServiceUnavailable || !strings.Contains(string(answer), "known up to message") {
+			t.Errorf("%s: got %d %s", path, status, answer)
+		}
+	}
+	c.minIdle("block")
+	if status, answer := c.send(http.MethodDelete, "/v1/keys/"+second, ""); status != http.StatusServiceUnavailable || !strings.Contains(string(answer), "not known when") {
+		t.Errorf("a policy that blocks, and nothing known: got %d %s", status, answer)
+	}
+	c.minIdle("warn")
+	c.ask(http.MethodDelete, "/v1/keys/"+second, "")
 }

@@ -94,6 +94,8 @@ type client struct {
 	*world
 	url string
 	as  node.Credentials
+
+	header http.Header // sent along
 }
 
 func (w *world) client(n *node.Node) *client { return w.clientOf(n, w.path("data-credentials.json")) }
@@ -120,6 +122,9 @@ func (c *client) send(method, target, body string) (int, []byte) {
 	}
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	for name, values := range c.header {
+		req.Header[name] = values
 	}
 	aws.Sign(req, []byte(body), c.as.AccessKeyID, c.as.SecretAccessKey, "keyledger", "local", c.clock.now())
 	res, err := http.DefaultClient.Do(req)

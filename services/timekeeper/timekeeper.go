@@ -1,12 +1,13 @@
 // Package timekeeper does what falls due: it purges keys whose time in the
-// recycle bin is over, and finishes removals of users that a crash left half
-// done. It may do so twice, late, or from two machines at once: the rules make that
-// harmless, so it needs no leader and keeps no list of its own.
+// recycle bin is over, trims access records that have been kept long enough, and
+// finishes removals of users that a crash left half done. It may do so twice, late, or from
+// two machines at once: the rules make that harmless, so it needs no leader and keeps no
+// list of its own.
 //
 // The way in is [New] and [Keeper.Run]; [Keeper.Tick] is one round.
 //
 // The limits: it trusts no clock blindly. When the clock may be wrong, purging
-// stops until an operator confirms it (see [Guard]); everything else goes on.
+// and trimming stop until an operator confirms it (see [Guard]); everything else goes on.
 package timekeeper
 
 import (
@@ -40,6 +41,7 @@ type Config struct {
 	Closed   func(limit int) ([]Removal, error)
 	Purge    func(ctx context.Context, key events.AccessKeyID) error
 	Remove   func(ctx context.Context, a events.AccountID, u events.UserID) error
+	Trim     func(ctx context.Context) error // access records that have been kept long enough
 	Now      func() time.Time
 	Interval time.Duration // between rounds
 	Logger   *slog.Logger
@@ -89,7 +91,7 @@ func (k *Keeper) Tick(ctx context.Context) error {
 	}
 	err = k.finishRemovals(ctx)
 	if trusted {
-		err = errors.Join(err, k.purgeDue(ctx))
+		err = errors.Join(err, k.purgeDue(ctx), k.Trim(ctx))
 	}
 	return err
 }

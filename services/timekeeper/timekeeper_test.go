@@ -23,6 +23,7 @@ type world struct {
 	closed  []timekeeper.Removal
 	purged  []events.AccessKeyID
 	removed []events.UserID
+	trims   int // rounds that trimmed
 }
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -53,6 +54,7 @@ func (w *world) start() *timekeeper.Keeper {
 			w.purged = append(w.purged, k)
 			return nil
 		},
+		Trim: func(context.Context) error { w.trims++; return nil },
 		Remove: func(_ context.Context, _ events.AccountID, u events.UserID) error {
 			w.removed = append(w.removed, u)
 			return nil

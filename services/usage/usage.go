@@ -11,7 +11,8 @@
 // more than Config.Queue records, is lost if the process dies.
 //
 // The limits: attempts on a key beyond a bound in a second are counted and
-// recorded as one summary. What does not fit into the queue is shed with
+// recorded as one summary. Requests that name no key of ours are counted by source, in
+// memory only ([Recorder.Strangers]). What does not fit into the queue is shed with
 // [ErrOverloaded] before memory grows. It decides nothing.
 package usage
 
@@ -61,7 +62,8 @@ type Config struct {
 // A Recorder records. It may be used by many goroutines at once.
 type Recorder struct {
 	Config
-	surplus surplus
+	surplus   surplus
+	strangers strangers
 
 	mu         sync.Mutex
 	line       []*batch // first come first; the last is being filled
@@ -85,6 +87,7 @@ type Stats struct {
 	Uncertain  uint64 // of which it is not known whether they were recorded
 	Failed     uint64 // that were not recorded because the log took no writes
 	Summarised uint64 // attempts that were counted and not recorded one by one
+	Unknown    uint64 // requests that named no key of this ledger, counted by source only
 	Waiting    int    // records that wait now
 }
 
@@ -112,6 +115,7 @@ func (r *Recorder) Stats() Stats {
 	defer r.mu.Unlock()
 	s := r.stats
 	s.Waiting = r.waiting
+	s.Unknown = r.strangers.all()
 	return s
 }
 

@@ -49,7 +49,7 @@ type Key struct {
 	Schemes []string // that the account's policy allows; empty: every scheme
 }
 
-// Config is what a Verifier stands on. All fields are required.
+// Config is what a Verifier stands on. All fields but Observe are required.
 type Config struct {
 	// Applied is the position that what Lookup says has at least reached.
 	Applied func() events.Position
@@ -60,6 +60,9 @@ type Config struct {
 	Vault   *vault.Vault
 	Schemes []dialect.Scheme
 	Now     func() time.Time
+	// Observe is told of every call of Verify: what came of it, and how long it took.
+	// Nothing if it is nil.
+	Observe func(ctx context.Context, d Decision, err error, took time.Duration)
 }
 
 // A Verifier decides. It may be used by many goroutines at once.
@@ -103,6 +106,16 @@ type Decision struct {
 // Verify decides about r. The error is ErrStale or a fault; whether the request
 // is genuine is in the Decision alone.
 func (v *Verifier) Verify(ctx context.Context, r *dialect.Request) (Decision, error) {
+	if v.Observe == nil {
+		return v.verify(ctx, r)
+	}
+	began := time.Now()
+	d, err := v.verify(ctx, r)
+	v.Observe(ctx, d, err, time.Since(began))
+	return d, err
+}
+
+func (v *Verifier) verify(ctx context.Context, r *dialect.Request) (Decision, error) {
 	if err := v.Fresh(ctx); err != nil {
 		return Decision{}, err
 	}

@@ -23,7 +23,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the transcripts; read the diff before keeping it")
 
 // world is a ledger as small as it can be: the user's name says what happens.
-type world struct{}
+type world struct{ dialect.Keys }
 
 // front is the one under test.
 var front = aws.Front{}
@@ -62,7 +62,8 @@ func (w world) key(user string, n int, active bool) dialect.Key {
 	return dialect.Key{UserName: user, AccessKeyID: fmt.Sprintf("KLAK%016d", n), Active: active, CreatedAt: born}
 }
 
-func (w world) Create(_ context.Context, user string) (dialect.CreatedKey, error) {
+func (w world) Create(_ context.Context, of dialect.Owner, _ string) (dialect.CreatedKey, error) {
+	user := of.Name
 	k := dialect.CreatedKey{Key: w.key(user, 1, true), Secret: "kls_made-for-the-transcript"}
 	if user == "twice" {
 		k.Secret = ""
@@ -70,7 +71,8 @@ func (w world) Create(_ context.Context, user string) (dialect.CreatedKey, error
 	return k, w.fault(user)
 }
 
-func (w world) List(_ context.Context, user, cursor string, limit int) (dialect.Page, error) {
+func (w world) List(_ context.Context, of dialect.Owner, cursor string, limit int) (dialect.Page, error) {
+	user := of.Name
 	page := dialect.Page{Keys: []dialect.Key{w.key(user, 1, true), w.key(user, 2, false)}}
 	switch {
 	case user == "empty":
@@ -85,10 +87,12 @@ func (w world) List(_ context.Context, user, cursor string, limit int) (dialect.
 	return page, w.fault(user)
 }
 
-func (w world) SetStatus(_ context.Context, user, id string, _ bool) error {
-	return w.oneKey(user, id)
+func (w world) SetStatus(_ context.Context, of dialect.Owner, id string, _ bool) error {
+	return w.oneKey(of.Name, id)
 }
-func (w world) Delete(_ context.Context, user, id string) error { return w.oneKey(user, id) }
+func (w world) Delete(_ context.Context, of dialect.Owner, id string) error {
+	return w.oneKey(of.Name, id)
+}
 
 func (w world) oneKey(user, id string) error {
 	if id == "KLAK0000000000000404" {
@@ -97,7 +101,7 @@ func (w world) oneKey(user, id string) error {
 	return w.fault(user)
 }
 
-func (world) LastUsed(_ context.Context, id string) (dialect.LastUse, error) {
+func (world) LastUsed(_ context.Context, _ dialect.Owner, id string) (dialect.LastUse, error) {
 	switch id {
 	case "KLAK0000000000000001":
 		return dialect.LastUse{UserName: "bob", Time: time.Date(2026, 11, 21, 23, 59, 58, 0, time.UTC), Service: "s3", Region: "us-east-1"}, nil

@@ -38,7 +38,7 @@ func createAccessKey(ctx context.Context, f form, keys dialect.Keys) (any, error
 	if err != nil {
 		return nil, err
 	}
-	created, err := keys.Create(ctx, user)
+	created, err := keys.Create(ctx, dialect.Owner{Name: user}, "")
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func listAccessKeys(ctx context.Context, f form, keys dialect.Keys) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	page, err := keys.List(ctx, user, marker, limit)
+	page, err := keys.List(ctx, dialect.Owner{Name: user}, marker, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func getAccessKeyLastUsed(ctx context.Context, f form, keys dialect.Keys) (any, 
 	if err != nil {
 		return nil, err
 	}
-	last, err := keys.LastUsed(ctx, id)
+	last, err := keys.LastUsed(ctx, dialect.Anyone, id)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func updateAccessKey(ctx context.Context, f form, keys dialect.Keys) (any, error
 	if err != nil {
 		return nil, err
 	}
-	return nil, keys.SetStatus(ctx, user, id, active)
+	return nil, keys.SetStatus(ctx, dialect.Owner{Name: user}, id, active)
 }
 
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteAccessKey.html
@@ -138,7 +138,7 @@ func deleteAccessKey(ctx context.Context, f form, keys dialect.Keys) (any, error
 	if err != nil {
 		return nil, err
 	}
-	return nil, keys.Delete(ctx, user, id)
+	return nil, keys.Delete(ctx, dialect.Owner{Name: user}, id)
 }
 
 type identityResult struct {

@@ -25,6 +25,8 @@ func (e *refusal) Error() string { return e.code + ": " + e.message }
 var faults = map[dialect.Kind]refusal{
 	dialect.Internal:    {http.StatusInternalServerError, "ServiceFailure", "The request could not be processed because of an internal failure."},
 	dialect.NotFound:    {http.StatusNotFound, "NoSuchEntity", "The user or the access key cannot be found."},
+	dialect.NoUser:      {http.StatusNotFound, "NoSuchEntity", "The user cannot be found."},
+	dialect.BinFull:     {http.StatusConflict, "LimitExceeded", "The user's recycle bin is full."},
 	dialect.Limit:       {http.StatusConflict, "LimitExceeded", "Cannot exceed quota for AccessKeysPerUser."},
 	dialect.Denied:      {http.StatusForbidden, "AccessDenied", "The caller is not authorized to perform this operation."},
 	dialect.Conflict:    {http.StatusConflict, "DeleteConflict", "The access key must be made Inactive before it is deleted."},

@@ -1,0 +1,130 @@
+package metrics
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// A State is what a node knows of itself at a moment.
+type State struct {
+	Position    uint64 // last of LEDGER; zero if the log does not answer
+	Projections []Projection
+	Records     Records
+	Uses        Uses
+	Ready       bool
+	Writable    bool
+	Whole       bool
+	Trusted     bool   // the clock
+	FreeBytes   uint64 // on the disk of the log
+	Restarts    int    // of the log's server
+}
+
+// A Projection is how far a projection has come.
+type Projection struct {
+	Name     string
+	Position uint64
+	Degraded bool
+}
+
+// Records is how far access records have come.
+type Records struct {
+	Position uint64 // last message of USED that is applied
+	Last     uint64 // last message of USED
+	Stopped  bool
+}
+
+// Uses counts records since the start.
+type Uses struct {
+	Recorded, Messages, Shed, Uncertain, Failed, Summarised, Unknown uint64
+
+	Waiting int
+}
+
+// A state collects what ask tells.
+type state struct{ ask func() State }
+
+func gauge(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(namespace+"_"+name, help, labels, nil)
+}
+
+var (
+	descPosition  = gauge("log_position", "The last position of LEDGER.")
+	descProjected = gauge("projection_position", "The last position that a projection has applied.", "projection")
+	descLag       = gauge("projection_lag_positions", "How many positions of LEDGER a projection has not applied.", "projection")
+	descDegraded  = gauge("projection_degraded", "1 if a projection has stopped at a record that it cannot apply.", "projection")
+	descRecords   = gauge("records_position", "The last message of USED that access records answer from.")
+	descRecordLag = gauge("records_lag_messages", "How many messages of USED are not applied.")
+	descStopped   = gauge("records_stopped", "1 if access records follow the log no more.")
+	descReady     = gauge("ready", "1 if commands and verification are served.")
+	descWritable  = gauge("log_writable", "1 if the log takes writes.")
+	descWhole     = gauge("log_whole", "1 if nothing is known to be wrong with what the log holds.")
+	descTrusted   = gauge("clock_trusted", "1 if the clock is trusted with purging and trimming.")
+	descFree      = gauge("log_free_bytes", "Bytes free on the disk of the log.")
+	descRestarts  = gauge("log_restarts_total", "Restarts of the log's server after its disk failed it.")
+	descRecorded  = gauge("uses_recorded_total", "Access records that the log has acknowledged.")
+	descMessages  = gauge("uses_messages_total", "Messages that they were in.")
+	descShed      = gauge("uses_shed_total", "Access records refused because more waited than may.")
+	descUncertain = gauge("uses_uncertain_total", "Access records of which it is not known whether they were recorded.")
+	descFailed    = gauge("uses_failed_total", "Access records that were not recorded because the log took no writes.")
+	descSummed    = gauge("uses_summarised_total", "Attempts that were counted and not recorded one by one.")
+	descUnknown   = gauge("uses_unknown_key_total", "Requests that named no key of this ledger.")
+	descWaiting   = gauge("uses_waiting", "Access records that wait to be written; in the async mode what a crash loses.")
+)
+
+// Describe implements prometheus.Collector.
+func (s state) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		descPosition, descProjected, descLag, descDegraded, descRecords, descRecordLag, descStopped, descReady, descWritable, descWhole,
+		descTrusted, descFree, descRestarts, descRecorded, descMessages, descShed, descUncertain, descFailed, descSummed, descUnknown, descWaiting,
+	} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (s state) Collect(out chan<- prometheus.Metric) {
+	now := s.ask()
+	is := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	count := func(d *prometheus.Desc, v uint64) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
+	}
+	if now.Position > 0 {
+		is(descPosition, float64(now.Position))
+	}
+	for _, p := range now.Projections {
+		is(descProjected, float64(p.Position), p.Name)
+		is(descLag, behind(now.Position, p.Position), p.Name)
+		is(descDegraded, one(p.Degraded), p.Name)
+	}
+	is(descRecords, float64(now.Records.Position))
+	is(descRecordLag, behind(now.Records.Last, now.Records.Position))
+	is(descStopped, one(now.Records.Stopped))
+	is(descReady, one(now.Ready))
+	is(descWritable, one(now.Writable))
+	is(descWhole, one(now.Whole))
+	is(descTrusted, one(now.Trusted))
+	is(descFree, float64(now.FreeBytes))
+	is(descWaiting, float64(now.Uses.Waiting))
+	count(descRestarts, uint64(now.Restarts))
+	count(descRecorded, now.Uses.Recorded)
+	count(descMessages, now.Uses.Messages)
+	count(descShed, now.Uses.Shed)
+	count(descUncertain, now.Uses.Uncertain)
+	count(descFailed, now.Uses.Failed)
+	count(descSummed, now.Uses.Summarised)
+	count(descUnknown, now.Uses.Unknown)
+}
+
+// behind is how far p is behind last.
+func behind(last, p uint64) float64 {
+	if last <= p {
+		return 0
+	}
+	return float64(last - p)
+}
+
+func one(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

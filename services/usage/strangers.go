@@ -1,0 +1,104 @@
+package usage
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// maxSources bounds how many sources are told apart.
+const maxSources = 1024
+
+// A Source is where requests came from that named no key of this ledger: an IPv4 address,
+// or the 64 bits of an IPv6 address that a subscriber has.
+type Source struct {
+	Prefix netip.Prefix
+	Count  uint64 // at least so many were not its own: see More
+	More   uint64 // at most so many of Count may be those of a source that it took the place of
+	Last   time.Time
+}
+
+// strangers counts by source, in bounded memory, by the Space-Saving algorithm (Metwally,
+// Agrawal, El Abbadi, 2005): a new source takes the place of the one with the fewest, and its count as
+// what it may be too high by. Whoever sends a good part of all cannot hide behind many others.
+type strangers struct {
+	mu      sync.Mutex
+	total   uint64
+	sources map[netip.Prefix]*Source
+}
+
+// Stranger counts a request that named no key of this ledger.
+func (r *Recorder) Stranger(from netip.Addr) { r.strangers.count(from, r.Now()) }
+
+// Strangers are the sources that most such requests came from since New, the first
+// the busiest.
+func (r *Recorder) Strangers(limit int) []Source { return r.strangers.most(limit) }
+
+func (s *strangers) count(from netip.Addr, now time.Time) {
+	p := prefix(from)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.total++
+	if !p.IsValid() {
+		return
+	}
+	src := s.sources[p]
+	if src == nil {
+		src = s.place(p)
+	}
+	src.Count++
+	src.Last = now.UTC()
+}
+
+// place makes room for a source. The caller holds mu.
+func (s *strangers) place(p netip.Prefix) *Source {
+	src := &Source{Prefix: p}
+	if s.sources == nil {
+		s.sources = map[netip.Prefix]*Source{}
+	}
+	if len(s.sources) >= maxSources {
+		var least *Source
+		for _, other := range s.sources {
+			if least == nil || other.Count < least.Count {
+				least = other
+			}
+		}
+		delete(s.sources, least.Prefix)
+		src.Count, src.More = least.Count, least.Count
+	}
+	s.sources[p] = src
+	return src
+}
+
+func prefix(from netip.Addr) netip.Prefix {
+	from = from.Unmap().WithZone("")
+	bits := 32
+	if from.Is6() {
+		bits = 64
+	}
+	p, _ := from.Prefix(bits) // none of no address
+	return p
+}
+
+func (s *strangers) all() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.total
+}
+
+func (s *strangers) most(limit int) []Source {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]Source, 0, len(s.sources))
+	for _, src := range s.sources {
+		out = append(out, *src)
+	}
+	slices.SortFunc(out, func(a, b Source) int {
+		if a.Count != b.Count {
+			return int(min(max(int64(b.Count)-int64(a.Count), -1), 1))
+		}
+		return a.Prefix.Addr().Compare(b.Prefix.Addr())
+	})
+	return out[:min(limit, len(out))]
+}
