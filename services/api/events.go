@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 
@@ -131,9 +130,6 @@ func (s *server) readsEvents(ctx context.Context, in *followEventsInput) (permis
 	return permission.KeyRead, permission.Target{Account: k.Owner.Account, User: k.Owner.User}, err
 }
 
-// errNoLonger says that a caller may not read any more what it has begun to read.
-var errNoLonger = errors.New("api: the reader's key or role has changed")
-
 // stillReads asks again what was asked when a reader began: an answer goes on for as
 // long as the reader likes, its key may not.
 func (s *server) stillReads(was permission.Caller, op permission.Operation, t permission.Target) error {
@@ -142,11 +138,11 @@ func (s *server) stillReads(was permission.Caller, op permission.Operation, t pe
 		return err
 	}
 	if !found || k.Status != events.StatusActive {
-		return errNoLonger
+		return feed.ErrNoLonger
 	}
 	now, err := s.Queries.Caller(k.Owner)
 	if err == nil && now.May(op, t) != permission.Allowed {
-		err = errNoLonger
+		err = feed.ErrNoLonger
 	}
 	return err
 }

@@ -42,8 +42,8 @@ type stream struct {
 	patience Patience
 	buffer   []byte
 
-	mu       sync.Mutex
-	stopping bool
+	mu             sync.Mutex
+	stopping, over bool
 }
 
 func newStream(w http.ResponseWriter, lines bool, p Patience) *stream {
@@ -95,7 +95,12 @@ func (s *stream) hurry(r *feed.Reader) (done func()) {
 		case <-over:
 		}
 	}()
-	return func() { close(over) }
+	return func() {
+		close(over)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.over = true
+	}
 }
 
 // flush has what was held back go out. Between two writes there is no deadline: in
@@ -111,11 +116,12 @@ func (s *stream) flush() error {
 }
 
 // within sets how long the reader may take from now on; zero is for ever. Once the server
-// stops, no deadline is put off again.
+// stops, no deadline is put off again; once the answer is over, there is nothing to set it on,
+// and in HTTP/2 to try it would be the end of the process.
 func (s *stream) within(d time.Duration, stopping bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stopping {
+	if s.stopping || s.over {
 		return
 	}
 	s.stopping = stopping

@@ -39,7 +39,7 @@ type feedDoor struct {
 	*testing.T
 	ledger *logtest.Memory
 	feed   *feed.Feed
-	url    string
+	server *httptest.Server
 	served chan struct{} // a token for each answer that came to its end
 }
 
@@ -74,9 +74,21 @@ func newFeedDoor(t *testing.T, n int, p Patience) *feedDoor {
 		newStream(w, acceptsLines(r.Header.Get("Accept")), p).send(r.Context(), reader)
 	}))
 	s.Config.WriteTimeout, s.Config.ReadTimeout = 300*time.Millisecond, 300*time.Millisecond
-	s.Start()
+	d.server = s
 	t.Cleanup(s.Close)
-	d.url = s.URL
+	return d
+}
+
+// plain serves HTTP/1.1.
+func (d *feedDoor) plain() *feedDoor {
+	d.server.Start()
+	return d
+}
+
+// http2 serves HTTP/2 over TLS.
+func (d *feedDoor) http2() *feedDoor {
+	d.server.EnableHTTP2 = true
+	d.server.StartTLS()
 	return d
 }
 
@@ -84,7 +96,7 @@ func newFeedDoor(t *testing.T, n int, p Patience) *feedDoor {
 // be sent than the buffers between here and there hold.
 func (d *feedDoor) dial() net.Conn {
 	d.Helper()
-	c, err := net.Dial("tcp", strings.TrimPrefix(d.url, "http://"))
+	c, err := net.Dial("tcp", d.server.Listener.Addr().String())
 	if err != nil {
 		d.Fatal(err)
 	}
@@ -107,7 +119,7 @@ func (d *feedDoor) wait(what string) {
 // TestStuckReader takes nothing at all, and is cut off: its answer has no end that
 // could be taken for one.
 func TestStuckReader(t *testing.T) {
-	d := newFeedDoor(t, 20000, Patience{Slow: 100 * time.Millisecond, Cut: 300 * time.Millisecond})
+	d := newFeedDoor(t, 20000, Patience{Slow: time.Minute, Cut: 300 * time.Millisecond}).plain()
 	c := d.dial()
 	d.wait("whoever takes nothing")
 	res, err := http.ReadResponse(bufio.NewReader(c), nil)
@@ -122,7 +134,7 @@ func TestStuckReader(t *testing.T) {
 
 // TestSlowReader takes what it is sent too slowly: it is told so, and where to go on.
 func TestSlowReader(t *testing.T) {
-	d := newFeedDoor(t, 20000, Patience{Slow: 50 * time.Millisecond, Cut: 20 * time.Second})
+	d := newFeedDoor(t, 20000, Patience{Slow: 50 * time.Millisecond, Cut: 20 * time.Second}).plain()
 	c := d.dial()
 	time.Sleep(500 * time.Millisecond) // this is what is slow
 	res, err := http.ReadResponse(bufio.NewReader(c), nil)
@@ -150,12 +162,19 @@ func TestSlowReader(t *testing.T) {
 
 // TestQuietReader outlives the server's own deadlines while nothing happens.
 func TestQuietReader(t *testing.T) {
-	d := newFeedDoor(t, 1, Patience{})
-	res, err := http.Get(d.url)
+	t.Run("HTTP/1.1", func(t *testing.T) { newFeedDoor(t, 1, Patience{}).plain().quiet(t, 1) })
+	t.Run("HTTP/2", func(t *testing.T) { newFeedDoor(t, 1, Patience{}).http2().quiet(t, 2) })
+}
+
+func (d *feedDoor) quiet(t *testing.T, major int) {
+	res, err := d.server.Client().Get(d.server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = res.Body.Close() }()
+	if res.ProtoMajor != major {
+		t.Fatalf("it is served by %s", res.Proto)
+	}
 	lines := bufio.NewScanner(res.Body)
 	alive := 0
 	for began := time.Now(); alive < 8 || time.Since(began) < time.Second; {
@@ -180,9 +199,9 @@ func TestQuietReader(t *testing.T) {
 // TestStopWithReaders: a stop ends readers that wait with where to go on, and waits for
 // no reader that is stuck.
 func TestStopWithReaders(t *testing.T) {
-	d := newFeedDoor(t, 20000, Patience{Slow: time.Minute, Cut: time.Minute})
+	d := newFeedDoor(t, 20000, Patience{Slow: time.Minute, Cut: time.Minute}).plain()
 	d.dial()
-	res, err := http.Get(d.url)
+	res, err := d.server.Client().Get(d.server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ package feed
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"sync"
 	"time"
@@ -101,9 +102,13 @@ type Query struct {
 	Filter Filter
 	From   From
 	Follow bool // go on with what is still to come
-	// Still is asked while the reader reads; an error ends it with EndDenied.
+	// Still is asked while the reader reads. ErrNoLonger ends it with EndDenied, any other
+	// error with EndUnavailable.
 	Still func() error
 }
+
+// ErrNoLonger says that a reader may not read any more what it reads.
+var ErrNoLonger = errors.New("feed: the reader's key or role has changed")
 
 // Open admits a reader and finds where it begins. The error is a *RefusedError or a
 // fault. The reader must be closed.

@@ -165,14 +165,23 @@ func (r *Reader) next(ctx context.Context, in <-chan arrival, tick <-chan time.T
 
 // tend asks whether the reader may still read, and lets it hear something.
 func (r *Reader) tend(yield func(Item) bool) *End {
-	if r.Still != nil && r.Still() != nil {
+	if err := r.still(); errors.Is(err, ErrNoLonger) {
 		return &EndDenied
+	} else if err != nil {
+		return &EndUnavailable
 	}
 	if time.Since(r.heard) < r.feed.Heartbeat {
 		return nil
 	}
 	r.heard = time.Now()
 	return r.tell(yield, Item{Alive: true, Flush: true})
+}
+
+func (r *Reader) still() error {
+	if r.Still == nil {
+		return nil
+	}
+	return r.Still()
 }
 
 func (r *Reader) tell(yield func(Item) bool, i Item) *End {

@@ -302,7 +302,7 @@ func TestStill(t *testing.T) {
 		if asked++; asked < 3 {
 			return nil
 		}
-		return errors.New("not any more")
+		return fmt.Errorf("not any more: %w", feed.ErrNoLonger)
 	}})
 	if err != nil {
 		t.Fatal(err)
