@@ -157,6 +157,9 @@ func (o *Outlet) get(ctx context.Context, stream string, q getRequest, reply str
 			return err
 		}
 		if m.Header.Get("Status") == "" {
+			if err := o.journal.onDisk(ctx, m.Header.Get(headerBatchID)); err != nil {
+				return err // what a power cut can take back is told to nobody
+			}
 			if m, err = public(stream, m); err != nil {
 				o.status(reply, "500", "the message cannot be read: an operator has to look at the log")
 				return nil

@@ -70,6 +70,26 @@ func (j *Journal) UsesAt(ctx context.Context, p access.Position) (access.Message
 // it than a projection does, and so goes more slowly through what is past.
 type Tail struct{ *Journal }
 
+// Last is [Journal.Last], once that message is on disk: whoever begins there must not
+// be ahead of what a power cut leaves.
+func (t Tail) Last(ctx context.Context) (events.Position, error) {
+	last, err := t.Journal.Last(ctx)
+	if err != nil || last == 0 {
+		return last, err
+	}
+	ctx, cancel := t.host.bounded(ctx, askWithin)
+	defer cancel()
+	for m, err := range t.got(ctx, streamLedger, getRequest{Seq: uint64(last)}) {
+		if err != nil {
+			return 0, fmt.Errorf("%w: %w", events.ErrUnread, err)
+		}
+		if err := t.onDisk(ctx, m.Header.Get(headerBatchID)); err != nil {
+			return 0, err
+		}
+	}
+	return last, nil
+}
+
 // Follow is [Journal.Follow].
 func (t Tail) Follow(ctx context.Context, after events.Position) iter.Seq2[events.Message, error] {
 	return t.followLedger(ctx, after, true)
