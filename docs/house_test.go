@@ -123,6 +123,8 @@ var doors = []struct {
 	{"github.com/cockroachdb/pebble", []string{"projections", "services/node"}, "what is known is reached through the projections' queries"},
 	{"github.com/tink-crypto/", []string{"services/vault"}, "secrets are opened and sealed in one place"},
 	{"github.com/danielgtaylor/huma", []string{"services/api"}, "HTTP is the edge's business"},
+	{"google.golang.org/grpc", []string{"services/extauthz"}, "gRPC is spoken to Envoy alone"},
+	{"github.com/envoyproxy/", []string{"services/extauthz"}, "what Envoy calls things is known at its door"},
 	{"github.com/prometheus/", []string{"services/metrics"}, "what is measured is named in one place"},
 	{"go.opentelemetry.io/", []string{"services/trace"}, "traces are made at the edge"},
 	{"github.com/alecthomas/kong", []string{"cmd"}, "flags are the roof's business"},

@@ -20,6 +20,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/services/clientip"
 	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/feed"
 	"github.com/keyledger/keyledger/services/ledger"
@@ -37,7 +38,7 @@ const (
 // maxBody bounds a request's body in bytes.
 const maxBody = 256 << 10
 
-// Config is what the API stands on. All fields but Patience, Observe and Metrics are required.
+// Config is what the API stands on. All fields but Patience, Proxies, Observe and Metrics are required.
 type Config struct {
 	Ledger   *ledger.Ledger
 	Queries  Queries
@@ -48,6 +49,7 @@ type Config struct {
 	Patience Patience
 	Dialects []dialect.Dialect // whose fronts are served
 	Operator Operator
+	Proxies  clientip.Proxies // who is believed about the addresses of others; the zero value is nobody
 	Draw     interface {
 		RequestID() (events.RequestID, error)
 	}
@@ -64,6 +66,7 @@ type Config struct {
 
 type server struct {
 	Config
+	forward    *ForwardAuth
 	doors      []door
 	mux        *http.ServeMux
 	open       map[string]http.HandlerFunc // by path: what needs no caller
@@ -72,7 +75,7 @@ type server struct {
 
 // New makes the handler.
 func New(c Config) http.Handler {
-	s := &server{Config: c, mux: http.NewServeMux()}
+	s := &server{Config: c, forward: NewForwardAuth(c), mux: http.NewServeMux()}
 	s.open = s.openPaths()
 	for _, d := range c.Dialects {
 		if d.Front != nil {

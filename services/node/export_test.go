@@ -22,6 +22,9 @@ func BeImpatient(t interface{ Cleanup(func()) }) {
 	t.Cleanup(func() { shutdownPatience = was })
 }
 
+// LoseLog takes the log away from a node that goes on.
+func (n *Node) LoseLog() error { return n.journal.Close() }
+
 // Flush has the projections on the disk in tables.
 func (n *Node) Flush() error { return n.store.Flush() }
 

@@ -82,6 +82,10 @@ func TestRefusedStarts(t *testing.T) {
 			w.config.NATSListen = "127.0.0.1:0"
 			w.write("data-nats-users", "siem and more")
 		}, node.GuardListen, "want a name and a public key"},
+		{"an address that is none", func(w *world) { w.config.Listen = "7420" }, node.GuardListen, `"7420" is not host:port`},
+		{"an address for Envoy that others reach", func(w *world) { w.config.ExtAuthzListen = "0.0.0.0:0" }, node.GuardListen, "0.0.0.0:0 is reachable from other machines"},
+		{"an address for Envoy that is none", func(w *world) { w.config.ExtAuthzListen = "9191" }, node.GuardListen, `"9191" is not host:port`},
+		{"a proxy by name", func(w *world) { w.config.TrustedProxies = []string{"10.0.0.0/8", "proxy"} }, node.GuardListen, `--trusted-proxies: "proxy" is not a network`},
 		{"a certificate without its key", func(w *world) { w.config.TLSCert = "cert.pem" }, node.GuardListen, "go together"},
 	}
 	for _, test := range tests {
