@@ -93,6 +93,26 @@ func TestLife(t *testing.T) {
 	call(t, l, k, "GET", "/", "").wants(t, 403, "InvalidAccessKey")
 }
 
+// TestReplay: a signed request is taken once, in whatever case its signature comes back and with whatever query.
+func TestReplay(t *testing.T) {
+	l := ledger.Start(t)
+	a := l.Open("cdnetworks")
+	req, err := http.NewRequestWithContext(t.Context(), "POST", l.URL+"/api/x?n=1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Sign(req, "", a.Key.ID, a.Key.Secret, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	send(t, req).wants(t, 404, "NotFound")
+	send(t, req).wants(t, 401, "RequestReplayed")
+	req.URL.RawQuery = "n=2"
+	text := req.Header.Get("Authorization")
+	req.Header.Set("Authorization", text[:len(text)-64]+strings.ToUpper(text[len(text)-64:]))
+	send(t, req).wants(t, 401, "RequestReplayed")
+	call(t, l, a.Key, "GET", "/", "").wants(t, 200, "0")
+}
+
 // TestWindow: five minutes, either way.
 func TestWindow(t *testing.T) {
 	l := ledger.Start(t)
