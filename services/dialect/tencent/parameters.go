@@ -76,8 +76,8 @@ func readFormCall(text string) (call, error) {
 	return call{version, p}, err
 }
 
-// readForm reads a form. Lists are flattened there: SecretIdList.0, SecretIdList.1 and so on. The parameters
-// of the names without are left out.
+// readForm reads a form. Lists are flattened there: SecretIdList.0, SecretIdList.1 and so on, to 9: no list is longer.
+// The parameters of the names without are left out.
 func readForm(text string, without []string) (parameters, error) {
 	pairs, err := parseForm(text, nil)
 	if err != nil {
@@ -92,7 +92,7 @@ func readForm(text string, without []string) (parameters, error) {
 		v := p[name]
 		switch {
 		case isList && index != strconv.Itoa(len(v.list)), isList && v.text != "", !isList && v.isList:
-			return nil, invalid("The items of `" + name + "` must be numbered from 0, in order.")
+			return nil, invalid("The items of " + quotedName(name) + " must be numbered from 0 to 9, without a gap.")
 		case isList:
 			v.list, v.isList = append(v.list, x.value), true
 		default:
