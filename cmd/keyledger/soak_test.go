@@ -98,8 +98,8 @@ func (s *soak) caller(i int, start, end time.Time, rate float64, sent *atomic.In
 	}
 }
 
-// A reading is a server over a time, as /metrics tells of it.
-type reading struct {
+// A stretch is a server over a time, as /metrics tells of it.
+type stretch struct {
 	rate       float64   // verifications a second
 	messages   float64   // of USED, a second
 	memory     []float64 // resident, in bytes, once a second
@@ -108,7 +108,7 @@ type reading struct {
 }
 
 // measure runs and reads once a second.
-func (s *soak) measure(lasts time.Duration, rate float64) (r reading) {
+func (s *soak) measure(lasts time.Duration, rate float64) (r stretch) {
 	ended := make(chan struct{})
 	start, before := time.Now(), s.scrape()["keyledger_uses_messages_total"]
 	go func() {
@@ -152,8 +152,8 @@ func (s *soak) scrape() map[string]float64 {
 	return out
 }
 
-// flat compares a reading with that of the warm-up before it, by the means of their last quarters.
-func (r reading) flat(t *testing.T, warm reading) {
+// flat compares a stretch with that of the warm-up before it, by the means of their last quarters.
+func (r stretch) flat(t *testing.T, warm stretch) {
 	if len(r.memory) < 4 || len(warm.memory) < 4 {
 		t.Fatalf("%d and %d readings show nothing", len(warm.memory), len(r.memory))
 	}
@@ -182,7 +182,7 @@ func end(of []float64) (mean float64) {
 	return mean
 }
 
-func (r reading) String() string {
+func (r stretch) String() string {
 	if len(r.memory) == 0 {
 		return "nothing was read"
 	}

@@ -29,7 +29,7 @@ import (
 // hashes and MACs alone, taken by turns; the goal is at most 2.
 func BenchmarkVerify(b *testing.B) {
 	request := sdkRequest(b)
-	v, r, bare := verifierOf(b, request), request.Request(), newBare(b, request)
+	v, r, bare := verifierOfOne(b, request), request.Request(), newBare(b, request)
 	if d, err := v.Verify(b.Context(), r); err != nil || !d.Allowed || !bare.verify() {
 		b.Fatalf("got %+v, %v", d, err)
 	}
@@ -60,7 +60,7 @@ func BenchmarkVerify(b *testing.B) {
 // disk. "x-recorded" is the ratio to records alone, by as many callers, taken by turns.
 func BenchmarkVerifyAndRecord(b *testing.B) {
 	request := sdkRequest(b)
-	v, r := verifierOf(b, request), request.Request()
+	v, r := verifierOfOne(b, request), request.Request()
 	for _, callers := range []int{1, 64, 1024} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
 			log, err := journal.Open(b.Context(), journal.Config{Dir: b.TempDir(), Create: true})
@@ -134,8 +134,8 @@ func sdkRequest(b *testing.B) vector.Vector {
 	return vector.Vector{}
 }
 
-// verifierOf has one key, that of the request.
-func verifierOf(b *testing.B, request vector.Vector) *verify.Verifier {
+// verifierOfOne has one key, that of the request.
+func verifierOfOne(b *testing.B, request vector.Vector) *verify.Verifier {
 	b.Helper()
 	vlt, key := openVault(b), verify.Key{Owner: events.KeyringSubject("123456789012", "123456789012345678"), Status: events.StatusActive}
 	id := events.AccessKeyID(request.AccessKeyID)
