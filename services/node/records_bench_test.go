@@ -225,6 +225,8 @@ func (c *comparison) disk() {
 	c.b.ReportMetric(float64(wal)/n, "postgresql-wal-B/record")
 	c.b.ReportMetric(float64(table+wal)/(used+known), "disk-x-postgresql")
 	c.b.ReportMetric(float64(table+wal)/known, "projection-x-postgresql")
+	c.b.ReportMetric(float64(table)/(used+known), "disk-x-postgresql-tables")
+	c.b.ReportMetric(float64(table)/known, "projection-x-postgresql-tables")
 }
 
 // overSocket measures the newest 20 of a key as a client sees it: the built binary over HTTP on the loopback, the
