@@ -18,7 +18,8 @@ import (
 // Dialect returns this vendor's line in the table of vendors.
 func Dialect() dialect.Dialect {
 	return dialect.Dialect{
-		Name: "huawei", Schemes: []dialect.Scheme{SDKHMAC{}, V11HMAC{}},
+		Name: "huawei", Schemes: []dialect.Scheme{SDKHMAC{}, V11HMAC{}}, Front: Front{},
+		Lockout: dialect.Lockout{Failures: 5, For: 5 * time.Minute}, // as the pages of API Gateway on errors have it
 	}
 }
 
