@@ -5,12 +5,14 @@ package builtin
 import (
 	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/dialect/aws"
+	"github.com/keyledger/keyledger/services/dialect/huawei"
 )
 
 // All returns every vendor, in the order in which their schemes are tried.
 func All() []dialect.Dialect {
 	return []dialect.Dialect{
 		aws.Dialect(),
+		huawei.Dialect(),
 	}
 }
 

@@ -2,6 +2,7 @@ package huawei
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -72,6 +73,9 @@ func listV5(ctx context.Context, c *call) (int, any, error) {
 		return 0, nil, err
 	}
 	page, err := c.keys.List(ctx, dialect.Owner{ID: c.user}, marker, limit)
+	if f, ok := errors.AsType[*dialect.Fault](err); ok && f.Kind == dialect.Invalid && given {
+		return 0, nil, errMarker
+	}
 	if err != nil {
 		return 0, nil, err
 	}

@@ -53,11 +53,10 @@ func credential(body []byte) (object, error) {
 	if !o.has("credential") {
 		return nil, required("credential")
 	}
-	inner, err := readObject(o["credential"])
-	if err != nil {
+	if o["credential"][0] != '{' {
 		return nil, invalid("credential", "it must be an object")
 	}
-	return inner, nil
+	return readObject(o["credential"])
 }
 
 // has says whether a member is there and not null.

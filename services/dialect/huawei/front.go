@@ -74,6 +74,9 @@ func find(r *dialect.Request) (found *route, c call, byPath bool) {
 
 func (t *route) match(path string) (c call, ok bool) {
 	pattern := t.path
+	if strings.Count(path, "/") != strings.Count(pattern, "/") {
+		return c, false
+	}
 	for pattern != "" || path != "" {
 		var want, got string
 		want, pattern, _ = strings.Cut(pattern, "/")
