@@ -19,7 +19,7 @@ import (
 
 // Dialect returns this vendor's line in the table of vendors.
 func Dialect() dialect.Dialect {
-	return dialect.Dialect{Name: "aws", Schemes: []dialect.Scheme{SigV4{}}, Front: Front{}}
+	return dialect.Dialect{Name: "aws", Schemes: []dialect.Scheme{SigV4{}, V2}, Front: Front{}}
 }
 
 // Times of Signature Version 4.

@@ -1,7 +1,6 @@
 package aws
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -73,6 +72,8 @@ type assertion struct {
 	presigned bool
 	lifetime  time.Duration
 	query     []pair // canonical, sorted
+
+	contentHash string // X-Amz-Content-Sha256 of a presigned query
 }
 
 // read finds where the signature is written and reads it there.
@@ -103,9 +104,11 @@ func (a *assertion) read(r *dialect.Request, h *headers) (err error) {
 func (a *assertion) claim(canonical []byte) dialect.Claim {
 	all := a.appendStringToSign(canonical, canonical)
 	toSign := all[len(canonical):]
-	signature := make([]byte, sha256.Size)
+	signature := make([]byte, sha256.Size, sha256.Size+len(a.payload.signatures))
 	_, _ = hex.Decode(signature, []byte(a.signature)) // its form was checked when it was read
+	signature = append(signature, a.payload.signatures...)
 	c := a.credential
+	signed := &chain{credential: c, stamp: a.stamp, toSign: toSign, parts: a.payload.parts}
 	return dialect.Claim{
 		Scheme:           algorithm,
 		AccessKeyID:      c.accessKeyID,
@@ -119,7 +122,7 @@ func (a *assertion) claim(canonical []byte) dialect.Claim {
 		Covers:           a.covers(),
 		SignedHeaders:    a.names,
 		Signature:        signature,
-		MAC:              func(secret []byte) []byte { return mac(c, secret, toSign) },
+		MAC:              func(secret []byte) []byte { return signed.appendMAC(nil, secret) },
 		CanonicalRequest: canonical[:len(canonical):len(canonical)], // toSign may lie behind it
 		StringToSign:     toSign,
 	}
@@ -141,15 +144,18 @@ func (a *assertion) appendStringToSign(b, canonical []byte) []byte {
 	return hex.AppendEncode(b, sum[:])
 }
 
-// mac derives the key of a day, region and service from the secret and signs
-// with it.
+// mac signs with the key that is derived from the secret.
 func mac(c credential, secret, stringToSign []byte) []byte {
-	var sum [sha256.Size]byte
+	return hmacSHA256(c.signingKey(secret), stringToSign, nil)
+}
+
+// signingKey derives the key of a day, region and service from the secret.
+func (c credential) signingKey(secret []byte) []byte {
 	key := append(append(make([]byte, 0, 64), "AWS4"...), secret...)
-	for part := range bytes.SplitSeq([]byte(c.scope), []byte("/")) {
-		key = hmacSHA256(key, part, sum[:0])
+	for part := range strings.SplitSeq(c.scope, "/") {
+		key = hmacSHA256(key, []byte(part), key[:0])
 	}
-	return hmacSHA256(key, stringToSign, nil)
+	return key
 }
 
 func hmacSHA256(key, message, out []byte) []byte {
