@@ -94,7 +94,7 @@ func TestPresignedS3(t *testing.T) {
 		covers bool
 		want   string
 	}{
-		"": {false, ""},
+		"":                                       {false, ""},
 		"&X-Amz-Content-Sha256=UNSIGNED-PAYLOAD": {false, ""},
 		"&X-Amz-Content-Sha256=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855": {true, ""},
 		"&X-Amz-Content-Sha256=" + strings.Repeat("0", 64):                                       {false, aws.CodePayloadMismatch},

@@ -6,6 +6,7 @@ import (
 	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/dialect/aws"
 	"github.com/keyledger/keyledger/services/dialect/huawei"
+	"github.com/keyledger/keyledger/services/dialect/obs"
 )
 
 // All returns every vendor, in the order in which their schemes are tried.
@@ -13,6 +14,7 @@ func All() []dialect.Dialect {
 	return []dialect.Dialect{
 		aws.Dialect(),
 		huawei.Dialect(),
+		obs.Dialect(),
 	}
 }
 

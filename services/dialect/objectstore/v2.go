@@ -198,3 +198,12 @@ func (a *assertion) appendStringToSign(b []byte, r *dialect.Request, bucket stri
 	}
 	return append(append(b, r.Path()...), a.subresource...)
 }
+
+// Speaks reports whether r is signed this way, well or badly.
+func (v V2) Speaks(r *dialect.Request) bool {
+	if value, _ := v.authorization(r); strings.HasPrefix(value, v.Word+" ") {
+		return true
+	}
+	q, err := parseQuery(r.Query())
+	return err == nil && q.signed(v.KeyParameter)
+}

@@ -5,11 +5,12 @@
 //
 // Limits: its keys are those of Huawei Cloud's IAM, managed through package huawei. Its clients
 // can be told, and without being told decide for some endpoints, to sign as clients of Amazon S3 do; what
-// they send then is S3's, and package aws reads it. There are no buckets.
+// they send then is S3's, and package aws reads and answers it. There are no buckets.
 package obs
 
 import (
-	"strings"
+	"context"
+	"net/http"
 
 	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/dialect/objectstore"
@@ -21,9 +22,19 @@ var Scheme = objectstore.V2{
 	Scheme: "OBS-HMAC-SHA1", Word: "OBS", Prefix: "x-obs-", KeyParameter: "AccessKeyId", Service: "obs",
 }
 
-var _ = strings.TrimSpace
-
 // Dialect returns this vendor's line in the table of vendors.
 func Dialect() dialect.Dialect {
-	return dialect.Dialect{Name: "obs", Schemes: []dialect.Scheme{Scheme}}
+	return dialect.Dialect{Name: "obs", Schemes: []dialect.Scheme{Scheme}, Front: Front{store}}
+}
+
+// store says that a signed URL has expired as OBS does: as of a clock that is wrong.
+var store = objectstore.Front{Service: "obs", Prefix: "x-obs-", Expired: "RequestTimeTooSkewed", Signed: Scheme.Speaks}
+
+// Front answers requests that are signed as OBS has it, as a [dialect.Front].
+type Front struct{ objectstore.Front }
+
+// Answer is as of [objectstore.Front]. Clients learn from x-obs-api that OBS is spoken.
+func (f Front) Answer(ctx context.Context, w http.ResponseWriter, r *dialect.Request, requestID string, keys dialect.Keys) dialect.Outcome {
+	w.Header().Set("X-Obs-Api", "3.0")
+	return f.Front.Answer(ctx, w, r, requestID, keys)
 }
