@@ -21,9 +21,9 @@ const algorithm = "AWS4-HMAC-SHA256"
 // a service other than S3 is signed as it was sent, with no dot segment or
 // double slash removed; Date stands in for an absent X-Amz-Date.
 //
-// A request signed by header whose query is not in canonical order and spelling
+// A request whose query is not in canonical order and spelling
 // is read a second time with the query as it was sent: so curl before 8 and the
-// OBS SDK for Go sign it. The parameters are the same in either reading, so
+// OBS SDK for Go sign it, the latter presigned ones of S3, too. The parameters are the same in either reading, so
 // neither lets anyone change a request that was signed under the other.
 //
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
@@ -51,12 +51,29 @@ func (SigV4) Read(r *dialect.Request) ([]dialect.Claim, error) {
 		return nil, err
 	}
 	claims := []dialect.Claim{a.claim(canonical)}
-	if !a.presigned && !isCanonical(a.query, r.Query()) {
-		asSent := func(b []byte, _ []pair) []byte { return append(b, r.Query()...) }
+	if a.presigned && a.service != serviceS3 {
+		return claims, nil
+	}
+	if sent := a.querySent(r); !isCanonical(a.query, sent) {
+		asSent := func(b []byte, _ []pair) []byte { return append(b, sent...) }
 		canonical, _ := a.appendCanonical(nil, r, asSent) // it went well once
 		claims = append(claims, a.claim(canonical))
 	}
 	return claims, nil
+}
+
+// querySent is the query as it was sent, of a presigned request without its signature.
+func (a *assertion) querySent(r *dialect.Request) string {
+	if !a.presigned {
+		return r.Query()
+	}
+	var kept []string
+	for param := range strings.SplitSeq(r.Query(), "&") {
+		if name, _, _ := strings.Cut(param, "="); name != "X-Amz-Signature" {
+			kept = append(kept, param)
+		}
+	}
+	return strings.Join(kept, "&")
 }
 
 // An assertion is what the signer wrote down about its signature.

@@ -54,12 +54,20 @@ func (f Front) CheckScope(_ *dialect.Request, c dialect.Claim) error {
 // listing all buckets, and making one.
 func (f Front) Answer(_ context.Context, w http.ResponseWriter, r *dialect.Request, requestID string, _ dialect.Keys) dialect.Outcome {
 	e := &refusal{http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist."}
-	if path := strings.Trim(r.Path(), "/"); path == "" && r.Query() == "" || r.Method == http.MethodPut && !strings.Contains(path, "/") && r.Query() == "" {
+	if ofBuckets(r) {
 		e = &refusal{http.StatusNotImplemented, "NotImplemented", "A header you provided implies functionality that is not implemented."}
 	}
 	outcome := f.Refuse(w, r, requestID, e)
 	outcome.Action = f.Action(r)
 	return outcome
+}
+
+// ofBuckets reports whether r lists all buckets or makes one: of what could be an object in a bucket that
+// the host names, it says that it is that.
+func ofBuckets(r *dialect.Request) bool {
+	path := strings.Trim(r.Path(), "/")
+	oneBucket := r.Method == http.MethodPut && !strings.Contains(path, "/") && len(buckets(r)) == 1
+	return r.Query() == "" && (path == "" || oneBucket)
 }
 
 type errorElement struct {

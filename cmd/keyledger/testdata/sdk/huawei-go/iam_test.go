@@ -88,6 +88,15 @@ func turn(client *iam3.IamClient, key string, status model3.UpdateCredentialOpti
 	return err
 }
 
+func remove(client *iam3.IamClient, key string) error {
+	_, err := client.DeletePermanentAccessKey(&model3.DeletePermanentAccessKeyRequest{AccessKey: key})
+	return err
+}
+
+func showOf(key string) *model3.ShowPermanentAccessKeyRequest {
+	return &model3.ShowPermanentAccessKeyRequest{AccessKey: key}
+}
+
 func list(t *testing.T, client *iam3.IamClient, user string) []model3.Credentials {
 	t.Helper()
 	out, err := client.ListPermanentAccessKeys(&model3.ListPermanentAccessKeysRequest{UserId: &user})
@@ -125,7 +134,7 @@ func TestLifeV3(t *testing.T) {
 	wants(t, "a list, signed by a derived key", err, 0, "")
 
 	shown := func() *model3.ShowCredential {
-		out, err := root.ShowPermanentAccessKey(&model3.ShowPermanentAccessKeyRequest{AccessKey: own.id})
+		out, err := root.ShowPermanentAccessKey(showOf(own.id))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,11 +151,7 @@ func TestLifeV3(t *testing.T) {
 	wants(t, "make it active", turn(root, own.id, states.ACTIVE), 0, "")
 	_, err = a.v3(own).ListPermanentAccessKeys(&model3.ListPermanentAccessKeysRequest{})
 	wants(t, "a call signed by an active key", err, 0, "")
-	remove := func(client *iam3.IamClient) error {
-		_, err := client.DeletePermanentAccessKey(&model3.DeletePermanentAccessKeyRequest{AccessKey: own.id})
-		return err
-	}
-	wants(t, "delete an active key", remove(root), 409, "IAM.0005")
+	wants(t, "delete an active key", remove(root, own.id), 409, "IAM.0005")
 	text, inactive := "gone soon", states.INACTIVE
 	out, err := root.UpdatePermanentAccessKey(&model3.UpdatePermanentAccessKeyRequest{AccessKey: own.id, Body: &model3.UpdatePermanentAccessKeyRequestBody{
 		Credential: &model3.UpdateCredentialOption{Status: &inactive, Description: &text},
@@ -154,9 +159,9 @@ func TestLifeV3(t *testing.T) {
 	if err != nil || out.Credential.Status != "inactive" || out.Credential.Description != text {
 		t.Errorf("make it inactive and describe it: got %+v, %v", out, err)
 	}
-	wants(t, "delete an inactive key", remove(root), 0, "")
-	wants(t, "delete it again", remove(root), 404, "IAM.0004")
-	wants(t, "a call signed by a deleted key", remove(a.v3(own)), 401, "APIGW.0301")
+	wants(t, "delete an inactive key", remove(root, own.id), 0, "")
+	wants(t, "delete it again", remove(root, own.id), 404, "IAM.0004")
+	wants(t, "a call signed by a deleted key", remove(a.v3(own), own.id), 401, "APIGW.0301")
 	if got := list(t, root, alice); len(got) != 1 {
 		t.Errorf("got the keys %+v, want one", got)
 	}
