@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/keyledger/keyledger/services/dialect"
+	"github.com/keyledger/keyledger/services/dialect/aws"
 )
 
 // TestS3 is what S3's clients are told, who sign for S3 by any of its signatures.
@@ -62,5 +63,33 @@ func TestS3(t *testing.T) {
 		if err := front.CheckScope(r, dialect.Claim{Service: service}); (err == nil) != ok {
 			t.Errorf("made for %s: got %v", service, err)
 		}
+	}
+}
+
+// A client of S3's cousin leaves runs of spaces alone.
+func TestSpacesOfHeaders(t *testing.T) {
+	r := genuine("GET", "/bucket/key", "")
+	authorization("/iam/", "/s3/")(r)
+	add("X-Amz-Meta", " two  words ")(r)
+	authorization("x-amz-date", "x-amz-date;x-amz-meta")(r)
+	if i := strings.Index(r.Get("Authorization"), "x-amz-date;x-amz-meta"); i < 0 {
+		t.Fatal(r.Get("Authorization"))
+	}
+	claims, err := aws.SigV4{}.Read(r)
+	if err != nil || len(claims) != 2 {
+		t.Fatalf("got %d readings, %v; want 2", len(claims), err)
+	}
+	for i, want := range []string{"x-amz-meta:two words\n", "x-amz-meta:two  words\n"} {
+		if !strings.Contains(string(claims[i].CanonicalRequest), want) {
+			t.Errorf("reading %d: got %q, want %q in it", i, claims[i].CanonicalRequest, want)
+		}
+	}
+	authorization(hexOf(claims[0].Signature), hexOf(claims[1].MAC([]byte(testSecret))))(r)
+	if got := code(r, signedAt); got != "" {
+		t.Errorf("signed so: got %q", got)
+	}
+	set("X-Amz-Meta", "two   words")(r)
+	if got := code(r, signedAt); got != dialect.SignatureMismatch {
+		t.Errorf("with another space: got %q", got)
 	}
 }

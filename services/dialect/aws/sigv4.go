@@ -23,7 +23,8 @@ const algorithm = "AWS4-HMAC-SHA256"
 //
 // A request whose query is not in canonical order and spelling
 // is read a second time with the query as it was sent: so curl before 8 and the
-// OBS SDK for Go sign it, the latter presigned ones of S3, too. The parameters are the same in either reading, so
+// OBS SDK for Go sign it, the latter presigned ones of S3, too. That SDK also leaves
+// runs of spaces in header values as they are, which is read a third time where there are any. The parameters are the same in either reading, so
 // neither lets anyone change a request that was signed under the other.
 //
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
@@ -32,7 +33,7 @@ type SigV4 struct{}
 // Name returns "AWS4-HMAC-SHA256".
 func (SigV4) Name() string { return algorithm }
 
-// Read returns one claim, or two for the two readings of a query. Errors are as
+// Read returns one claim for each reading of a request, at most three. Errors are as
 // for [dialect.Scheme]; the codes are the Code constants of this package.
 func (SigV4) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	h := scanHeaders(r)
@@ -54,12 +55,29 @@ func (SigV4) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	if a.presigned && a.service != serviceS3 {
 		return claims, nil
 	}
-	if sent := a.querySent(r); !isCanonical(a.query, sent) {
-		asSent := func(b []byte, _ []pair) []byte { return append(b, sent...) }
+	sent := a.querySent(r)
+	asSent := func(b []byte, _ []pair) []byte { return append(b, sent...) }
+	if !isCanonical(a.query, sent) {
 		canonical, _ := a.appendCanonical(nil, r, asSent) // it went well once
 		claims = append(claims, a.claim(canonical))
 	}
+	if a.service == serviceS3 && a.collapses(r) {
+		a.spaced = true
+		canonical, _ := a.appendCanonical(nil, r, asSent)
+		claims = append(claims, a.claim(canonical))
+	}
 	return claims, nil
+}
+
+// collapses reports whether the value of a signed header has runs of spaces.
+func (a *assertion) collapses(r *dialect.Request) bool {
+	for i := range r.Header {
+		f := &r.Header[i]
+		if strings.Contains(strings.Trim(f.Value, " \t"), "  ") && a.signs(f.Name) {
+			return true
+		}
+	}
+	return false
 }
 
 // querySent is the query as it was sent, of a presigned request without its signature.
@@ -91,6 +109,7 @@ type assertion struct {
 	query     []pair // canonical, sorted
 
 	contentHash string // X-Amz-Content-Sha256 of a presigned query
+	spaced      bool   // runs of spaces in header values stay as they are
 }
 
 // read finds where the signature is written and reads it there.
