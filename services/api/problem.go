@@ -13,6 +13,7 @@ import (
 	"github.com/keyledger/keyledger/aggregate"
 	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/projections"
+	"github.com/keyledger/keyledger/services/feed"
 	"github.com/keyledger/keyledger/services/ledger"
 	"github.com/keyledger/keyledger/services/verify"
 )
@@ -72,6 +73,7 @@ const (
 	codeUnknown       = "outcome.unknown"
 	codeUnavailable   = "unavailable"
 	codeStale         = "stale"
+	codeOverloaded    = "overloaded"
 	codeCursor        = "cursor.invalid"
 	codeInternal      = "internal"
 	codeUnsupported   = "request.unsupported_media_type"
@@ -158,6 +160,7 @@ func problemOf(err error) *Problem {
 		refusal     *aggregate.Refusal
 		unavailable *events.UnavailableError
 		cursor      *projections.CursorError
+		reader      *feed.RefusedError
 	)
 	switch {
 	case errors.As(err, &p):
@@ -168,6 +171,8 @@ func problemOf(err error) *Problem {
 		return problem(http.StatusServiceUnavailable, codeUnavailable, unavailable.Reason)
 	case errors.As(err, &cursor):
 		return problem(http.StatusUnprocessableEntity, codeCursor, "the cursor does not belong to this list: use next_cursor of the same query, or none")
+	case errors.As(err, &reader):
+		return refusedReader(reader)
 	case errors.Is(err, ledger.ErrUnknown):
 		p := problem(http.StatusServiceUnavailable, codeUnknown, "it is not known whether the command was recorded; send the same request with the same Idempotency-Key")
 		return p
@@ -175,6 +180,10 @@ func problemOf(err error) *Problem {
 		return problem(http.StatusServiceUnavailable, codeUnavailable, "the log cannot be read now; try again")
 	case errors.Is(err, verify.ErrStale):
 		return problem(http.StatusServiceUnavailable, codeStale, "this node is behind the log and refuses to decide; try again")
+	case errors.Is(err, verify.ErrRefilling):
+		return problem(http.StatusServiceUnavailable, codeStale, "this node has just started and does not know yet which nonces have been used; try again")
+	case errors.Is(err, verify.ErrCrowded):
+		return problem(http.StatusServiceUnavailable, codeOverloaded, "more requests with a nonce were made than can be remembered while they could be made again; try again later")
 	}
 	return problem(http.StatusInternalServerError, codeInternal, "something went wrong on our side; it has been logged")
 }

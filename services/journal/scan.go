@@ -3,8 +3,10 @@ package journal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,6 +33,19 @@ type Finding struct {
 	Err      error // a *RefusedError or *events.PoisonedError
 }
 
+// Newer reports whether the message is well and only newer than this build.
+func (f Finding) Newer() bool {
+	var unknown *events.UnknownTypeError
+	return errors.As(f.Err, &unknown)
+}
+
+func (f Finding) String() string {
+	if f.Newer() {
+		return "the log is newer than this build: " + f.Err.Error()
+	}
+	return fmt.Sprintf("damaged at position %d: %v", f.Position, f.Err)
+}
+
 // ScanHealth is how far the background scan has come.
 type ScanHealth struct {
 	Position events.Position // of this round
@@ -45,8 +60,9 @@ const findingsKept = 100
 // scanFile remembers where a round was interrupted. Losing it costs time only.
 const scanFile = "scan"
 
-// slice is how long the scan rests between two stretches.
-const slice = 100 * time.Millisecond
+// slice is about how long the scan rests between two stretches. Stretches are short,
+// because whoever wants an answer meanwhile waits for one to end.
+const slice = 10 * time.Millisecond
 
 func (s Scan) filled() Scan {
 	if s.Rate == 0 {
@@ -60,7 +76,8 @@ func (s Scan) filled() Scan {
 
 // A scan is the background reader.
 type scan struct {
-	j *Journal
+	j   *Journal
+	end events.Position // of the log, as it was known last; belongs to run
 
 	mu     sync.Mutex
 	health ScanHealth
@@ -88,6 +105,8 @@ func (s *scan) run() {
 func (s *scan) round(from events.Position) {
 	a := newAudit(s.j, from)
 	per := max(1, s.j.config.Scan.Rate*int(slice/time.Millisecond)/1000)
+	rest := time.Duration(per) * time.Second / time.Duration(s.j.config.Scan.Rate)
+	s.end = 0
 	for {
 		reached, whole, err := s.stretch(a, per)
 		s.reach(reached)
@@ -101,7 +120,7 @@ func (s *scan) round(from events.Position) {
 			s.finish()
 			return
 		}
-		if !pause(s.j.ctx, slice) {
+		if !pause(s.j.ctx, rest) {
 			s.keep(a.at)
 			return
 		}
@@ -111,11 +130,13 @@ func (s *scan) round(from events.Position) {
 // stretch reads the next messages. The round is whole when it has come to the
 // end of the log, or to a place where it cannot go on.
 func (s *scan) stretch(a *audit, most int) (reached events.Position, whole bool, err error) {
-	last, err := s.j.Last(s.j.ctx)
-	if err != nil {
-		return a.at, false, err
+	until := a.at + events.Position(most)
+	if until > s.end {
+		if s.end, err = s.j.Last(s.j.ctx); err != nil {
+			return a.at, false, err
+		}
+		until = min(until, s.end)
 	}
-	until := min(last, a.at+events.Position(most))
 	for f, err := range a.through(s.j.ctx, until) {
 		var damage *RefusedError
 		if err != nil && !errors.As(err, &damage) {
@@ -127,11 +148,11 @@ func (s *scan) stretch(a *audit, most int) (reached events.Position, whole bool,
 		}
 		s.found(f)
 	}
-	return a.at, a.at >= last, nil
+	return a.at, a.at >= s.end, nil
 }
 
 func (s *scan) found(f Finding) {
-	s.j.log.Error("journal: the scan found a damaged message", "position", uint64(f.Position), "error", f.Err)
+	s.j.log.Error("journal: the scan found something wrong", "position", uint64(f.Position), "finding", f.String())
 	s.mu.Lock()
 	if len(s.health.Found) < findingsKept {
 		s.health.Found = append(s.health.Found, f)
@@ -157,13 +178,23 @@ func (s *scan) finish() {
 	os.Remove(s.file())
 }
 
-// damaged reports whether anything was found that no operator has let pass. Every
-// append asks.
-func (s *scan) damaged() bool {
+// trouble is why nothing may be built on the log now, empty if it may: what was
+// found and no operator has let pass. Every append asks.
+func (s *scan) trouble() string {
 	s.mu.Lock()
 	some := len(s.last)+len(s.health.Found) > 0
 	s.mu.Unlock()
-	return some && len(s.state().Found) > 0
+	if !some {
+		return ""
+	}
+	found := s.state().Found
+	switch {
+	case len(found) == 0:
+		return ""
+	case slices.ContainsFunc(found, func(f Finding) bool { return !f.Newer() }):
+		return "the log was found damaged and waits for an operator"
+	}
+	return "the log holds events that this build does not know and waits for an operator: a newer keyledger probably wrote them"
 }
 
 // state leaves out what an operator has let pass since it was found.
