@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
-	"net/netip"
 
 	"github.com/keyledger/keyledger/aggregate"
 	"github.com/keyledger/keyledger/events"
@@ -79,8 +78,7 @@ func (d door) lock(r *http.Request, decision verify.Decision) verify.Decision {
 	if d.lockout == nil || decision.Status != events.StatusActive || !wrong && !decision.Genuine {
 		return decision
 	}
-	from, _ := netip.ParseAddr(sourceIP(r))
-	if d.lockout.locked(decision.Key, from, wrong, d.Now()) {
+	if d.lockout.locked(decision.Key, d.client(r), wrong, d.Now()) {
 		decision.Allowed, decision.Reason, decision.Detail = false, verify.KeyLocked, "the access key is locked for this source: too many wrong signatures came from it"
 	}
 	return decision
