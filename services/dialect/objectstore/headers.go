@@ -37,6 +37,9 @@ func scanHeaders(r *dialect.Request, prefix string) (headers, error) {
 			*into = line{value, true}
 		}
 		if len(f.Name) > len(prefix) && strings.EqualFold(f.Name[:len(prefix)], prefix) {
+			if h.prefixed == nil {
+				h.prefixed = make([]dialect.Field, 0, 4)
+			}
 			h.prefixed = append(h.prefixed, dialect.Field{Name: strings.ToLower(f.Name), Value: value})
 		}
 	}
@@ -119,7 +122,7 @@ func (h *headers) digest(r *dialect.Request) (signed bool, err error) {
 
 // signed are the names of the headers that are covered.
 func (h *headers) signed(presigned bool) []string {
-	var names []string
+	names := make([]string, 0, 3+len(h.prefixed))
 	if h.contentMD5.there {
 		names = append(names, "content-md5")
 	}

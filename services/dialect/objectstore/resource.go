@@ -1,7 +1,6 @@
 package objectstore
 
 import (
-	"net"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -40,8 +39,8 @@ func bucketUnder(host, base string) string {
 
 // nameOf is a host without its port.
 func nameOf(host string) string {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		return name
+	if colon := strings.LastIndexByte(host, ':'); colon > strings.LastIndexByte(host, ']') {
+		return host[:colon]
 	}
 	return host
 }

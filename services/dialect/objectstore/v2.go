@@ -171,9 +171,11 @@ func (a *assertion) claims(r *dialect.Request) []dialect.Claim {
 		SignedAt: a.at, Skew: skew, Presigned: a.presigned, Lifetime: a.lifetime,
 		Covers: covers, SignedHeaders: a.headers.signed(a.presigned), Signature: a.signature,
 	}
-	var claims []dialect.Claim
-	for _, bucket := range buckets(r) {
-		c := base
+	names := buckets(r)
+	claims := make([]dialect.Claim, len(names))
+	for i, bucket := range names {
+		c := &claims[i]
+		*c = base
 		toSign := a.appendStringToSign(make([]byte, 0, 256), r, bucket)
 		c.StringToSign = toSign
 		c.CanonicalRequest = toSign // this signature knows no other
@@ -182,7 +184,6 @@ func (a *assertion) claims(r *dialect.Request) []dialect.Claim {
 			m.Write(toSign)
 			return m.Sum(nil)
 		}
-		claims = append(claims, c)
 	}
 	return claims
 }

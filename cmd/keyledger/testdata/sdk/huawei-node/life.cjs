@@ -62,7 +62,7 @@ async function store(key, secret, server, signature) {
 async function main() {
   const root = client(rootKey, rootSecret);
   const made = (await create(root)).credential;
-  holds('the key', made.access.length === 20 && made.secret.length === 40 && made.status === 'active' && made.description === 'by <Node>', made);
+  holds('the key', made.access.length === 20 && made.secret.length === 40 && made.status === 'active' && made.description === 'by <Node>', made.access);
   await create(root);
   await wants('a third key', create(root), 400, 'akSkNumExceed');
   const own = client(made.access, made.secret);
