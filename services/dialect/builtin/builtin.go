@@ -5,8 +5,10 @@ package builtin
 import (
 	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/dialect/aws"
+	"github.com/keyledger/keyledger/services/dialect/cdnetworks"
 	"github.com/keyledger/keyledger/services/dialect/huawei"
 	"github.com/keyledger/keyledger/services/dialect/obs"
+	"github.com/keyledger/keyledger/services/dialect/tencent"
 )
 
 // All returns every vendor, in the order in which their schemes are tried.
@@ -15,6 +17,8 @@ func All() []dialect.Dialect {
 		aws.Dialect(),
 		huawei.Dialect(),
 		obs.Dialect(),
+		tencent.Dialect(),
+		cdnetworks.Dialect(),
 	}
 }
 
