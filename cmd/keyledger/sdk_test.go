@@ -116,22 +116,6 @@ func (w *world) aws(k pair, code, path string, args ...string) string {
 	return fmt.Sprint(answer)
 }
 
-// node runs a program for Node.js of a folder of testdata/sdk, with the packages that the folder
-// pins, and holds that it is content. SDKs may print what they meet.
-func (w *world) node(folder, program string, env ...string) {
-	w.t.Helper()
-	dir := filepath.Join(w.t.TempDir(), folder)
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "sdk", folder))); err != nil {
-		w.t.Fatal(err)
-	}
-	if out, errs, code := w.run(nil, "npm", "ci", "--prefix", dir, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"); code != 0 {
-		w.t.Fatalf("npm ci: exit code %d\n%s%s", code, out, errs)
-	}
-	if out, errs, code := w.run(env, "node", filepath.Join(dir, program)); code != 0 {
-		w.t.Errorf("%s/%s: exit code %d\n%s%s", folder, program, code, out, errs)
-	}
-}
-
 // eventually asks until a condition holds: access records come in a moment later.
 func (w *world) eventually(what string, holds func() bool) {
 	w.t.Helper()

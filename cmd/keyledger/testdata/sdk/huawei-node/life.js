@@ -6,7 +6,8 @@ const core = require('@huaweicloud/huaweicloud-sdk-core');
 const iam = require('@huaweicloud/huaweicloud-sdk-iam/v3/public-api');
 const ObsClient = require('esdk-obs-nodejs');
 
-const { KEYLEDGER_URL: url, KEYLEDGER_KEY: rootKey, KEYLEDGER_SECRET: rootSecret, KEYLEDGER_USER: user } = process.env;
+const { KEYLEDGER_URL: url, KEYLEDGER_ACCESS_KEY_ID: rootKey, KEYLEDGER_SECRET_ACCESS_KEY: rootSecret } = process.env;
+const [user] = process.env.KEYLEDGER_USERS.split(',');
 let wrong = 0;
 
 function holds(what, held, got) {
