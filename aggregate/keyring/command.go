@@ -62,6 +62,12 @@ type Describe struct {
 	Description string
 }
 
+// SetNetworkPolicy says from where a key may be used, as a rule of its own.
+type SetNetworkPolicy struct {
+	Key     events.AccessKeyID
+	Network events.NetworkPolicy
+}
+
 // Close makes the keyring take no key any more, because its user, who has none
 // left, is about to be removed.
 type Close struct{ User events.UserID }
@@ -80,13 +86,14 @@ type Recover struct {
 	Policy events.Policy
 }
 
-func (Create) command()   {}
-func (Disable) command()  {}
-func (Enable) command()   {}
-func (Delete) command()   {}
-func (Restore) command()  {}
-func (Purge) command()    {}
-func (Describe) command() {}
-func (Close) command()    {}
-func (Reopen) command()   {}
-func (Recover) command()  {}
+func (Create) command()           {}
+func (Disable) command()          {}
+func (Enable) command()           {}
+func (Delete) command()           {}
+func (Restore) command()          {}
+func (Purge) command()            {}
+func (Describe) command()         {}
+func (SetNetworkPolicy) command() {}
+func (Close) command()            {}
+func (Reopen) command()           {}
+func (Recover) command()          {}
