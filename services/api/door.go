@@ -94,6 +94,8 @@ func turnedAway(d verify.Decision) error {
 		return d.Refused
 	case d.Genuine && d.Status == events.StatusDisabled:
 		return dialect.ErrKeyDisabled
+	case d.Network != nil:
+		return d.Network
 	}
 	return dialect.ErrUnknownKey
 }

@@ -134,7 +134,7 @@ func originalOf(r *http.Request, dialects []dialect.Dialect) (*dialect.Request, 
 		family = "X-Original-"
 	}
 	part := func(name string) string { return once(r.Header.Values(family + name)) }
-	wire := &dialect.Request{Method: part("Method"), Target: part("Uri"), Host: part("Host")}
+	wire := &dialect.Request{Method: part("Method"), Target: part("Uri"), Host: part("Host"), Source: clientOf(r)}
 	if wire.Method == "" || wire.Target == "" || wire.Host == "" {
 		return nil, problem(http.StatusBadRequest, codeInvalid,
 			"the proxy has to say, each once, what it holds: "+family+"Method, "+family+"Uri and "+family+"Host")

@@ -257,6 +257,8 @@ func refusedProblem(d verify.Decision) *Problem {
 		return problem(http.StatusUnauthorized, "signature."+d.Malformed.Code, d.Malformed.Detail)
 	case d.Refused != nil && d.Refused.Reason != dialect.SignatureMismatch:
 		return problem(http.StatusUnauthorized, "signature."+d.Refused.Reason, d.Refused.Error())
+	case d.Network != nil:
+		return problem(http.StatusForbidden, "network_policy.denied", d.Detail)
 	}
 	return problem(http.StatusUnauthorized, codeBadSignature, "the access key is not valid or the signature does not match the request")
 }

@@ -3,6 +3,7 @@ package dialect
 import (
 	"crypto/sha256"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -20,6 +21,9 @@ type Request struct {
 	// BodySum is the SHA-256 of a body that is not at hand; Body is empty then.
 	// Whoever sets it says that he has seen a body with that sum.
 	BodySum *[sha256.Size]byte
+	// Source is where the request came from, as whoever made the Request knows it; the zero
+	// Addr if he does not. It is no part of what is signed.
+	Source netip.Addr
 }
 
 // SHA256 is the SHA-256 of the body.
@@ -36,7 +40,7 @@ func (r *Request) SHA256() [sha256.Size]byte {
 // What net/http moves out of the header map is put back: Host, Content-Length
 // and Transfer-Encoding. Two things are lost for good, and no known signer
 // depends on them: the order of lines with different names, and a Trailer
-// header.
+// header. The source is the peer.
 func FromHTTP(r *http.Request, body []byte) *Request {
 	fields := make([]Field, 0, len(r.Header)+3)
 	fields = append(fields, Field{"Host", r.Host})
@@ -54,7 +58,11 @@ func FromHTTP(r *http.Request, body []byte) *Request {
 	if len(r.TransferEncoding) > 0 {
 		fields = append(fields, Field{"Transfer-Encoding", strings.Join(r.TransferEncoding, ", ")})
 	}
-	return &Request{Method: r.Method, Target: r.RequestURI, Host: r.Host, Header: fields, Body: body}
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return &Request{
+		Method: r.Method, Target: r.RequestURI, Host: r.Host, Header: fields, Body: body,
+		Source: peer.Addr().Unmap().WithZone(""),
+	}
 }
 
 // Values returns the values of every header line of that name, whatever its
