@@ -147,22 +147,33 @@ func decodeData(typeName string, data []byte) (Event, error) {
 	return f.decode(data)
 }
 
+// An UnknownTypeError is an event of a type, or of a version of it, that is not in
+// this build's catalog. Nothing is wrong with the log then: a newer build wrote it.
+type UnknownTypeError struct {
+	Type  string // "dev.keyledger.key.created.v2"
+	Known int    // the newest version of it in this build's catalog; zero if none is
+}
+
+func (e *UnknownTypeError) Error() string {
+	if e.Known == 0 {
+		return fmt.Sprintf("this build does not know the event type %q: a newer keyledger probably wrote it", e.Type)
+	}
+	return fmt.Sprintf("this build knows the event type %q only up to version %d: a newer keyledger probably wrote it", e.Type, e.Known)
+}
+
 func parseType(typeName string) (fact, int, error) {
 	rest, ok := strings.CutPrefix(typeName, TypePrefix)
 	dot := strings.LastIndex(rest, ".v")
 	if !ok || dot < 0 {
 		return fact{}, 0, fmt.Errorf("event type %q: want %s<name>.v<version>", typeName, TypePrefix)
 	}
-	f, ok := byName[rest[:dot]]
-	if !ok {
-		return fact{}, 0, fmt.Errorf("event type %q is not in this build's catalog", typeName)
-	}
 	version, err := strconv.Atoi(rest[dot+2:])
 	if err != nil || version < 1 || strconv.Itoa(version) != rest[dot+2:] {
 		return fact{}, 0, fmt.Errorf("event type %q: the version is not a whole number from 1", typeName)
 	}
-	if version > f.version {
-		return fact{}, 0, fmt.Errorf("event type %q is newer than this build, which knows version %d", typeName, f.version)
+	f, ok := byName[rest[:dot]]
+	if !ok || version > f.version {
+		return fact{}, 0, &UnknownTypeError{Type: typeName, Known: f.version}
 	}
 	return f, version, nil
 }

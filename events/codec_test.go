@@ -89,8 +89,8 @@ func reordered(t *testing.T, data []byte) []byte {
 func TestDecodeRefuses(t *testing.T) {
 	good := messageOf(t, decisionOf(events.KeyDisabled{Key: key, Reason: "rotation"}, events.KeyEnabled{Key: key}))
 	for _, test := range []struct{ name, old, new, want string }{
-		{"unknown type", "key.disabled.v1", "key.tagged.v1", `event type "dev.keyledger.key.tagged.v1" is not in this build's catalog`},
-		{"newer version", "key.disabled.v1", "key.disabled.v2", "newer than this build, which knows version 1"},
+		{"unknown type", "key.disabled.v1", "key.tagged.v1", `cannot be read: event 0: this build does not know the event type "dev.keyledger.key.tagged.v1": a newer keyledger probably wrote it`},
+		{"newer version", "key.disabled.v1", "key.disabled.v2", `this build knows the event type "dev.keyledger.key.disabled.v2" only up to version 1: a newer keyledger probably wrote it`},
 		{"version zero", "key.disabled.v1", "key.disabled.v0", "not a whole number from 1"},
 		{"version spelt otherwise", "key.disabled.v1", "key.disabled.v01", "not a whole number from 1"},
 		{"no version", "key.disabled.v1", "key.disabled", "want dev.keyledger.<name>.v<version>"},

@@ -6,21 +6,15 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
-	"strings"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // Schema is the version of how keys are laid out. Raising it starts an empty
 // store beside the old one, which is removed: the log is the truth.
 const Schema = 1
-
-// format is pinned: a store is not upgraded by a new version of Pebble.
-const format = pebble.FormatValueSeparation
 
 // Options are how a store is opened. The zero value is fit for a server of one
 // million keys.
@@ -58,99 +52,13 @@ func (s *Store) generations() *generations {
 // Open opens the store in dir/v<schema>, or makes an empty one there. Only one
 // process can have it open.
 func Open(dir string, o Options) (*Store, error) {
-	fs := o.FS
-	if fs == nil {
-		fs = vfs.Default
-	}
-	own := fs.PathJoin(dir, "v"+strconv.Itoa(Schema))
-	if err := makeDirs(fs, dir, own); err != nil {
-		return nil, fmt.Errorf("projections: %w", err)
-	}
-	if err := removeOlder(fs, dir); err != nil {
-		return nil, fmt.Errorf("projections: remove an older store: %w", err)
-	}
-	db, err := open(own, o)
+	db, err := OpenDB(dir, Schema, o, func(*pebble.Options) {})
 	if err != nil {
-		return nil, fmt.Errorf("projections: open %s: %w", own, err)
+		return nil, err
 	}
 	s := &Store{db: db}
 	s.live.Store(&generations{})
 	return s, nil
-}
-
-// open turns a panic of the logger's Fatalf into an error.
-func open(dir string, o Options) (db *pebble.DB, err error) {
-	defer recoverFatal(&err)
-	return pebble.Open(dir, pebbleOptions(o))
-}
-
-func pebbleOptions(o Options) *pebble.Options {
-	cache, memtable := o.CacheBytes, o.MemTableBytes
-	if cache == 0 {
-		cache = 320 << 20
-	}
-	if memtable == 0 {
-		memtable = 64 << 20
-	}
-	fs := o.FS
-	if o.Full != nil {
-		if fs == nil {
-			fs = vfs.Default
-		}
-		fs = vfs.OnDiskFull(fs, o.Full)
-	}
-	p := &pebble.Options{
-		FS: fs, FormatMajorVersion: format, CacheSize: cache,
-		MemTableSize: uint64(memtable), MemTableStopWritesThreshold: 3,
-		L0CompactionThreshold: 4, L0StopWritesThreshold: 40, LBaseMaxBytes: 256 << 20,
-		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
-		Logger:                     logger{o.Health},
-		EventListener:              listener(o.Health),
-	}
-	p.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionBalanced })
-	for i := range p.Levels {
-		p.Levels[i].BlockSize = 16 << 10
-		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
-	}
-	p.TargetFileSizes[0] = 8 << 20
-	return p
-}
-
-// makeDirs makes the directories and makes them outlive a power cut; a store
-// whose directory is lost is built anew.
-func makeDirs(fs vfs.FS, dir, own string) error {
-	if err := fs.MkdirAll(own, 0o700); err != nil {
-		return err
-	}
-	for _, d := range []string{fs.PathDir(dir), dir} {
-		f, err := fs.OpenDir(d)
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(f.Sync(), f.Close()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// removeOlder removes the stores of lower schemas. A higher one is left alone.
-func removeOlder(fs vfs.FS, dir string) error {
-	names, err := fs.List(dir)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		digits, ok := strings.CutPrefix(name, "v")
-		n, err := strconv.Atoi(digits)
-		if !ok || err != nil || strconv.Itoa(n) != digits || n >= Schema {
-			continue
-		}
-		if err := fs.RemoveAll(fs.PathJoin(dir, name)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Check reads every row there is, and returns why one cannot be read. The store
@@ -258,7 +166,6 @@ func get(r pebble.Reader, key []byte) ([]byte, io.Closer, bool, error) {
 }
 
 // commit writes b without waiting for the disk.
-func (s *Store) commit(b *pebble.Batch) (err error) {
-	defer recoverFatal(&err)
-	return b.Commit(pebble.NoSync)
+func (s *Store) commit(b *pebble.Batch) error {
+	return Guarded(func() error { return b.Commit(pebble.NoSync) })
 }

@@ -6,6 +6,8 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -29,12 +31,20 @@ var recordColumns = []column{
 // recordFilter says which records are wanted.
 type recordFilter struct {
 	tenancy
-	Key     string `placeholder:"KEY" help:"Only records of this access key."`
-	Since   moment `placeholder:"TIME" help:"Only records of this time or later: RFC 3339, or a day."`
-	Until   moment `placeholder:"TIME" help:"Only records before this time."`
-	IP      string `name:"ip" placeholder:"ADDRESS" help:"Only records of this address."`
-	Outcome string `enum:",allowed,denied,attempt,failed" default:"" placeholder:"OUTCOME" help:"Only allowed, denied (genuine and refused), attempt (not genuine), or failed (denied and attempt)."`
-	Failed  bool   `help:"The same as --outcome failed."`
+	Key     string     `placeholder:"KEY" help:"Only records of this access key."`
+	Since   moment     `placeholder:"TIME" help:"Only records of this time or later: RFC 3339, or a day."`
+	Until   moment     `placeholder:"TIME" help:"Only records before this time."`
+	IP      netip.Addr `name:"ip" placeholder:"ADDRESS" help:"Only records of this address."`
+	Outcome string     `enum:",allowed,denied,attempt,failed" default:"" placeholder:"OUTCOME" help:"Only allowed, denied (genuine and refused), attempt (not genuine), or failed (denied and attempt)."`
+	Failed  bool       `help:"The same as --outcome failed."`
+}
+
+// Validate is kong's hook.
+func (f recordFilter) Validate() error {
+	if f.Failed && f.Outcome != "" {
+		return errors.New("--failed and --outcome can't be used together")
+	}
+	return nil
 }
 
 // at is the path and the query of the records that are wanted.
@@ -42,7 +52,9 @@ func (f recordFilter) at() (path string, q url.Values) {
 	q = url.Values{}
 	set(q, "since", f.Since.text())
 	set(q, "until", f.Until.text())
-	set(q, "source_ip", f.IP)
+	if f.IP.IsValid() {
+		q.Set("source_ip", f.IP.String())
+	}
 	set(q, "outcome", f.Outcome)
 	if f.Failed {
 		q.Set("outcome", "failed")

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/keyledger/keyledger/projections"
 )
 
 // Drop forgets every month that ended at or before a time: its records, where they came from
@@ -46,13 +48,13 @@ func (s *Store) raise(low month) error {
 }
 
 // excise removes what is below the lowest live month. It writes no row: it takes files away.
-func (s *Store) excise() (err error) {
-	defer recoverFatal(&err)
+func (s *Store) excise() error {
 	low := month(s.low.Load())
 	if low == 0 {
 		return nil
 	}
-	return s.db.Excise(context.Background(), pebble.KeyRange{Start: []byte{spaceMonths}, End: appendMonth(nil, low)})
+	dropped := pebble.KeyRange{Start: []byte{spaceMonths}, End: appendMonth(nil, low)}
+	return projections.Guarded(func() error { return s.db.Excise(context.Background(), dropped) })
 }
 
 // loadMonths finds the months that have rows.

@@ -106,7 +106,7 @@ func Mentions(value []byte, newest int64, position uses.Position) (again []byte,
 // Raw writes rows with keys and values of a record's size, one a record, in batches, to a bare
 // Pebble with the store's options: what Apply is compared with.
 func Raw(dir string, batches iter.Seq[[]uses.Record]) (err error) {
-	db, err := openPebble(dir, projections.Options{})
+	db, err := openDB(dir, projections.Options{})
 	if err != nil {
 		return err
 	}

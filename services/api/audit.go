@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -43,12 +42,11 @@ func (s *server) keyHistory(ctx context.Context, in *keyHistoryInput) (*read[lis
 type listAuditInput struct {
 	AccountInput
 	PageInput
-	Actor  string    `query:"actor" maxLength:"64" doc:"<account>/<user>, or system:<part>"`
-	UserID string    `query:"user_id" pattern:"^[1-9][0-9]{17}$" doc:"only events about this user's keys"`
-	Key    string    `query:"access_key_id" maxLength:"128" doc:"only events about this key"`
-	Action string    `query:"action" maxLength:"64" doc:"only events of this name, e.g. key.created"`
-	Since  time.Time `query:"since" doc:"only events at or after this time (RFC 3339)"`
-	Until  time.Time `query:"until" doc:"only events before this time (RFC 3339)"`
+	PeriodInput
+	Actor  string `query:"actor" maxLength:"64" doc:"<account>/<user>, or system:<part>"`
+	UserID string `query:"user_id" pattern:"^[1-9][0-9]{17}$" doc:"only events about this user's keys"`
+	Key    string `query:"access_key_id" maxLength:"128" doc:"only events about this key"`
+	Action string `query:"action" maxLength:"64" doc:"only events of this name, e.g. key.created"`
 }
 
 func (s *server) listAudit(ctx context.Context, in *listAuditInput) (*read[list[eventShape]], error) {

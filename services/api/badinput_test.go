@@ -268,6 +268,8 @@ func TestBadQueries(t *testing.T) {
 		{"an unknown status", get(keys + "?status=lost"), 422, "request.invalid"},
 		{"an unknown action", get("/v1/audit?action=key.stolen"), 422, "request.invalid"},
 		{"a time that is none", get("/v1/audit?since=yesterday"), 422, "request.invalid"},
+		{"a period that holds nothing", get("/v1/audit?since=2026-02-01T00:00:00Z&until=2026-01-01T00:00:00Z"), 422, "request.invalid"},
+		{"a period before all time", get("/v1/records?until=0001-01-01T00:00:00Z"), 422, "request.invalid"},
 		{"a day that is none", get("/v1/audit?until=2026-02-30T00:00:00Z"), 422, "request.invalid"},
 		{"an account of the wrong shape", get("/v1/keys?account_id=12"), 422, "request.invalid"},
 		{"a user of the wrong shape", get("/v1/audit?user_id=alice"), 422, "request.invalid"},

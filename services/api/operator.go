@@ -99,7 +99,7 @@ func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
 	status := s.Operator.Status(r.Context())
 	status.Unknown = nil
 	if !status.Whole {
-		status.Log = "damaged; the status that an operator is shown says where"
+		status.Log = "not whole; the status that an operator is shown says where and why"
 	}
 	code := http.StatusOK
 	if !status.Ready {

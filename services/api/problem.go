@@ -72,6 +72,7 @@ const (
 	codeUnknown       = "outcome.unknown"
 	codeUnavailable   = "unavailable"
 	codeStale         = "stale"
+	codeOverloaded    = "overloaded"
 	codeCursor        = "cursor.invalid"
 	codeInternal      = "internal"
 	codeUnsupported   = "request.unsupported_media_type"
@@ -175,6 +176,10 @@ func problemOf(err error) *Problem {
 		return problem(http.StatusServiceUnavailable, codeUnavailable, "the log cannot be read now; try again")
 	case errors.Is(err, verify.ErrStale):
 		return problem(http.StatusServiceUnavailable, codeStale, "this node is behind the log and refuses to decide; try again")
+	case errors.Is(err, verify.ErrRefilling):
+		return problem(http.StatusServiceUnavailable, codeStale, "this node has just started and does not know yet which nonces have been used; try again")
+	case errors.Is(err, verify.ErrCrowded):
+		return problem(http.StatusServiceUnavailable, codeOverloaded, "more requests with a nonce were made than can be remembered while they could be made again; try again later")
 	}
 	return problem(http.StatusInternalServerError, codeInternal, "something went wrong on our side; it has been logged")
 }

@@ -34,10 +34,9 @@ func (s *server) recordRoutes(api huma.API) {
 
 // RecordFilter says which records are wanted.
 type RecordFilter struct {
-	Since    time.Time `query:"since" doc:"only records of this time or later (RFC 3339)"`
-	Until    time.Time `query:"until" doc:"only records before this time (RFC 3339)"`
-	SourceIP string    `query:"source_ip" maxLength:"64" doc:"only records of this address"`
-	Outcome  string    `query:"outcome" enum:"allowed,denied,attempt,failed" doc:"allowed, denied (genuine, and refused), attempt (not genuine) or failed (denied and attempt)"`
+	PeriodInput
+	SourceIP string `query:"source_ip" maxLength:"64" doc:"only records of this address"`
+	Outcome  string `query:"outcome" enum:"allowed,denied,attempt,failed" doc:"allowed, denied (genuine, and refused), attempt (not genuine) or failed (denied and attempt)"`
 }
 
 var outcomes = map[string]access.Which{"": access.All, "allowed": access.Allowed, "denied": access.Denied, "attempt": access.Attempts, "failed": access.Failed}
@@ -188,8 +187,7 @@ func (s *server) lastUsed(ctx context.Context, in *KeyPath) (*read[lastUsedShape
 
 type countsInput struct {
 	KeyPath
-	Since time.Time `query:"since" doc:"only days that end after this time (RFC 3339)"`
-	Until time.Time `query:"until" doc:"only days that begin before this time (RFC 3339)"`
+	PeriodInput
 }
 
 type dayShape struct {

@@ -39,7 +39,7 @@ func useOf(d verify.Decision, now time.Time) (rec access.Record, ours bool) {
 	}
 	return access.Record{
 		Time: now.UTC(), Key: d.Key, Account: d.Owner.Account, User: d.Owner.User, Outcome: outcome, Reason: d.Reason,
-		Scheme: d.Claim.Scheme, Service: d.Claim.Service, Region: d.Claim.Region, Position: d.Position,
+		Scheme: d.Claim.Scheme, Service: d.Claim.Service, Region: d.Claim.Region, Position: d.Position, Replay: d.Nonce,
 	}, true
 }
 

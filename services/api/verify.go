@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/events/access"
 	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/usage"
 	"github.com/keyledger/keyledger/services/verify"
@@ -69,25 +70,41 @@ type verifyBatchInput struct {
 }
 
 func (s *server) verifyRequest(ctx context.Context, in *verifyInput) (*read[verdict], error) {
-	v, wait, err := s.decide(ctx, &in.Body, string(inboundOf(ctx).request.ID))
+	j, err := s.judge(ctx, &in.Body, string(inboundOf(ctx).request.ID))
 	if err != nil {
 		return nil, err
 	}
-	if err := wait(ctx); err != nil {
+	wait, err := s.submit(&j)
+	if err == nil {
+		err = wait(ctx)
+	}
+	if err != nil {
 		return nil, notRecorded(err)
 	}
-	return &read[verdict]{v}, nil
+	return &read[verdict]{verdictOf(j.Decision, j.id)}, nil
 }
 
+// verifyRequests puts nothing on record before all is judged: a batch that is refused has
+// left nothing behind.
 func (s *server) verifyRequests(ctx context.Context, in *verifyBatchInput) (*read[list[verdict]], error) {
-	out := make([]verdict, len(in.Body.Requests))
-	waits := make([]func(context.Context) error, len(out))
+	if len(in.Body.Requests) == 0 { // null passes as a list
+		return nil, invalidBody("requests holds no request; want 1 to 100")
+	}
+	judged := make([]judgement, len(in.Body.Requests))
 	for i := range in.Body.Requests {
 		var err error
 		id := fmt.Sprintf("%s.%d", inboundOf(ctx).request.ID, i)
-		if out[i], waits[i], err = s.decide(ctx, &in.Body.Requests[i], id); err != nil {
-			return nil, err
+		if judged[i], err = s.judge(ctx, &in.Body.Requests[i], id); err != nil {
+			return nil, inEntry(i, err)
 		}
+	}
+	waits, out := make([]func(context.Context) error, len(judged)), make([]verdict, len(judged))
+	for i := range judged {
+		var err error
+		if waits[i], err = s.submit(&judged[i]); err != nil {
+			return nil, notRecorded(err)
+		}
+		out[i] = verdictOf(judged[i].Decision, judged[i].id)
 	}
 	for _, wait := range waits {
 		if err := wait(ctx); err != nil {
@@ -97,12 +114,23 @@ func (s *server) verifyRequests(ctx context.Context, in *verifyBatchInput) (*rea
 	return &read[list[verdict]]{list[verdict]{Items: out}}, nil
 }
 
+// inEntry says which of a batch's requests a problem is about.
+func inEntry(i int, err error) error {
+	var p *Problem
+	if !errors.As(err, &p) {
+		return err
+	}
+	named := *p
+	named.Detail = fmt.Sprintf("requests[%d]: %s", i, p.Detail)
+	return &named
+}
+
 // notRecorded fails closed: a verdict whose access record is not safe is not given.
 func notRecorded(err error) error {
 	var off *events.UnavailableError
 	switch {
 	case errors.Is(err, usage.ErrOverloaded):
-		return problem(http.StatusServiceUnavailable, "overloaded", "more requests are being verified than can be recorded; try again")
+		return problem(http.StatusServiceUnavailable, codeOverloaded, "more requests are being verified than can be recorded; try again")
 	case errors.As(err, &off):
 		return err
 	case errors.Is(err, events.ErrUncertain):
@@ -111,34 +139,43 @@ func notRecorded(err error) error {
 	return err
 }
 
-// decide verifies a request and puts its record on its way. The verdict may be
-// given when wait has returned.
-func (s *server) decide(ctx context.Context, in *signedRequest, id string) (v verdict, wait func(context.Context) error, err error) {
+// A judgement is a decision that may not be told before it is on record.
+type judgement struct {
+	verify.Decision
+	id   string
+	from netip.Addr
+	rec  access.Record // not to be recorded if it has no key
+}
+
+// judge decides about a request.
+func (s *server) judge(ctx context.Context, in *signedRequest, id string) (j judgement, err error) {
 	r, source, err := in.wire()
 	if err != nil {
-		return v, nil, err
+		return j, err
 	}
 	d, err := s.Verifier.Verify(ctx, r)
 	if err != nil {
-		return v, nil, err
+		return j, err
 	}
 	if d, err = asked(inboundOf(ctx), d); err != nil {
-		return v, nil, err
+		return j, err
 	}
-	rec, ours := useOf(d, s.Now())
-	wait = func(context.Context) error { return nil }
-	if ours {
+	j = judgement{Decision: d, id: id, from: source}
+	if rec, ours := useOf(d, s.Now()); ours {
 		rec.SourceIP, rec.Action, rec.UserAgent, rec.RequestID = source, in.Action, r.Get("User-Agent"), id
-		if in.Service != "" {
-			rec.Service = in.Service
-		}
-		if wait, err = s.Uses.Submit(rec); err != nil {
-			return v, nil, notRecorded(err)
-		}
-	} else {
-		s.stranger(d, source)
+		rec.Service = orElse(in.Service, rec.Service)
+		j.rec = rec
 	}
-	return verdictOf(d, id), wait, nil
+	return j, nil
+}
+
+// submit puts a judgement on record. It may be told when wait has returned.
+func (s *server) submit(j *judgement) (wait func(context.Context) error, err error) {
+	if j.rec.Key == "" {
+		s.stranger(j.Decision, j.from)
+		return func(context.Context) error { return nil }, nil
+	}
+	return s.Uses.Submit(j.rec)
 }
 
 func verdictOf(d verify.Decision, id string) verdict {

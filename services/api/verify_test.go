@@ -122,6 +122,18 @@ func TestVerifyBatch(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	refused(t, k.do(t, "POST", "/v1/verify/batch", `{"requests":[]}`), 422, "request.invalid")
+	refused(t, k.do(t, "POST", "/v1/verify/batch", `{"requests":null}`), 422, "request.invalid")
+	bad := k.do(t, "POST", "/v1/verify/batch", fmt.Sprintf(`{"requests":[%s,%s]}`, good.with("action", "refused").json(), good.with("source_ip", "here").json()))
+	if !strings.Contains(string(bad.body), "requests[1]: source_ip") {
+		t.Errorf("a bad entry: got %s", bad.body)
+	}
+	k.verify(t, good.with("action", "last"))
+	for records := ""; !strings.Contains(records, `"last"`); { // until it is known
+		records = string(k.get(t, "/v1/keys/"+k.id+"/records").body)
+		if strings.Contains(records, `"refused"`) || t.Context().Err() != nil {
+			t.Fatal("a batch that was refused has left a record")
+		}
+	}
 	refused(t, k.do(t, "POST", "/v1/verify/batch", `{"requests":[`+strings.Repeat(`{"method":"GET","target":"/","host":"x"},`, 100)+`{"method":"GET","target":"/","host":"x"}]}`), 422, "request.invalid")
 }
 

@@ -24,6 +24,7 @@ type entry struct {
 	after    events.Position
 	data     []byte
 	done     chan outcome // buffered; used by those that wait for a group commit
+	doubtful bool         // it was sent in a batch and nobody knows what became of it
 }
 
 // at is e as it lies in the log at p.
@@ -71,8 +72,11 @@ func (j *Journal) answered(p events.Position) {
 // admit says why an append may not be written now, or nil. On a log in which the scan
 // has found damage a key can still be disabled, and nothing else is built on it.
 func (j *Journal) admit(reserve bool) *events.UnavailableError {
-	if j.fault.Load() != nil || !reserve && j.scan.damaged() {
+	if j.fault.Load() != nil {
 		return &events.UnavailableError{Reason: "the log was found damaged and waits for an operator"}
+	}
+	if why := j.scan.trouble(); why != "" && !reserve {
+		return &events.UnavailableError{Reason: why}
 	}
 	return j.watch.admit(reserve)
 }
@@ -86,19 +90,24 @@ var (
 	errUnknown = errors.New("journal: no acknowledgement came in time")
 )
 
-// publish writes e with a message of its own and settles what became of it.
+// publish writes e with a message of its own and settles what became of it. A
+// doubtful one is not settled by looking, because the server shows a batch before it
+// is on disk: only by the server's answer to a message behind it.
 func (j *Journal) publish(ctx context.Context, e *entry) outcome {
 	limit, cancel := context.WithTimeout(ctx, settleWithin)
 	defer cancel()
-	for doubt := false; ; {
+	for doubt := e.doubtful; ; {
 		position, err := j.send(limit, e.message())
 		if err == nil {
 			j.fresh.put(e.at(position))
 			return outcome{position, nil}
 		}
+		unanswered := errors.Is(err, errUnknown) || errors.Is(err, errUnsent)
 		doubt = doubt || errors.Is(err, errUnknown)
-		if out, settled := j.settle(limit, e, err); settled {
-			return out.unless(doubt)
+		if !e.doubtful || !unanswered {
+			if out, settled := j.settle(limit, e, err); settled {
+				return out.unless(doubt)
+			}
 		}
 		if !pause(limit, 5*time.Millisecond) {
 			return outcome{err: fmt.Errorf("%w: %w", events.ErrUncertain, err)}

@@ -142,12 +142,12 @@ func TestFollowWaitsForTheSync(t *testing.T) {
 			delivered <- m.Position
 		}
 	})
-	var entries []*entry
-	for i := range 3 {
-		entries = append(entries, entryOf(t, logtest.Decision(logtest.Keyring(i), 0)))
-	}
-	if _, err := j.sendBatch(t.Context(), entries); err != nil {
-		t.Fatal(err)
+	entries := waitingEntries(t, 3)
+	j.group.commit(entries)
+	for _, e := range entries {
+		if out := <-e.done; out.err != nil {
+			t.Fatal(out.err)
+		}
 	}
 	for want := range events.Position(3) {
 		select {
@@ -161,6 +161,17 @@ func TestFollowWaitsForTheSync(t *testing.T) {
 	}
 	closed(t, j)
 	all.Wait()
+}
+
+// waitingEntries are n decisions that wait for a group commit.
+func waitingEntries(t *testing.T, n int) (entries []*entry) {
+	t.Helper()
+	for i := range n {
+		e := entryOf(t, logtest.Decision(logtest.Keyring(i), 0))
+		e.done = make(chan outcome, 1)
+		entries = append(entries, e)
+	}
+	return entries
 }
 
 // TestBatchRefused has one message of a batch in conflict and one written

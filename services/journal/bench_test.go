@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -132,7 +134,7 @@ func load(b *testing.B, j *Journal, messages int) {
 		for i := range entries {
 			entries[i] = entryOf(b, logtest.Decision(logtest.Keyring(n+i), 0))
 		}
-		if _, err := j.sendBatch(context.Background(), entries); err != nil {
+		if _, err := j.sendBatch(context.Background(), nats.NewInbox(), entries); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -166,4 +168,35 @@ func BenchmarkFollowLatency(b *testing.B) {
 	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-us")
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-us")
 	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkCheckBlocks is what a start pays before its server runs: for a block that
+// is not compressed, of which a stream has one, and for a ledger of 128 compressed ones.
+func BenchmarkCheckBlocks(b *testing.B) {
+	b.Run("plain", func(b *testing.B) { benchmarkCheckBlocks(b, 1, func(plain []byte) []byte { return plain }) })
+	b.Run("compressed", func(b *testing.B) {
+		benchmarkCheckBlocks(b, 128, func(plain []byte) []byte { return compressedBlock(b, plain) })
+	})
+}
+
+func benchmarkCheckBlocks(b *testing.B, blocks int, written func(plain []byte) []byte) {
+	dir := b.TempDir()
+	at := filepath.Join(dir, streamLedger, "msgs")
+	if err := os.MkdirAll(at, 0o700); err != nil {
+		b.Fatal(err)
+	}
+	size := 0
+	for i := range uint32(blocks) {
+		plain := records(streamLedger, i+1, 8400, func(n int) string { return noise(n, 900) }) // 8 MB, as the server has them
+		size += len(plain)
+		if err := os.WriteFile(filepath.Join(at, fmt.Sprintf("%d.blk", i+1)), written(plain), 0o600); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.SetBytes(int64(size))
+	for b.Loop() {
+		if err := checkBlocks(dir, 0); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

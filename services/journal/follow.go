@@ -289,38 +289,25 @@ func (f *follower) deliver(ctx context.Context, m jetstream.Msg, yield func(even
 	if err != nil {
 		return err
 	}
-	f.since = time.Now()
 	position := events.Position(meta.Sequence.Stream)
 	if position <= f.at {
+		f.since = time.Now()
 		return nil
 	}
 	if position != f.at+1 {
+		f.since = time.Now()
 		return f.skipped(ctx, position)
 	}
-	if err := f.durable(ctx, m); err != nil {
-		return err
+	// The server shows the messages of a batch one by one, but writes them through
+	// together. A projection must not be ahead of what a power cut leaves.
+	if err := f.j.onDisk(ctx, m.Headers().Get(headerBatchID)); err != nil {
+		return err // no sign of life: a log that never answers ends the follower
 	}
-	f.at = position
+	f.at, f.since = position, time.Now()
 	if !yield(events.Message{Position: position, Subject: m.Subject(), Data: m.Data()}, nil) {
 		return errStopped
 	}
 	return nil
-}
-
-// durable waits until m is on disk: the server shows the messages of a batch one
-// by one, but writes them through together. A projection must not be ahead of what
-// a power cut leaves.
-func (f *follower) durable(ctx context.Context, m jetstream.Msg) error {
-	batch := f.j.group.flight.Load()
-	if batch == nil || m.Headers().Get(headerBatchID) != batch.id {
-		return nil
-	}
-	select {
-	case <-batch.landed:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // skipped is why the positions after f.at did not come: the front was trimmed,

@@ -22,14 +22,16 @@ const (
 	// batchMessages and batchBytes bound one batch. JetStream takes 1000 messages.
 	batchMessages = 1000
 	batchBytes    = 4 << 20
+	// settlers is how many entries of a batch that was not acknowledged are on their
+	// way at once when each goes on its own.
+	settlers = 64
 )
 
 // A group lets many callers share a sync. What gathers while the last commit is
 // under way goes together with the next; nobody waits for company.
 type group struct {
-	j *Journal
-	// flight is the batch that waits for its acknowledgement; nil if none does.
-	flight atomic.Pointer[flight]
+	j       *Journal
+	flights flights
 
 	mu         sync.Mutex
 	waiting    []*entry
@@ -39,13 +41,7 @@ type group struct {
 	tasks      sync.WaitGroup
 }
 
-// A flight is a batch that the server may show to readers before it is on disk.
-type flight struct {
-	id     string
-	landed chan struct{} // closed when its outcome is known, or will not be
-}
-
-func newGroup(j *Journal) *group { return &group{j: j} }
+func newGroup(j *Journal) *group { return &group{j: j, flights: flights{all: map[string]*flight{}}} }
 
 // append writes e, alone or in company, and returns what became of it.
 func (g *group) append(ctx context.Context, e *entry) outcome {
@@ -92,7 +88,7 @@ func (g *group) run() {
 			return
 		}
 		if len(taken) <= alone {
-			g.each(taken)
+			g.each(g.j.settling(), taken)
 			continue
 		}
 		g.commit(taken)
@@ -140,24 +136,33 @@ func (g *group) take() []*entry {
 	return taken
 }
 
-// each publishes every entry on its own, together, and answers its caller.
-func (g *group) each(entries []*entry) {
+// each publishes every entry on its own, many at a time, and answers its caller.
+func (g *group) each(ctx context.Context, entries []*entry) {
 	var done sync.WaitGroup
-	for _, e := range entries {
-		done.Go(func() { e.done <- g.j.publish(g.j.settling(), e) })
+	var next atomic.Int64
+	for range min(settlers, len(entries)) {
+		done.Go(func() {
+			for i := next.Add(1); i <= int64(len(entries)); i = next.Add(1) {
+				e := entries[i-1]
+				e.done <- g.j.publish(ctx, e)
+			}
+		})
 	}
 	done.Wait()
 }
 
 // commit writes the entries as one atomic batch. If the batch is refused or
-// nobody knows what became of it, each is settled on its own: one that was
-// written is recognised, one that was not is published.
+// nobody knows what became of it, each goes on its own: of one that was written the
+// server says that its subject has moved on, and so it is recognised.
 func (g *group) commit(entries []*entry) {
-	last, err := g.j.sendBatch(g.j.settling(), entries)
+	f := g.flights.start()
+	last, err := g.j.sendBatch(g.j.settling(), f.id, entries)
 	if err != nil {
 		g.fallBack(entries, err)
+		g.flights.land(f, err)
 		return
 	}
+	g.flights.land(f, nil)
 	first := last - events.Position(len(entries)) + 1
 	landed := make([]events.Message, len(entries))
 	for i, e := range entries {
@@ -169,22 +174,15 @@ func (g *group) commit(entries []*entry) {
 	}
 }
 
+// fallBack bounds all of them as one append is bounded.
 func (g *group) fallBack(entries []*entry, err error) {
 	g.j.log.Debug("journal: a batch was not committed; each message goes on its own", "messages", len(entries), "error", err)
-	if !errors.Is(err, errUnknown) {
-		g.each(entries)
-		return
-	}
-	var open []*entry
 	for _, e := range entries {
-		out, settled := g.j.settle(g.j.settling(), e, err)
-		if settled {
-			e.done <- out
-			continue
-		}
-		open = append(open, e)
+		e.doubtful = errors.Is(err, errUnknown)
 	}
-	g.each(open)
+	ctx, cancel := context.WithTimeout(g.j.settling(), settleWithin)
+	defer cancel()
+	g.each(ctx, entries)
 }
 
 // close refuses what comes and waits for what is under way.
@@ -201,12 +199,7 @@ func (j *Journal) settling() context.Context { return context.WithoutCancel(j.ct
 
 // sendBatch publishes the entries as one atomic batch and returns the position
 // of the last; the others lie before it without a gap.
-func (j *Journal) sendBatch(ctx context.Context, entries []*entry) (events.Position, error) {
-	id := nats.NewInbox()
-	f := &flight{id: id, landed: make(chan struct{})}
-	j.group.flight.Store(f)
-	defer close(f.landed)
-	defer j.group.flight.Store(nil)
+func (j *Journal) sendBatch(ctx context.Context, id string, entries []*entry) (events.Position, error) {
 	for i, e := range entries[:len(entries)-1] {
 		if err := j.write.PublishMsg(e.inBatch(id, i+1)); err != nil {
 			return 0, fmt.Errorf("%w: %w", errUnsent, err)

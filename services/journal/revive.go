@@ -20,7 +20,7 @@ func (w *watch) revive() bool {
 	w.j.gate.shut()
 	defer w.j.gate.open()
 	w.j.host.stop()
-	err := w.j.host.start(w.j.ctx)
+	err := w.j.host.start(w.j.ctx, w.j.reached())
 	if err == nil {
 		err = w.j.again()
 	}
@@ -52,7 +52,7 @@ func (j *Journal) again() error {
 			}
 		}
 	}
-	known := guarded{created: j.created, stored: max(events.Position(j.acked.Load()), j.config.StoredPosition)}
+	known := guarded{created: j.created, stored: j.reached()}
 	for {
 		_, err := j.guard(j.ctx, known)
 		var damage *RefusedError
@@ -64,4 +64,9 @@ func (j *Journal) again() error {
 			return errClosed
 		}
 	}
+}
+
+// reached is the highest position that LEDGER is known to hold.
+func (j *Journal) reached() events.Position {
+	return max(events.Position(j.acked.Load()), j.config.StoredPosition)
 }

@@ -3,8 +3,10 @@ package journal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,6 +31,19 @@ type Scan struct {
 type Finding struct {
 	Position events.Position
 	Err      error // a *RefusedError or *events.PoisonedError
+}
+
+// Newer reports whether the message is well and only newer than this build.
+func (f Finding) Newer() bool {
+	var unknown *events.UnknownTypeError
+	return errors.As(f.Err, &unknown)
+}
+
+func (f Finding) String() string {
+	if f.Newer() {
+		return "the log is newer than this build: " + f.Err.Error()
+	}
+	return fmt.Sprintf("damaged at position %d: %v", f.Position, f.Err)
 }
 
 // ScanHealth is how far the background scan has come.
@@ -131,7 +146,7 @@ func (s *scan) stretch(a *audit, most int) (reached events.Position, whole bool,
 }
 
 func (s *scan) found(f Finding) {
-	s.j.log.Error("journal: the scan found a damaged message", "position", uint64(f.Position), "error", f.Err)
+	s.j.log.Error("journal: the scan found something wrong", "position", uint64(f.Position), "finding", f.String())
 	s.mu.Lock()
 	if len(s.health.Found) < findingsKept {
 		s.health.Found = append(s.health.Found, f)
@@ -157,13 +172,23 @@ func (s *scan) finish() {
 	os.Remove(s.file())
 }
 
-// damaged reports whether anything was found that no operator has let pass. Every
-// append asks.
-func (s *scan) damaged() bool {
+// trouble is why nothing may be built on the log now, empty if it may: what was
+// found and no operator has let pass. Every append asks.
+func (s *scan) trouble() string {
 	s.mu.Lock()
 	some := len(s.last)+len(s.health.Found) > 0
 	s.mu.Unlock()
-	return some && len(s.state().Found) > 0
+	if !some {
+		return ""
+	}
+	found := s.state().Found
+	switch {
+	case len(found) == 0:
+		return ""
+	case slices.ContainsFunc(found, func(f Finding) bool { return !f.Newer() }):
+		return "the log was found damaged and waits for an operator"
+	}
+	return "the log holds events that this build does not know and waits for an operator: a newer keyledger probably wrote them"
 }
 
 // state leaves out what an operator has let pass since it was found.

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"testing"
@@ -155,4 +156,32 @@ func TestScanRemembersWhereItStopped(t *testing.T) {
 	if got := j.scan.resume(); got != 0 {
 		t.Errorf("resume after a whole round: got %d, want 0", got)
 	}
+}
+
+// TestScanNewerLog has an older build on a log that a newer one has written: it says
+// so, and calls nothing damaged.
+func TestScanNewerLog(t *testing.T) {
+	c := testConfig(t.TempDir())
+	c.Scan = Scan{Rate: 1000, Every: 20 * time.Millisecond}
+	j := opened(t, c)
+	data, err := events.Encode(logtest.Decision(logtest.Keyring(0), 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer := bytes.Replace(data, []byte(`.v1"`), []byte(`.v9"`), 1)
+	smuggle(t, j, logtest.Keyring(0), newer, nats.Header{headerExpected: {"0"}})
+	waitFor(t, "a round", func() bool { return len(j.Health().Scan.Found) > 0 })
+	f := j.Health().Scan.Found[0]
+	for _, want := range []string{"the log is newer than this build: message at position 1 ", `.v9" only up to version 1: a newer keyledger probably wrote it`} {
+		if !strings.Contains(f.String(), want) {
+			t.Errorf("finding: got %q, want it to say %q", f, want)
+		}
+	}
+	var off *events.UnavailableError
+	_, err = j.Append(t.Context(), logtest.Decision(logtest.Keyring(1), 0))
+	if !errors.As(err, &off) || !strings.Contains(off.Reason, "does not know") || strings.Contains(off.Reason, "damaged") {
+		t.Errorf("append: got %v, want an UnavailableError that names no damage", err)
+	}
+	smuggle(t, j, logtest.Keyring(2), []byte("?"), nats.Header{headerExpected: {"0"}})
+	waitFor(t, "another round", func() bool { return strings.Contains(j.scan.trouble(), "damaged") })
 }

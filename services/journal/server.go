@@ -11,6 +11,8 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"github.com/keyledger/keyledger/events"
 )
 
 // noStoreLimit turns JetStream's own limit off: it counts bytes before
@@ -37,7 +39,7 @@ type host struct {
 func startHost(ctx context.Context, c Config) (*host, error) {
 	h := &host{options: serverOptions(c), logger: serverLog{c.Logger}, log: c.Logger}
 	h.epoch, h.turn = context.WithCancel(context.Background())
-	if err := h.start(ctx); err != nil {
+	if err := h.start(ctx, c.StoredPosition); err != nil {
 		return nil, err
 	}
 	return h, nil
@@ -65,12 +67,17 @@ func serverOptions(c Config) server.Options {
 }
 
 // start runs a new server on the directory and returns when it has recovered
-// everything. The server's own goroutines end with stop. A stream that it could
-// not recover is kept from it and named in a *RefusedError.
-func (h *host) start(ctx context.Context) error {
+// everything. The server's own goroutines end with stop. A block that is damaged, and
+// a stream that it could not recover, which is kept from it, are named in a
+// *RefusedError. known is the position that LEDGER is known to have reached.
+func (h *host) start(ctx context.Context, known events.Position) error {
 	files := keepOf(h.options.StoreDir)
 	if err := files.begin(); err != nil {
 		return err
+	}
+	if err := checkBlocks(files.streams, known); err != nil {
+		_, backErr := files.putBack()
+		return errors.Join(err, backErr)
 	}
 	o := h.options
 	s, err := server.NewServer(&o)

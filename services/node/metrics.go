@@ -62,6 +62,10 @@ func (n *Node) observeDecision(ctx context.Context, d verify.Decision, err error
 	switch {
 	case errors.Is(err, verify.ErrStale):
 		result, reason = "failed", "stale"
+	case errors.Is(err, verify.ErrRefilling):
+		result, reason = "failed", "refilling"
+	case errors.Is(err, verify.ErrCrowded):
+		result, reason = "failed", "crowded"
 	case err != nil:
 		result, reason = "failed", "fault"
 	case d.Allowed:

@@ -293,6 +293,7 @@ func (n *Node) openDoors() error {
 		return err
 	}
 	n.verifier.Store(verifier)
+	n.tasks.Go(func() { n.keepNonces(n.working) })
 	n.uses = usage.New(usage.Config{
 		Log: measuredUses{n.journal, n.observeAppend}, Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
 		Async: n.config.AsyncUses, Logger: n.config.Logger,

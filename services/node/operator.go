@@ -72,8 +72,7 @@ func whatIsWrong(h journal.Health) string {
 	if h.Fault != nil {
 		return h.Fault.Error()
 	}
-	first := h.Scan.Found[0]
-	return fmt.Sprintf("damaged at position %d: %v", first.Position, first.Err)
+	return h.Scan.Found[0].String()
 }
 
 // Stopped is nil if a projection has stopped at a position: only then may it be

@@ -1,5 +1,11 @@
 package verify
 
+import (
+	"time"
+
+	"github.com/keyledger/keyledger/events"
+)
+
 // MaxKept is how many keys are kept at most.
 const MaxKept = shards * perShard
 
@@ -13,4 +19,12 @@ func (v *Verifier) Kept() int {
 		s.mu.RUnlock()
 	}
 	return n
+}
+
+// BoundNonces lets tests reach the bounds.
+func (v *Verifier) BoundNonces(ofKey, all int) { v.nonces.ofKey, v.nonces.all = ofKey, all }
+
+// Seen is what a request with a nonce asks.
+func (v *Verifier) Seen(id events.AccessKeyID, n Nonce, now time.Time) (bool, error) {
+	return v.nonces.add(id, n, now, now.Add(time.Hour))
 }

@@ -2,13 +2,16 @@
 // who holds an active key of the ledger signed it, now.
 //
 // The way in is [Verifier.Verify]. The checks stand in one order: parse, lookup,
-// signature and clock, state, network. A key that is not known costs the same work
+// signature and clock, nonce, state, network. A key that is not known costs the same work
 // as one that is: its lookup ends in a decoy whose secret is opened and whose MAC is
 // computed all the same. Keys and opened secrets are kept in memory until an event
 // about them is applied ([Verifier.Forget]); a verdict never is.
 //
-// The limits: it decides and tells; it keeps no record of a use and no
-// nonce of a request.
+// Where a scheme demands that a nonce comes but once, it is remembered while it could come
+// again; the node reads those of before its start from the access records.
+//
+// The limits: it decides and tells; it keeps no record of a use. What other nodes have
+// seen of nonces it does not know.
 package verify
 
 import (
@@ -73,8 +76,9 @@ type Config struct {
 // A Verifier decides. It may be used by many goroutines at once.
 type Verifier struct {
 	Config
-	decoy Key
-	cache *cache
+	decoy  Key
+	cache  *cache
+	nonces nonces
 }
 
 // New makes a Verifier and the decoy that unknown keys are checked against.
@@ -85,7 +89,9 @@ func New(c Config) (*Verifier, error) {
 		return nil, fmt.Errorf("verify: seal the decoy: %w", err)
 	}
 	decoy.Sealed = sealed
-	return &Verifier{Config: c, decoy: decoy, cache: newCache()}, nil
+	v := &Verifier{Config: c, decoy: decoy, cache: newCache()}
+	v.nonces.ofKey, v.nonces.all = maxNoncesOfKey, maxNonces
+	return v, nil
 }
 
 // decoyID names no key: ours never hold a '-'.
@@ -102,6 +108,7 @@ type Decision struct {
 	Status   string             // of the key, if it is known
 	Position events.Position    // of the log, at which it was decided
 	Claim    dialect.Claim      // the reading that held, else the first; zero if there was none
+	Nonce    Nonce              // for the access record of a genuine request; zero if its scheme demands none
 	// Malformed is the scheme's own complaint when the request could not be read.
 	Malformed *dialect.MalformedError
 	// Refused is dialect's own complaint when the signature or the clock was wrong.
@@ -110,7 +117,7 @@ type Decision struct {
 	Network *dialect.NetworkError
 }
 
-// Verify decides about r. The error is ErrStale or a fault; whether the request
+// Verify decides about r. The error is ErrStale, ErrRefilling, ErrCrowded or a fault; whether the request
 // is genuine is in the Decision alone.
 func (v *Verifier) Verify(ctx context.Context, r *dialect.Request) (Decision, error) {
 	if v.Observe == nil {
@@ -167,7 +174,19 @@ func (v *Verifier) judge(claims []dialect.Claim, source netip.Addr) (Decision, e
 	if err != nil {
 		return d, err
 	}
-	d.Genuine, d.Claim = true, held
+	d.Claim = held
+	if held.Nonce != "" {
+		n, seen, err := v.replayed(id, held)
+		if err != nil {
+			return d, err
+		}
+		if seen {
+			d.Refused = &dialect.RefusedError{Reason: dialect.Replayed, SignedAt: held.SignedAt, Now: v.Now(), Window: held.Skew}
+			return d.refuse(dialect.Replayed, d.Refused.Error()), nil
+		}
+		d.Nonce = n
+	}
+	d.Genuine = true
 	if d = d.state(e.key); d.Allowed {
 		d = d.network(e.key.Networks, source)
 	}

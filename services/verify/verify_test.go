@@ -32,8 +32,9 @@ type bench struct {
 	looking func() // called amid the lookup
 	claims  []dialect.Claim
 	unread  error
-	did     []string // in order
-	with    []string // the secrets that MACs were computed with
+	did     []string      // in order
+	with    []string      // the secrets that MACs were computed with
+	late    time.Duration // how long after noon it is
 }
 
 func (b *bench) Name() string { return "TEST" }
@@ -67,7 +68,7 @@ func (b *bench) verifier(t *testing.T) *verify.Verifier {
 		b.key.Status = events.StatusActive
 	}
 	out, err := verify.New(verify.Config{
-		Vault: v, Schemes: []dialect.Scheme{b}, Now: func() time.Time { b.did = append(b.did, "clock"); return noon },
+		Vault: v, Schemes: []dialect.Scheme{b}, Now: func() time.Time { b.did = append(b.did, "clock"); return noon.Add(b.late) },
 		Fresh:   func(context.Context) error { b.did = append(b.did, "fresh"); return b.fresh },
 		Applied: func() events.Position { return 7 },
 		Lookup: func(id events.AccessKeyID) (verify.Key, bool, error) {

@@ -1,0 +1,98 @@
+package node_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keyledger/keyledger/services/dialect"
+	"github.com/keyledger/keyledger/services/dialect/builtin"
+	"github.com/keyledger/keyledger/services/node"
+)
+
+// once is a scheme whose nonce may come but once: "Authorization: ONCE id time nonce mac".
+type once struct{}
+
+func (once) Name() string { return "ONCE" }
+
+func (once) Read(r *dialect.Request) ([]dialect.Claim, error) {
+	part := strings.Split(r.Get("Authorization"), " ")
+	if len(part) != 5 || part[0] != "ONCE" {
+		return nil, dialect.ErrUnsigned
+	}
+	at, _ := strconv.ParseInt(part[2], 10, 64)
+	mac, _ := hex.DecodeString(part[4])
+	signed := strings.Join(append(part[:4:4], r.Method, r.Target, string(r.Body)), " ")
+	return []dialect.Claim{{
+		Scheme: "ONCE", AccessKeyID: part[1], SignedAt: time.Unix(at, 0), Skew: 15 * time.Minute, Nonce: part[3],
+		Covers: dialect.Method | dialect.Path | dialect.Query | dialect.Body, Signature: mac,
+		MAC: func(secret []byte) []byte { return onceMAC(secret, signed) },
+	}}, nil
+}
+
+func onceMAC(secret []byte, signed string) []byte {
+	h := hmac.New(sha256.New, secret)
+	h.Write([]byte(signed))
+	return h.Sum(nil)
+}
+
+// once asks who the caller is, under a nonce.
+func (c *client) once(n *node.Node, nonce string) (status int, body string) {
+	c.Helper()
+	head := fmt.Sprintf("ONCE %s %d %s", c.as.AccessKeyID, c.clock.now().Unix(), nonce)
+	req, err := http.NewRequestWithContext(c.Context(), http.MethodGet, n.URL()+"/v1/caller", nil)
+	c.must(err)
+	req.Header.Set("Authorization", head+" "+hex.EncodeToString(onceMAC([]byte(c.as.SecretAccessKey), head+" GET /v1/caller ")))
+	answer, err := http.DefaultClient.Do(req)
+	c.must(err)
+	defer answer.Body.Close()
+	text := make([]byte, 1000)
+	k, _ := answer.Body.Read(text)
+	return answer.StatusCode, string(text[:k])
+}
+
+// TestReplayOverRestarts makes a request again before and after the ledger was started anew, with many
+// others between: it goes through once.
+func TestReplayOverRestarts(t *testing.T) {
+	w := newWorld(t)
+	w.config.Dialects = append(builtin.All(), dialect.Dialect{Name: "once", Schemes: []dialect.Scheme{once{}}})
+	n := w.start()
+	c := w.client(n)
+	ask := func(nonce string) (status int) {
+		w.eventually("the memory of nonces", func() bool {
+			var body string
+			status, body = c.once(n, nonce)
+			if status == http.StatusUnauthorized && !strings.Contains(body, `"signature.replayed"`) {
+				t.Fatalf("got %s", body)
+			}
+			return status != http.StatusServiceUnavailable
+		})
+		return status
+	}
+	if first, again := ask("one"), ask("one"); first != http.StatusOK || again != http.StatusUnauthorized {
+		t.Errorf("got %d and %d, want 200 and 401", first, again)
+	}
+	for i := range 600 { // more messages than are read at once
+		ask(fmt.Sprint("many-", i))
+	}
+	w.stop(n)
+	w.clock.turn(10 * time.Minute)
+	n = w.start()
+	for nonce, want := range map[string]int{"one": 401, "many-0": 401, "many-599": 401, "new": 200} {
+		if got := ask(nonce); got != want {
+			t.Errorf("after a restart, %s: got %d, want %d", nonce, got, want)
+		}
+	}
+	w.stop(n)
+	w.clock.turn(40 * time.Minute)
+	n = w.start()
+	if got := ask("one"); got != http.StatusOK {
+		t.Errorf("when nobody can make it again: got %d", got)
+	}
+}
