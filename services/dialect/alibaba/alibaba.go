@@ -17,7 +17,7 @@ import (
 
 // Dialect returns this vendor's line in the table of vendors.
 func Dialect() dialect.Dialect {
-	return dialect.Dialect{Name: "alibaba", Schemes: []dialect.Scheme{ACS3{}, RPC{}}}
+	return dialect.Dialect{Name: "alibaba", Schemes: []dialect.Scheme{ACS3{}, RPC{}}, Front: Front{}}
 }
 
 const (

@@ -140,6 +140,8 @@ func readCommon(pairs []pair) (signed, error) {
 		return c, malformed(CodeMissingParameter, "the parameter "+paramSignature+" is missing")
 	case stamp == "":
 		return c, malformed(CodeMissingParameter, "the parameter "+paramStamp+" is missing")
+	case c.Nonce == "":
+		return c, malformed(CodeMissingParameter, "the parameter "+paramNonce+" is missing")
 	case !goodNonce(c.Nonce):
 		return c, malformed(CodeNonce, paramNonce+" must be 1 to 256 printable characters")
 	}

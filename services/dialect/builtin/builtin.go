@@ -4,6 +4,7 @@ package builtin
 
 import (
 	"github.com/keyledger/keyledger/services/dialect"
+	"github.com/keyledger/keyledger/services/dialect/alibaba"
 	"github.com/keyledger/keyledger/services/dialect/aws"
 )
 
@@ -11,6 +12,7 @@ import (
 func All() []dialect.Dialect {
 	return []dialect.Dialect{
 		aws.Dialect(),
+		alibaba.Dialect(),
 	}
 }
 
