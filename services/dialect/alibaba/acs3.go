@@ -68,7 +68,7 @@ func (ACS3) Read(r *dialect.Request) ([]dialect.Claim, error) {
 		return nil, err
 	}
 	canonical := append(append(make([]byte, 0, 1024), r.Method...), '\n')
-	canonical = append(append(canonical, r.Path()...), '\n')
+	canonical = append(appendPath(canonical, r.Path()), '\n')
 	head := len(canonical)
 	canonical = append(appendQuery(canonical, query, appendEncoded), '\n')
 	tail := len(canonical)
@@ -304,15 +304,43 @@ func appendQuery(b []byte, pairs []pair, appendName func([]byte, string) []byte)
 	return b
 }
 
-func appendPlain(b []byte, s string) []byte { return append(b, s...) }
+// appendPath appends the path as the vendor's clients spell it, which have encoded it before: a
+// star escaped, a tilde not.
+func appendPath(b []byte, path string) []byte {
+	for i := 0; i < len(path); i++ {
+		switch {
+		case path[i] == '*':
+			b = append(b, "%2A"...)
+		case strings.HasPrefix(path[i:], "%7E"):
+			b = append(b, '~')
+			i += 2
+		default:
+			b = append(b, path[i])
+		}
+	}
+	return b
+}
+
+// appendPlain appends a name as the vendor's client for Go does: with nothing but stars escaped.
+func appendPlain(b []byte, s string) []byte {
+	for i := range len(s) {
+		if s[i] == '*' {
+			b = append(b, "%2A"...)
+		} else {
+			b = append(b, s[i])
+		}
+	}
+	return b
+}
 
 // odd says whether a name has to be encoded, and none has what would let names as they are
-// pass for other parameters: what separates parameters or lines, or begins an escape.
+// pass for other parameters: what separates parameters or lines, begins an escape, or stands
+// for a space.
 func odd(pairs []pair) bool {
 	found := false
 	for i := range pairs {
 		for _, c := range []byte(pairs[i].name) {
-			if c == '&' || c == '=' || c == '%' || c < ' ' {
+			if c == '&' || c == '=' || c == '%' || c == '+' || c < ' ' {
 				return false
 			}
 			found = found || !unreserved[c]
