@@ -92,7 +92,8 @@ type assertion struct {
 	authorization string
 	accessKeyID   string
 	nameList      string   // the signed headers, joined by semicolons
-	names         []string // the same
+	names, values []string // the same, and what they hold
+	room, held    [12]string
 	signature     [sha256.Size]byte
 	at            time.Time
 	nonce         string
@@ -136,8 +137,8 @@ func (a *assertion) readAuthorization() error {
 	var found [3]bool
 	for rest != "" {
 		var param string
-		param, rest, _ = strings.Cut(rest, ",")
-		name, value, _ := strings.Cut(param, "=")
+		param, rest, _ = cut(rest, ',')
+		name, value, _ := cut(param, '=')
 		part := slices.Index(authorizationParts, name)
 		if part < 0 || found[part] {
 			return malformed(CodeAuthorization, "the Authorization header must be: "+acs3+" Credential=ID,SignedHeaders=a;b,Signature=hex")
@@ -166,98 +167,121 @@ func (a *assertion) readNames() error {
 	if strings.Count(a.nameList, ";") >= maxNames {
 		return malformed(CodeSignedHeaders, "SignedHeaders names more than 128 headers")
 	}
-	a.names = strings.Split(a.nameList, ";")
-	for i, name := range a.names {
-		if name == "" || i > 0 && name <= a.names[i-1] || strings.IndexFunc(name, notInName) >= 0 {
+	a.names = a.room[:0]
+	for rest, more, last := a.nameList, true, ""; more; {
+		var name string
+		name, rest, more = cut(rest, ';')
+		if name <= last || !inName(name) {
 			return malformed(CodeSignedHeaders, "SignedHeaders must be names in lower case, sorted, each once, joined by semicolons")
 		}
+		a.names, last = append(a.names, name), name
+	}
+	a.values = a.held[:0]
+	for range a.names {
+		a.values = append(a.values, unheard)
 	}
 	for _, name := range [...]string{"host", headerSum, headerDate, headerNonce} {
-		if !a.signs(name) {
+		if !slices.Contains(a.names, name) {
 			return malformed(CodeHeaderUnsigned, name+" must be among SignedHeaders")
 		}
 	}
 	return nil
 }
 
-func notInName(c rune) bool {
-	return c <= ' ' || c > '~' || 'A' <= c && c <= 'Z' || c == ':' || c == ','
-}
+// unheard stands for the value of a header that is not there: no value has a line end.
+const unheard = "\n"
 
-func (a *assertion) signs(name string) bool {
-	_, ok := slices.BinarySearch(a.names, name)
-	return ok
+// inName says whether every character may be in a name in lower case.
+func inName(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c <= ' ' || c > '~' || 'A' <= c && c <= 'Z' || c == ':' || c == ',' {
+			return false
+		}
+	}
+	return true
 }
 
 // appendHeaders appends the signed headers, an empty line and their names, and keeps what
 // they say.
 func (a *assertion) appendHeaders(b []byte, r *dialect.Request) ([]byte, error) {
-	if err := a.coverHeaders(r); err != nil {
+	if err := a.hear(r); err != nil {
 		return nil, err
 	}
-	for _, name := range a.names {
-		value, ok := valueOf(r, name)
-		if !ok {
+	for i, name := range a.names {
+		value := a.values[i]
+		if value == unheard {
 			return nil, malformed(CodeHeaderMissing, `"`+name+`" is among SignedHeaders and not in the request; a proxy may have removed it`)
 		}
 		b = append(append(b, name...), ':')
 		b = append(append(b, value...), '\n')
-		switch name {
-		case headerDate:
-			if a.at, ok = parseStamp(value); !ok {
-				return nil, malformed(CodeDate, headerDate+" must be a time in UTC as YYYY-MM-DDTHH:MM:SSZ")
-			}
-		case headerNonce:
-			if a.nonce = value; !goodNonce(value) {
-				return nil, malformed(CodeNonce, headerNonce+" must be 1 to 256 printable characters")
-			}
-		case headerSum:
-			a.sum = value
-		case headerAPI:
-			a.version = value
-		case headerToken:
-			a.token = value
+		if err := a.keep(name, value); err != nil {
+			return nil, err
 		}
 	}
 	b = append(b, '\n')
 	return append(append(b, a.nameList...), '\n'), nil
 }
 
-// coverHeaders refuses what would be understood and is not signed.
-func (a *assertion) coverHeaders(r *dialect.Request) error {
-	for i := range r.Header {
-		name := r.Header[i].Name
-		if len(name) >= len(prefixACS) && strings.EqualFold(name[:len(prefixACS)], prefixACS) && !a.signs(strings.ToLower(name)) {
-			return malformed(CodeHeaderUnsigned, "the header "+strings.ToLower(name)+" must be among SignedHeaders, as every "+prefixACS+" header")
+// keep keeps what a signed header says.
+func (a *assertion) keep(name, value string) (err error) {
+	ok := true
+	switch name {
+	case headerDate:
+		if a.at, ok = parseStamp(value); !ok {
+			err = malformed(CodeDate, headerDate+" must be a time in UTC as YYYY-MM-DDTHH:MM:SSZ")
 		}
-		if len(name) == len(headerType) && len(r.Body) > 0 && strings.EqualFold(name, headerType) && !a.signs(headerType) {
+	case headerNonce:
+		if a.nonce = value; !goodNonce(value) {
+			err = malformed(CodeNonce, headerNonce+" must be 1 to 256 printable characters")
+		}
+	case headerSum:
+		a.sum = value
+	case headerAPI:
+		a.version = value
+	case headerToken:
+		a.token = value
+	}
+	return err
+}
+
+// hear takes the values of the signed headers, and refuses what would be understood and is
+// not signed.
+func (a *assertion) hear(r *dialect.Request) error {
+	for i := range r.Header {
+		f := &r.Header[i]
+		j := a.place(f.Name)
+		switch {
+		case j >= 0 && a.values[j] == unheard:
+			a.values[j] = strings.TrimSpace(f.Value)
+		case j >= 0:
+			a.values[j] = joined(r, f.Name)
+		case len(f.Name) >= len(prefixACS) && strings.EqualFold(f.Name[:len(prefixACS)], prefixACS):
+			return malformed(CodeHeaderUnsigned, "the header "+strings.ToLower(f.Name)+" must be among SignedHeaders, as every "+prefixACS+" header")
+		case len(f.Name) == len(headerType) && len(r.Body) > 0 && strings.EqualFold(f.Name, headerType):
 			return malformed(CodeHeaderUnsigned, headerType+" must be among SignedHeaders, where there is a body")
 		}
 	}
 	return nil
 }
 
-// valueOf is the value of a header without the space around it; of several lines, their
-// values sorted and joined by commas.
-func valueOf(r *dialect.Request, name string) (value string, found bool) {
-	var more []string
-	for i := range r.Header {
-		f := &r.Header[i]
-		if len(f.Name) != len(name) || !strings.EqualFold(f.Name, name) {
-			continue
+// place is where a header stands among the signed ones; less than zero if it does not.
+func (a *assertion) place(name string) int {
+	for j := range a.names {
+		if len(a.names[j]) == len(name) && strings.EqualFold(a.names[j], name) {
+			return j
 		}
-		if found {
-			more = append(more, strings.TrimSpace(f.Value))
-			continue
-		}
-		value, found = strings.TrimSpace(f.Value), true
 	}
-	if len(more) == 0 {
-		return value, found
+	return -1
+}
+
+// joined is the value of a header of several lines: their values sorted, with commas between.
+func joined(r *dialect.Request, name string) string {
+	values := r.Values(name)
+	for i := range values {
+		values[i] = strings.TrimSpace(values[i])
 	}
-	more = append(more, value)
-	slices.Sort(more)
-	return strings.Join(more, ","), true
+	slices.Sort(values)
+	return strings.Join(values, ",")
 }
 
 // appendSum appends the SHA-256 of the body, which the header has to name.
@@ -347,22 +371,4 @@ func odd(pairs []pair) bool {
 		}
 	}
 	return found
-}
-
-// decodeHex decodes hexadecimal digits in lower case.
-func decodeHex(dst []byte, text string) bool {
-	for i := range dst {
-		high, ok1 := lowerDigit(text[2*i])
-		low, ok2 := lowerDigit(text[2*i+1])
-		if !ok1 || !ok2 {
-			return false
-		}
-		dst[i] = high<<4 | low
-	}
-	return true
-}
-
-func lowerDigit(c byte) (byte, bool) {
-	d, ok := hexDigit(c)
-	return d, ok && (c < 'A' || c > 'F')
 }

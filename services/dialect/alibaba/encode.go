@@ -1,5 +1,7 @@
 package alibaba
 
+import "strings"
+
 // unreserved are the bytes that RFC 3986 section 2.3 leaves alone.
 var unreserved = func() (set [256]bool) {
 	for c := range set {
@@ -38,11 +40,11 @@ func appendTwice(b []byte, s string) []byte {
 // decode decodes one side of a parameter: a plus sign is a space. It returns s itself where
 // there is nothing to decode.
 func decode(s string) (string, bool) {
-	plain := 0
-	for plain < len(s) && s[plain] != '%' && s[plain] != '+' {
-		plain++
+	plain := strings.IndexByte(s, '%')
+	if plus := strings.IndexByte(s, '+'); plain < 0 || plus >= 0 && plus < plain {
+		plain = plus
 	}
-	if plain == len(s) {
+	if plain < 0 {
 		return s, true
 	}
 	b := append(make([]byte, 0, len(s)), s[:plain]...)
@@ -75,13 +77,32 @@ func unescape(s string) (byte, bool) {
 }
 
 func hexDigit(c byte) (byte, bool) {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0', true
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10, true
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10, true
+	d := hexDigits[c]
+	return d & 15, d < 32
+}
+
+// hexDigits are the values of hexadecimal digits, of those in upper case plus 16.
+var hexDigits = func() (values [256]byte) {
+	for c := range values {
+		values[c] = 255
 	}
-	return 0, false
+	for i := range byte(16) {
+		values["0123456789abcdef"[i]], values[upperHex[i]] = i, i
+	}
+	for i := byte(10); i < 16; i++ {
+		values[upperHex[i]] = i + 16
+	}
+	return values
+}()
+
+// decodeHex decodes hexadecimal digits in lower case, of which there are twice as many as
+// dst is long.
+func decodeHex(dst []byte, text string) bool {
+	bad := byte(0)
+	for i := range dst {
+		high, low := hexDigits[text[2*i]], hexDigits[text[2*i+1]]
+		bad |= high | low
+		dst[i] = high<<4 | low&15
+	}
+	return bad < 16
 }

@@ -13,14 +13,14 @@ type pair struct{ name, value string }
 func appendPairs(pairs []pair, raw string) ([]pair, error) {
 	for raw != "" {
 		var param string
-		param, raw, _ = strings.Cut(raw, "&")
+		param, raw, _ = cut(raw, '&')
 		if param == "" {
 			continue
 		}
 		if len(pairs) == maxParameters {
 			return nil, malformed(CodeParameters, "the request has more than 512 parameters")
 		}
-		name, value, _ := strings.Cut(param, "=")
+		name, value, _ := cut(param, '=')
 		name, nameOK := decode(name)
 		value, valueOK := decode(value)
 		if !nameOK || !valueOK {
@@ -34,6 +34,9 @@ func appendPairs(pairs []pair, raw string) ([]pair, error) {
 // sortPairs sorts parameters by name, and refuses a name that is there twice: two readers
 // could see two requests, and the signatures do not say which comes first.
 func sortPairs(pairs []pair) error {
+	if ascending(pairs) {
+		return nil // as clients often send them
+	}
 	slices.SortFunc(pairs, func(x, y pair) int { return strings.Compare(x.name, y.name) })
 	for i := 1; i < len(pairs); i++ {
 		if pairs[i].name == pairs[i-1].name {
@@ -43,15 +46,33 @@ func sortPairs(pairs []pair) error {
 	return nil
 }
 
+// ascending says whether each name is behind the one before it.
+func ascending(pairs []pair) bool {
+	for i := 1; i < len(pairs); i++ {
+		if pairs[i].name <= pairs[i-1].name {
+			return false
+		}
+	}
+	return true
+}
+
 // peek returns the value of the first parameter of that name, decoded, without reading the
 // rest: enough to tell what a request wants to be.
 func peek(raw, name string) (string, bool) {
 	for raw != "" {
 		var param string
-		param, raw, _ = strings.Cut(raw, "&")
-		if n, value, _ := strings.Cut(param, "="); n == name {
+		param, raw, _ = cut(raw, '&')
+		if n, value, _ := cut(param, '='); n == name {
 			return decode(value)
 		}
 	}
 	return "", false
+}
+
+// cut is strings.Cut at one character, which takes half the time.
+func cut(s string, at byte) (before, after string, found bool) {
+	if i := strings.IndexByte(s, at); i >= 0 {
+		return s[:i], s[i+1:], true
+	}
+	return s, "", false
 }

@@ -43,7 +43,7 @@ const (
 // SignatureVersion or AccessKeyId, and never both.
 func isRPC(r *dialect.Request) bool {
 	query := r.Query()
-	if strings.Contains(query, paramVersion) && has(query, paramVersion) && has(query, paramKeyID) {
+	if has(query, paramVersion) && has(query, paramKeyID) {
 		return true
 	}
 	if len(r.Body) == 0 || !isForm(r) {
@@ -53,9 +53,19 @@ func isRPC(r *dialect.Request) bool {
 	return (has(body, paramVersion) || has(query, paramVersion)) && (has(body, paramKeyID) || has(query, paramKeyID))
 }
 
+// has says whether there is a parameter of that name.
 func has(raw, name string) bool {
-	_, ok := peek(raw, name)
-	return ok
+	for from := 0; ; {
+		i := strings.Index(raw[from:], name)
+		if i < 0 {
+			return false
+		}
+		at, end := from+i, from+i+len(name)
+		if (at == 0 || raw[at-1] == '&') && (end == len(raw) || raw[end] == '=' || raw[end] == '&') {
+			return true
+		}
+		from = end
+	}
 }
 
 // isForm says whether the body is a form, by its type, with whatever parameters.
