@@ -58,6 +58,7 @@ fault: tools build ## kills, fills and damages a running ledger, for minutes
 sdk: build sdk-go ## drives the binary with every client program, the AWS CLI included
 	@command -v aws >/dev/null || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y awscli; } >/dev/null
 	@command -v nginx >/dev/null || PATH=$$PATH:/usr/sbin command -v nginx >/dev/null || $(SUDO) apt-get -qq install -y nginx-light >/dev/null
+	@command -v caddy >/dev/null || $(SUDO) apt-get -qq install -y --no-install-recommends caddy >/dev/null
 	@command -v curl >/dev/null || $(SUDO) apt-get -qq install -y curl >/dev/null
 	@command -v npm >/dev/null || $(SUDO) apt-get -qq install -y npm >/dev/null
 	@for d in cmd/keyledger/testdata/sdk/*-node; do (cd $$d && npm ci --silent --ignore-scripts --no-audit --no-fund) || exit 1; done

@@ -119,10 +119,12 @@ var doors = []struct {
 	dirs   []string
 	reason string
 }{
-	{"github.com/nats-io/", []string{"services/journal", "services/node"}, "the log is reached through events.Log"},
+	{"github.com/nats-io/", []string{"services/journal", "services/node", "docs/example"}, "the log is reached through events.Log"},
 	{"github.com/cockroachdb/pebble", []string{"projections", "services/node"}, "what is known is reached through the projections' queries"},
 	{"github.com/tink-crypto/", []string{"services/vault"}, "secrets are opened and sealed in one place"},
 	{"github.com/danielgtaylor/huma", []string{"services/api"}, "HTTP is the edge's business"},
+	{"google.golang.org/grpc", []string{"services/extauthz"}, "gRPC is spoken to Envoy alone"},
+	{"github.com/envoyproxy/", []string{"services/extauthz"}, "what Envoy calls things is known at its door"},
 	{"github.com/prometheus/", []string{"services/metrics"}, "what is measured is named in one place"},
 	{"go.opentelemetry.io/", []string{"services/trace"}, "traces are made at the edge"},
 	{"github.com/alecthomas/kong", []string{"cmd"}, "flags are the roof's business"},

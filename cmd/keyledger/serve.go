@@ -23,10 +23,14 @@ type dataFlags struct {
 
 // listenFlags say how a server is reached.
 type listenFlags struct {
-	Listen       string `default:"127.0.0.1:7420" placeholder:"ADDR" help:"host:port to listen on; port 0 takes any (${default} if left out)."`
-	TLSCert      string `name:"tls-cert" placeholder:"FILE" help:"PEM file of the certificate; read again when it changes."`
-	TLSKey       string `name:"tls-key" placeholder:"FILE" help:"PEM file of the certificate's key."`
-	InsecureHTTP bool   `name:"insecure-http" help:"Allow other machines to be served unencrypted, when something in front encrypts."`
+	Listen         string   `default:"127.0.0.1:7420" placeholder:"ADDR" help:"host:port to listen on; port 0 takes any (${default} if left out)."`
+	ExtAuthzListen string   `name:"ext-authz-listen" placeholder:"ADDR" help:"host:port where Envoy asks (ext_authz, gRPC), with the same certificate; nowhere if left out."`
+	TrustedProxies []string `name:"trusted-proxies" placeholder:"CIDR,..." help:"Networks of proxies whose X-Forwarded-For is believed; none if left out."`
+	TLSCert        string   `name:"tls-cert" placeholder:"FILE" help:"PEM file of the certificate; read again when it changes."`
+	TLSKey         string   `name:"tls-key" placeholder:"FILE" help:"PEM file of the certificate's key."`
+	InsecureHTTP   bool     `name:"insecure-http" help:"Allow other machines to be served unencrypted, when something in front encrypts."`
+	NATSListen     string   `name:"nats-listen" placeholder:"ADDR" help:"host:port at which programs read LEDGER and USED over NATS; nowhere if left out."`
+	NATSUsers      string   `name:"nats-users" placeholder:"FILE" help:"Who may read over NATS, as nats user create writes it; <data>-nats-users if left out."`
 }
 
 type serveCommand struct {
@@ -40,7 +44,8 @@ type serveCommand struct {
 func (f dataFlags) config(l listenFlags, t *terminal) node.Config {
 	return node.Config{
 		Data: f.Data, UnlockKey: f.UnlockKey, Profile: f.Profile,
-		Listen: l.Listen, TLSCert: l.TLSCert, TLSKey: l.TLSKey, InsecureHTTP: l.InsecureHTTP,
+		Listen: l.Listen, ExtAuthzListen: l.ExtAuthzListen, TrustedProxies: l.TrustedProxies, TLSCert: l.TLSCert, TLSKey: l.TLSKey, InsecureHTTP: l.InsecureHTTP,
+		NATSListen: l.NATSListen, NATSUsers: l.NATSUsers,
 		Version: version, Logger: logger(t),
 	}
 }
@@ -94,7 +99,14 @@ func (s *serveCommand) greet(n *node.Node, t *terminal) error {
 	if !t.json {
 		return t.write([]byte(welcome(n, s.Data)))
 	}
-	document, err := json.Marshal(map[string]string{"url": n.URL(), "data": s.Data, "first_credentials_file": n.FirstCredentials()})
+	out := map[string]string{"url": n.URL(), "data": s.Data, "first_credentials_file": n.FirstCredentials()}
+	if address := n.ExtAuthz(); address != "" {
+		out["ext_authz"] = address
+	}
+	if address := n.NATSAddr(); address != "" {
+		out["nats"] = address
+	}
+	document, err := json.Marshal(out)
 	if err != nil {
 		return err
 	}
@@ -105,6 +117,12 @@ func (s *serveCommand) greet(n *node.Node, t *terminal) error {
 func welcome(n *node.Node, data string) string {
 	text := fmt.Sprintf("Keyledger %s serves %s\n  API description  %s/openapi.json\n  health           %s/readyz\n  data             %s\n",
 		version, n.URL(), n.URL(), n.URL(), data)
+	if address := n.NATSAddr(); address != "" {
+		text += "  NATS             " + address + "\n"
+	}
+	if address := n.ExtAuthz(); address != "" {
+		text += "  ext_authz        " + address + "\n"
+	}
 	if file := n.FirstCredentials(); file != "" {
 		text += firstSteps(os.Args[0], n.URL(), file)
 	}

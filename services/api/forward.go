@@ -3,13 +3,10 @@ package api
 import (
 	"net/http"
 	"net/netip"
-	"strconv"
-	"strings"
 
 	"github.com/keyledger/keyledger/events"
-	"github.com/keyledger/keyledger/events/access"
+	"github.com/keyledger/keyledger/services/clientip"
 	"github.com/keyledger/keyledger/services/dialect"
-	"github.com/keyledger/keyledger/services/verify"
 )
 
 // Where a proxy asks whether the request that it holds may go on.
@@ -37,98 +34,56 @@ const (
 // signed it, 401 if it is not genuine, 403 if it is and may not go on, and
 // fails closed: 503, or 403 to a proxy that knows no other.
 func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request, id events.RequestID) {
+	a, p := s.forwarded(r, id)
+	if p != nil {
+		a = Refusal(forwardStatus(r, p.Status), p.Code)
+	}
+	for _, f := range a.Header {
+		w.Header().Set(f.Name, f.Value)
+	}
 	w.Header().Set("Cache-Control", "no-store")
-	d, err := s.forwarded(r, id)
-	switch {
-	case err != nil:
-		s.forwardFault(w, r, err, id)
-	case d.Allowed:
-		h := w.Header()
-		h.Set("X-Keyledger-Key-Id", string(d.Key))
-		h.Set("X-Keyledger-Account-Id", string(d.Owner.Account))
-		h.Set("X-Keyledger-User-Id", string(d.Owner.User))
-		h.Set("X-Keyledger-Scheme", d.Claim.Scheme)
-		h.Set("X-Keyledger-Position", strconv.FormatUint(uint64(d.Position), 10))
-		w.WriteHeader(http.StatusNoContent)
-	case d.Genuine:
-		forwardRefusal(w, http.StatusForbidden, d.Reason)
-	default:
-		w.Header().Set("WWW-Authenticate", "Signature")
-		forwardRefusal(w, http.StatusUnauthorized, d.Reason)
-	}
+	w.WriteHeader(a.Status)
 }
 
-func forwardRefusal(w http.ResponseWriter, status int, reason string) {
-	w.Header().Set("X-Keyledger-Reason", reason)
-	w.WriteHeader(status)
-}
-
-// forwardFault answers where nothing could be decided.
-func (s *server) forwardFault(w http.ResponseWriter, r *http.Request, err error, id events.RequestID) {
-	p := s.logged(err, id)
-	status := p.Status
+// forwardStatus is the status where nothing could be decided: nginx makes 500 of any
+// that it does not know.
+func forwardStatus(r *http.Request, status int) int {
 	if r.URL.Path == pathForwardNginx && status != http.StatusUnauthorized {
-		status = http.StatusForbidden
+		return http.StatusForbidden
 	}
-	forwardRefusal(w, status, p.Code)
+	return status
 }
 
-// forwarded is the decision about the request that a proxy describes. It is on record.
-func (s *server) forwarded(r *http.Request, id events.RequestID) (verify.Decision, error) {
-	if err := s.Verifier.Fresh(r.Context()); err != nil {
-		return verify.Decision{}, err
+// forwarded is the answer about the request that a proxy describes.
+func (s *server) forwarded(r *http.Request, id events.RequestID) (Answer, *Problem) {
+	g, p := s.forward.Gateway(r.Context(), id, asAuthorization(r.Header.Values(headerGatewayToken)))
+	if p != nil {
+		return Answer{}, p
 	}
-	gateway, err := s.gatewayByHeader(r)
-	if err != nil {
-		return verify.Decision{}, err
+	wire, p := originalOf(r)
+	if p != nil {
+		return Answer{}, p
 	}
-	wire, err := originalOf(r, s.Dialects)
-	if err != nil {
-		return verify.Decision{}, err
-	}
-	d, err := s.Verifier.Verify(r.Context(), wire)
-	if err != nil {
-		return d, err
-	}
-	if d, err = asked(inbound{gateway: &gateway}, d); err != nil {
-		return d, err
-	}
-	rec, ours := useOf(d, s.Now())
-	if !ours {
-		s.stranger(d, clientOf(r))
-		return d, nil
-	}
-	rec.SourceIP, rec.UserAgent, rec.RequestID = clientOf(r), r.UserAgent(), string(id)
+	h := Held{ID: id, Request: wire, Bodiless: true, Client: clientOf(s.Proxies, r)}
 	if r.URL.Path == pathForwardNginx { // its configuration sets both; elsewhere they would be the client's
-		rec.Service, rec.Action = orElse(r.Header.Get("X-Keyledger-Service"), rec.Service), r.Header.Get("X-Keyledger-Action")
+		h.Service, h.Action = r.Header.Get("X-Keyledger-Service"), r.Header.Get("X-Keyledger-Action")
 	}
-	return d, s.onRecord(r, rec)
+	return s.forward.Decide(r.Context(), g, h)
 }
 
-func (s *server) onRecord(r *http.Request, rec access.Record) error {
-	wait, err := s.Uses.Submit(rec)
-	if err == nil {
-		err = wait(r.Context())
+// asAuthorization is the gateway's tokens as Authorization says them, which is the
+// client's here.
+func asAuthorization(tokens []string) []string {
+	var out []string
+	for _, token := range tokens {
+		out = append(out, "Bearer "+token)
 	}
-	if err != nil {
-		return notRecorded(err)
-	}
-	return nil
-}
-
-// gatewayByHeader is the gateway that asks. Authorization is the client's here.
-func (s *server) gatewayByHeader(r *http.Request) (GatewayToken, error) {
-	as := http.Header{}
-	for _, token := range r.Header.Values(headerGatewayToken) {
-		as.Add("Authorization", "Bearer "+token)
-	}
-	return GatewayOf(s.Queries, &http.Request{Header: as})
+	return out
 }
 
 // originalOf is the request that a proxy holds, without what the proxy has added. Its
-// body is not here: where a scheme signs it, the digest that the client has sent
-// stands for it, and whoever gets the body has to hold it to that.
-func originalOf(r *http.Request, dialects []dialect.Dialect) (*dialect.Request, error) {
+// body is not here.
+func originalOf(r *http.Request) (*dialect.Request, *Problem) {
 	family := "X-Forwarded-"
 	if r.URL.Path == pathForwardNginx {
 		family = "X-Original-"
@@ -141,7 +96,7 @@ func originalOf(r *http.Request, dialects []dialect.Dialect) (*dialect.Request, 
 	}
 	wire.Header = append(wire.Header, dialect.Field{Name: "Host", Value: wire.Host})
 	for name, values := range r.Header {
-		if lower := strings.ToLower(name); strings.HasPrefix(lower, prefixOurs) || strings.HasPrefix(lower, prefixOriginal) || strings.HasPrefix(lower, prefixForwarded) {
+		if !OfClient(name) {
 			continue
 		}
 		for _, v := range values {
@@ -151,28 +106,19 @@ func originalOf(r *http.Request, dialects []dialect.Dialect) (*dialect.Request, 
 	if length := r.Header.Get("X-Original-Content-Length"); length != "" && r.Header.Get("Content-Length") == "" {
 		wire.Header = append(wire.Header, dialect.Field{Name: "Content-Length", Value: length})
 	}
-	for _, scheme := range dialect.Schemes(dialects) {
-		if d, ok := scheme.(dialect.Digester); ok && wire.BodySum == nil {
-			wire.BodySum = d.Digest(wire)
-		}
-	}
 	return wire, nil
 }
 
-// clientOf is who connected to the proxy, by what the proxy says: the last hop.
-func clientOf(r *http.Request) netip.Addr {
-	text := ""
-	if r.URL.Path == pathForwardNginx {
-		text = once(r.Header.Values("X-Real-Ip"))
-	} else {
-		hops := strings.Split(once(r.Header.Values("X-Forwarded-For")), ",")
-		text = strings.TrimSpace(hops[len(hops)-1])
+// clientOf is who sent the request that a proxy holds. The proxy is believed for its
+// token, so what it says it spoke with is the peer: X-Real-IP says so for nginx,
+// and the last of X-Forwarded-For for others.
+func clientOf(p clientip.Proxies, r *http.Request) netip.Addr {
+	hops := r.Header.Values("X-Forwarded-For")
+	if r.URL.Path != pathForwardNginx {
+		return p.Behind(hops)
 	}
-	ip, err := netip.ParseAddr(text)
-	if err != nil || ip.Zone() != "" {
-		return netip.Addr{}
-	}
-	return ip.Unmap()
+	peer, _ := clientip.Hop(once(r.Header.Values("X-Real-Ip")))
+	return p.Client(peer, hops)
 }
 
 // once is the only value of a header; empty if there is none or more than one.

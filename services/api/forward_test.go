@@ -130,3 +130,38 @@ func TestForwardAuth(t *testing.T) {
 		t.Errorf("disabled: got %d %v", res.StatusCode, res.Header)
 	}
 }
+
+// TestForwardedClient: the record names who spoke with the proxy that asks, or
+// whoever a trusted proxy before it names. 192.0.2.0/24 is trusted.
+func TestForwardedClient(t *testing.T) {
+	a := open(t, "strict", "")
+	k := a.create(t, a.add(t, "alice", "user"))
+	token := *a.gateway(t, "edge").Token
+	for n, c := range []struct {
+		family map[string]string
+		real   string
+		lines  []string
+		client string
+	}{
+		{byNginx, "198.51.100.7", []string{"203.0.113.1"}, "198.51.100.7"},
+		{byNginx, "192.0.2.1", []string{"203.0.113.1"}, "203.0.113.1"},
+		{byNginx, "192.0.2.1", []string{"10.0.0.1", "203.0.113.1"}, "203.0.113.1"},
+		{byNginx, "192.0.2.1", nil, "192.0.2.1"},
+		{byNginx, "", []string{"203.0.113.1"}, ""},
+		{byTraefik, "", []string{"203.0.113.1, 198.51.100.7"}, "198.51.100.7"},
+		{byTraefik, "", []string{"203.0.113.1, 192.0.2.1"}, "203.0.113.1"},
+		{byTraefik, "", []string{"203.0.113.1", "192.0.2.1"}, "203.0.113.1"},
+		{byTraefik, "", []string{"203.0.113.1, unknown"}, ""},
+		{byTraefik, "192.0.2.1", nil, ""},
+	} {
+		req := proxied(t, k, token, c.family)
+		req.Header.Set("X-Real-Ip", c.real)
+		req.Header["X-Forwarded-For"] = c.lines
+		if res := ask(t, req); res.StatusCode != 204 {
+			t.Fatalf("%d: got %d", n, res.StatusCode)
+		}
+		if got := a.records(t, "/v1/keys/"+k.id+"/records", n+1); len(got) != n+1 || got[0].SourceIP != c.client {
+			t.Errorf("%d: got %v, want the address %s", n, got[0], c.client)
+		}
+	}
+}

@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/keyledger/keyledger/events"
@@ -235,10 +235,10 @@ func (s *server) inboundNative(r *http.Request, wire *dialect.Request, d verify.
 	return in, nil
 }
 
-func (s *server) logged(err error, id events.RequestID) *Problem {
+func (c *Config) logged(err error, id events.RequestID) *Problem {
 	p := problemOf(err)
 	if p.Code == codeInternal {
-		s.Logger.Error("a request failed", "request_id", id, "error", err)
+		c.Logger.Error("a request failed", "request_id", id, "error", err)
 	}
 	return p
 }
@@ -276,7 +276,7 @@ func (s *server) inbound(r *http.Request, wire *dialect.Request, d verify.Decisi
 		body:   len(wire.Body) > 0,
 		request: ledger.Request{
 			ID: id, Actor: events.UserActor(caller.Account, caller.User), ActorKey: d.Key,
-			SourceIP: sourceIP(r), Dialect: dialectName, Digest: digest(wire),
+			SourceIP: address(s.client(r)), Dialect: dialectName, Digest: digest(wire),
 		},
 	}, nil
 }
@@ -309,10 +309,9 @@ func digest(wire *dialect.Request) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-func sourceIP(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return ""
-	}
-	return host
+// client is who sent a request: the peer, or whoever a trusted proxy says it asks
+// for.
+func (c *Config) client(r *http.Request) netip.Addr {
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return c.Proxies.Client(peer.Addr(), r.Header.Values("X-Forwarded-For"))
 }

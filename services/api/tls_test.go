@@ -18,6 +18,13 @@ import (
 	"testing"
 	"time"
 
+	auth "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
 	"github.com/keyledger/keyledger/services/node"
 )
 
@@ -60,7 +67,7 @@ func TestTLS(t *testing.T) {
 	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	roots := x509.NewCertPool()
 	roots.AddCert(certify(t, certFile, keyFile, 1))
-	n, err := node.Start(t.Context(), node.Config{Data: filepath.Join(dir, "data"), Listen: "127.0.0.1:0", TLSCert: certFile, TLSKey: keyFile})
+	n, err := node.Start(t.Context(), node.Config{Data: filepath.Join(dir, "data"), Listen: "127.0.0.1:0", ExtAuthzListen: "127.0.0.1:0", TLSCert: certFile, TLSKey: keyFile})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,6 +94,7 @@ func TestTLS(t *testing.T) {
 	if _, err := tls.Dial("tcp", strings.TrimPrefix(n.URL(), "https://"), &tls.Config{RootCAs: roots, MaxVersion: tls.VersionTLS11}); err == nil {
 		t.Error("TLS 1.1 was spoken")
 	}
+	envoysTLS(t, n, roots)
 
 	other := filepath.Join(dir, "other.pem")
 	roots.AddCert(certify(t, other, keyFile, 2)) // the key alone: a pair half written
@@ -112,6 +120,24 @@ func TestTLS(t *testing.T) {
 		case <-deadline:
 			t.Fatal("the renewed certificate is not used")
 		}
+	}
+}
+
+// envoysTLS holds that Envoy is served over TLS with the same certificate, and not in the
+// clear.
+func envoysTLS(t *testing.T, n *node.Node, roots *x509.CertPool) {
+	t.Helper()
+	for want, by := range map[codes.Code]credentials.TransportCredentials{
+		codes.Unauthenticated: credentials.NewTLS(&tls.Config{RootCAs: roots}), codes.Unavailable: insecure.NewCredentials(),
+	} {
+		c, err := grpc.NewClient(n.ExtAuthz(), grpc.WithTransportCredentials(by))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := auth.NewAuthorizationClient(c).Check(t.Context(), &auth.CheckRequest{}); status.Code(err) != want {
+			t.Errorf("%s: got %v, want %v", by.Info().SecurityProtocol, err, want)
+		}
+		_ = c.Close()
 	}
 }
 

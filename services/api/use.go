@@ -47,7 +47,7 @@ func useOf(d verify.Decision, now time.Time) (rec access.Record, ours bool) {
 // for it: what the call changes is in the ledger's own log, and an operator has to get in
 // while writes are off. The recorder counts and logs what it could not take.
 func (s *server) record(r *http.Request, d verify.Decision, service, action string, id events.RequestID) {
-	from, _ := netip.ParseAddr(sourceIP(r))
+	from := s.client(r)
 	rec, ours := useOf(d, s.Now())
 	if !ours {
 		s.stranger(d, from)
@@ -59,9 +59,9 @@ func (s *server) record(r *http.Request, d verify.Decision, service, action stri
 }
 
 // stranger counts a request that named a key, but none of ours.
-func (s *server) stranger(d verify.Decision, from netip.Addr) {
+func (c *Config) stranger(d verify.Decision, from netip.Addr) {
 	if d.Key != "" {
-		s.Uses.Stranger(from)
+		c.Uses.Stranger(from)
 	}
 }
 

@@ -73,7 +73,7 @@ func (mute) Read(*dialect.Request) ([]dialect.Claim, error) { return nil, dialec
 
 func (w *world) start(dir string) error {
 	n, err := node.Start(context.Background(), node.Config{
-		Data: filepath.Join(dir, "data"), Listen: "127.0.0.1:0", Version: "test", Schedule: 20 * time.Millisecond,
+		Data: filepath.Join(dir, "data"), Listen: "127.0.0.1:0", ExtAuthzListen: "127.0.0.1:0", TrustedProxies: []string{"192.0.2.0/24"}, Version: "test", Schedule: 20 * time.Millisecond,
 		Dialects: append(builtin.All(), dialect.Dialect{Name: "mute", Schemes: []dialect.Scheme{mute{}}}),
 		Logger:   slog.New(slog.NewTextHandler(&w.log, nil)),
 	})

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/keyledger/keyledger/services/clientip"
 	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/dialect/builtin"
 	"github.com/keyledger/keyledger/services/journal"
@@ -16,15 +17,19 @@ import (
 
 // Config says where a node keeps its data and how it is reached.
 type Config struct {
-	Data            string // directory; made if missing
-	Listen          string // "host:port"; port 0 takes any
-	TLSCert, TLSKey string // PEM files, read again when they change; both or neither
-	InsecureHTTP    bool   // allow a plain listener beyond loopback
-	UnlockKey       string // file outside Data; <Data>-unlock.key if empty
-	Profile         string // "durable" (if empty) or "relaxed"
-	InitCredentials string // where a first start leaves the operator's key; <Data>-credentials.json if empty
-	AsyncUses       bool   // answer before the access record is on disk
-	OTLP            string // endpoint that spans are sent to; none if empty
+	Data            string   // directory; made if missing
+	Listen          string   // "host:port"; port 0 takes any
+	ExtAuthzListen  string   // "host:port" where Envoy asks; nowhere if empty
+	TrustedProxies  []string // networks of proxies that are believed about whom they ask for; nobody if empty
+	TLSCert, TLSKey string   // PEM files, read again when they change; both or neither
+	InsecureHTTP    bool     // allow plain listeners beyond loopback
+	UnlockKey       string   // file outside Data; <Data>-unlock.key if empty
+	Profile         string   // "durable" (if empty) or "relaxed"
+	InitCredentials string   // where a first start leaves the operator's key; <Data>-credentials.json if empty
+	AsyncUses       bool     // answer before the access record is on disk
+	OTLP            string   // endpoint that spans are sent to; none if empty
+	NATSListen      string   // "host:port" at which the log can be read over NATS; empty: nowhere
+	NATSUsers       string   // file of who may; <Data>-nats-users if empty
 	Version         string
 	Logger          *slog.Logger     // silent if nil
 	Now             func() time.Time // time.Now if nil
@@ -44,6 +49,9 @@ func (c Config) filled() Config {
 	}
 	if c.InitCredentials == "" {
 		c.InitCredentials = c.Data + "-credentials.json"
+	}
+	if c.NATSUsers == "" {
+		c.NATSUsers = c.Data + "-nats-users"
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -78,22 +86,33 @@ func (c Config) url(address string) string {
 	return scheme + address
 }
 
-// listen takes the address before anything is made, so that a refusal leaves
+// listen takes the addresses before anything is made, so that a refusal leaves
 // nothing behind.
-func listen(c Config) (net.Listener, error) {
+func (n *Node) listen() error {
+	var err error
+	if n.proxies, err = clientip.Parse(n.config.TrustedProxies); err != nil {
+		return refuse(GuardListen, nil, "--trusted-proxies: %v", err)
+	}
+	if n.listener, err = listen(n.config, n.config.Listen); err != nil {
+		return err
+	}
+	if n.config.ExtAuthzListen != "" {
+		n.envoys, err = listen(n.config, n.config.ExtAuthzListen)
+	}
+	return err
+}
+
+// listen takes an address, behind TLS if there is a certificate.
+func listen(c Config, address string) (net.Listener, error) {
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return nil, refuse(GuardListen, nil, "--tls-cert and --tls-key go together")
 	}
-	host, _, err := net.SplitHostPort(c.Listen)
-	if err != nil {
-		return nil, refuse(GuardListen, err, "the address %q is not host:port", c.Listen)
+	if err := notInTheClear(c, address); err != nil {
+		return nil, err
 	}
-	if c.TLSCert == "" && !c.InsecureHTTP && !loopback(host) {
-		return nil, refuse(GuardListen, nil, "%s is reachable from other machines and would be in the clear: give --tls-cert and --tls-key, or --insecure-http if something in front of it encrypts", c.Listen)
-	}
-	l, err := net.Listen("tcp", c.Listen)
+	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, refuse(GuardListen, err, "the address cannot be listened on")
+		return nil, refuse(GuardListen, err, "the address %s cannot be listened on", address)
 	}
 	if c.TLSCert == "" {
 		return l, nil
@@ -104,6 +123,19 @@ func listen(c Config) (net.Listener, error) {
 		return nil, refuse(GuardListen, err, "the certificate cannot be used")
 	}
 	return tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get, NextProtos: []string{"h2", "http/1.1"}}), nil
+}
+
+// notInTheClear refuses an address that other machines can reach without
+// encryption, unless somebody wants just that.
+func notInTheClear(c Config, address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return refuse(GuardListen, err, "the address %q is not host:port", address)
+	}
+	if c.TLSCert == "" && !c.InsecureHTTP && !loopback(host) {
+		return refuse(GuardListen, nil, "%s is reachable from other machines and would be in the clear: give --tls-cert and --tls-key, or --insecure-http if something in front of it encrypts", address)
+	}
+	return nil
 }
 
 func loopback(host string) bool {

@@ -22,5 +22,15 @@ func BeImpatient(t interface{ Cleanup(func()) }) {
 	t.Cleanup(func() { shutdownPatience = was })
 }
 
+// LoseLog takes the log away from a node that goes on.
+func (n *Node) LoseLog() error { return n.journal.Close() }
+
 // Flush has the projections on the disk in tables.
 func (n *Node) Flush() error { return n.store.Flush() }
+
+// LookOften has the nodes of this process notice at once who may read over NATS.
+func LookOften(t interface{ Cleanup(func()) }) {
+	was := usersEvery
+	usersEvery = 10 * time.Millisecond
+	t.Cleanup(func() { usersEvery = was })
+}

@@ -26,8 +26,11 @@ import (
 	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/projections"
 	"github.com/keyledger/keyledger/services/api"
+	"github.com/keyledger/keyledger/services/clientip"
 	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/durable"
+	"github.com/keyledger/keyledger/services/extauthz"
+	"github.com/keyledger/keyledger/services/feed"
 	"github.com/keyledger/keyledger/services/identity"
 	"github.com/keyledger/keyledger/services/journal"
 	"github.com/keyledger/keyledger/services/ledger"
@@ -45,6 +48,8 @@ type Node struct {
 	config   Config
 	in       installation
 	listener net.Listener
+	envoys   net.Listener // nil if Envoy is not served
+	proxies  clientip.Proxies
 	lock     *durable.Lock
 	vault    *vault.Vault
 	journal  *journal.Journal
@@ -53,12 +58,15 @@ type Node struct {
 	views    *view.Views
 	ledger   *ledger.Ledger
 	uses     *usage.Recorder
+	feed     *feed.Feed
+	outlet   *journal.Outlet // nil unless the log can be read over NATS
 	metrics  *metrics.Metrics
 	tracer   *trace.Tracer // nil if traces are off
 	guard    *timekeeper.Guard
 	secrets  secretsCheck
 	fresh    *freshness
 	http     *http.Server
+	extAuthz *extauthz.Server
 	first    string // path of the credentials file, if this was the first start
 
 	rebuilds rebuilds
@@ -81,6 +89,9 @@ type Node struct {
 // found is not whole, and nothing was changed.
 func Start(ctx context.Context, c Config) (*Node, error) {
 	n := &Node{config: c.filled(), done: make(chan struct{})}
+	if err := checkOutlet(n.config); err != nil {
+		return nil, err
+	}
 	n.metrics = metrics.New(c.Version, n.metricsState)
 	var err error
 	if c.OTLP != "" {
@@ -88,10 +99,10 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 			return nil, err
 		}
 	}
-	if n.listener, err = listen(n.config); err != nil {
-		return nil, err
+	if err = n.listen(); err == nil {
+		err = n.open(ctx, true)
 	}
-	if err = n.open(ctx, true); err == nil {
+	if err == nil {
 		err = n.serve(ctx)
 	}
 	if err != nil {
@@ -281,6 +292,9 @@ func (n *Node) serve(ctx context.Context) error {
 	n.tasks.Go(func() { n.checkSecrets(tasks) })
 	n.tasks.Go(func() { n.watchReached(tasks) })
 	n.tasks.Go(func() { n.followRecords(tasks) })
+	if err := n.openOutlet(tasks); err != nil {
+		return err
+	}
 	return n.openDoors()
 }
 
@@ -298,11 +312,19 @@ func (n *Node) openDoors() error {
 		Log: measuredUses{n.journal, n.observeAppend}, Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
 		Async: n.config.AsyncUses, Logger: n.config.Logger,
 	})
-	handler := api.New(api.Config{
-		Ledger: n.ledger, Queries: n.views, Verifier: verifier, Uses: n.uses, Records: &n.records, Dialects: n.config.Dialects, Operator: (*operator)(n),
-		Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
+	tail := journal.Tail{Journal: n.journal}
+	n.feed = feed.New(feed.Config{Ledger: tail, Uses: tail, LedgerAt: n.views.PositionAt, Excused: n.runner.Excused, Now: n.config.Now})
+	c := api.Config{
+		Ledger: n.ledger, Queries: n.views, Verifier: verifier, Uses: n.uses, Records: &n.records, Feed: n.feed, Dialects: n.config.Dialects, Operator: (*operator)(n),
+		Proxies: n.proxies, Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
 		Logger: n.config.Logger, Version: n.config.Version, Observe: n.observeRequest, Metrics: n.metrics.Handler(),
-	})
+	}
+	n.serveHTTP(api.New(c))
+	n.serveEnvoy(c)
+	return nil
+}
+
+func (n *Node) serveHTTP(handler http.Handler) {
 	n.http = &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
@@ -313,7 +335,19 @@ func (n *Node) openDoors() error {
 			n.fail(err)
 		}
 	})
-	return nil
+}
+
+// serveEnvoy opens Envoy's door, if there is to be one.
+func (n *Node) serveEnvoy(c api.Config) {
+	if n.envoys == nil {
+		return
+	}
+	n.extAuthz = extauthz.New(extauthz.Config{Forward: api.NewForwardAuth(c), Proxies: c.Proxies, Draw: c.Draw, Logger: c.Logger})
+	n.tasks.Go(func() {
+		if err := n.extAuthz.Serve(n.envoys); err != nil {
+			n.fail(err)
+		}
+	})
 }
 
 // forget has the verifier drop what it keeps of the keys that records are about.
@@ -350,6 +384,14 @@ func (n *Node) fail(err error) {
 // URL is where the node is reached from its own machine.
 func (n *Node) URL() string { return n.config.url(n.listener.Addr().String()) }
 
+// ExtAuthz is the "host:port" where Envoy asks; empty if it is not served.
+func (n *Node) ExtAuthz() string {
+	if n.envoys == nil {
+		return ""
+	}
+	return n.envoys.Addr().String()
+}
+
 // FirstCredentials is the path of the credentials file, if this was the first
 // start.
 func (n *Node) FirstCredentials() string { return n.first }
@@ -374,16 +416,10 @@ func (n *Node) Close() error {
 }
 
 func (n *Node) shut() error {
-	var errs []error
-	if n.http != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), shutdownPatience)
-		defer cancel()
-		if n.http.Shutdown(ctx) != nil { // somebody has not sent his request to its end
-			errs = append(errs, n.http.Close())
-		}
-	} else if n.listener != nil {
-		errs = append(errs, n.listener.Close())
+	if n.feed != nil {
+		n.feed.Close() // or its readers would hold up the stop
 	}
+	errs := n.closeDoors()
 	if n.uses != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), shutdownPatience)
 		defer cancel()
@@ -393,6 +429,9 @@ func (n *Node) shut() error {
 		n.stop()
 	}
 	n.tasks.Wait()
+	if n.outlet != nil {
+		errs = append(errs, n.outlet.Close())
+	}
 	if n.journal != nil {
 		errs = append(errs, n.closeLog())
 	}
@@ -413,6 +452,27 @@ func (n *Node) shut() error {
 		errs = append(errs, n.lock.Release())
 	}
 	return errors.Join(errs...)
+}
+
+// closeDoors returns when nobody is served any more.
+func (n *Node) closeDoors() (errs []error) {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownPatience)
+	defer cancel()
+	var envoys sync.WaitGroup
+	defer envoys.Wait()
+	if n.extAuthz != nil {
+		envoys.Go(func() { n.extAuthz.Shutdown(ctx) })
+	} else if n.envoys != nil {
+		errs = append(errs, n.envoys.Close())
+	}
+	if n.http != nil {
+		if n.http.Shutdown(ctx) != nil { // somebody has not sent his request to its end
+			errs = append(errs, n.http.Close())
+		}
+	} else if n.listener != nil {
+		errs = append(errs, n.listener.Close())
+	}
+	return errs
 }
 
 // closeLog closes the log and writes down how far it went.

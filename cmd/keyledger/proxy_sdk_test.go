@@ -1,0 +1,182 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keyledger/keyledger/services/dialect/aws"
+)
+
+// A proxy is a program that asks the ledger, configured as docs/gateways.md says.
+type proxy struct {
+	program string
+	fence   string // of its block in the page
+	around  string // configuration around the block: the world's folder, the address, the block
+	args    []string
+}
+
+// TestSDKNginx and TestSDKCaddy put a proxy before a small service and have the AWS
+// CLI talk to it: what is signed by a key goes on with the identity of its user, whatever
+// identity the client claims; all else stops at the proxy.
+func TestSDKNginx(t *testing.T) {
+	inFront(t, proxy{
+		program: "nginx", fence: "### nginx\n\n```nginx\n", args: []string{"-c", "proxy.conf", "-p", "."},
+		around: "daemon off; master_process off; pid %[1]s/nginx.pid; error_log stderr;\nevents {}\nhttp { access_log off; client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;\nserver { listen %[2]s;\n%[3]s} }\n",
+	})
+}
+
+func TestSDKCaddy(t *testing.T) {
+	inFront(t, proxy{
+		program: "caddy", fence: "### Caddy\n\n```\n", args: []string{"run", "--config", "proxy.conf", "--adapter", "caddyfile"},
+		around: "{\nadmin off\n}\n# in %[1]s\nhttp://%[2]s {\n%[3]s}\n",
+	})
+}
+
+func inFront(t *testing.T, p proxy) {
+	w := newWorld(t, "aws")
+	if _, err := exec.LookPath(p.program); err != nil {
+		t.Fatalf("%v; make sdk installs it", err)
+	}
+	w.open("aws")
+	w.keyledger("aws.json", "user", "create", "--name", "alice")
+	made := w.keyledger("aws.json", "key", "create", "--user", "alice")
+	k := pair{made["access_key_id"].(string), made["secret_access_key"].(string)}
+	token := w.keyledger("aws.json", "gateway", "token", "create", "--name", "edge")["token"].(string)
+
+	var seen http.Header
+	service := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.Header.Clone() }))
+	defer service.Close()
+	front := w.behind(p, service.Listener.Addr().String(), token)
+	at := &world{t: t, binary: w.binary, dir: w.dir, server: &serverProcess{URL: front}}
+
+	at.aws(k, "", "", "s3api", "head-bucket", "--bucket", "photos")
+	if got := seen.Get("X-Keyledger-Key-Id"); got != k.id {
+		t.Errorf("the service saw the key %q, want %q", got, k.id)
+	}
+	file := filepath.Join(w.dir, "picture")
+	if err := os.WriteFile(file, []byte("a picture"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	at.aws(k, "", "", "s3api", "put-object", "--bucket", "photos", "--key", "a picture.png", "--body", file)
+	w.namesClient(k, "127.0.0.1")
+	w.hidesForged(k, front, func() http.Header { return seen })
+	seen = nil
+	at.aws(pair{k.id, "kls_of_somebody_else"}, "401", "", "s3api", "head-bucket", "--bucket", "photos")
+	req, err := http.NewRequest("GET", front+"/photos", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Keyledger-Key-Id", k.id)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, res.Body)
+	_ = res.Body.Close()
+	wants(t, "unsigned, with an identity of its own making", fmt.Sprint(res.StatusCode, " ", res.Header.Get("X-Keyledger-Reason")), "401 unsigned")
+	w.keyledger("aws.json", "key", "disable", k.id, "--yes")
+	at.aws(k, "403", "", "s3api", "head-bucket", "--bucket", "photos")
+	if seen != nil {
+		t.Errorf("the service saw a request that was refused: %v", seen)
+	}
+}
+
+// namesClient holds that the access records of a key name whoever spoke with the proxy.
+func (w *world) namesClient(k pair, address string) {
+	w.t.Helper()
+	w.eventually("the records", func() bool {
+		found := w.keyledger("aws.json", "records", "list", "--key", k.id)["items"].([]any)
+		for _, r := range found {
+			if got := fmt.Sprint(r.(map[string]any)["source_ip"]); got != address {
+				w.t.Fatalf("on record: got the address %s, want %s", got, address)
+			}
+		}
+		return len(found) >= 2
+	})
+}
+
+// hidesForged holds that a service behind the proxy sees no identity but that of
+// the key, whatever a genuine client claims besides, and records no address it claims.
+func (w *world) hidesForged(k pair, front string, seen func() http.Header) {
+	w.t.Helper()
+	req, err := http.NewRequest("GET", front+"/photos", nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	aws.Sign(req, nil, k.id, k.secret, "photos", "local", time.Now())
+	for name, value := range map[string]string{
+		"X-Keyledger-Key-Id": "none", "X-Keyledger-User-Id": "1", "X-Keyledger-Position": "1", "X-Keyledger-Scheme": "none", "X-Forwarded-For": "203.0.113.1", "X-Real-IP": "203.0.113.1",
+	} {
+		req.Header.Set(name, value)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != 200 {
+		w.t.Fatalf("genuine, with claims besides: got %d %v", res.StatusCode, res.Header)
+	}
+	for name, values := range seen() {
+		if strings.HasPrefix(name, "X-Keyledger-") && (len(values) != 1 || values[0] == "1" || values[0] == "none") {
+			w.t.Errorf("the service saw %s: %q", name, values)
+		}
+	}
+	wants(w.t, "the key that the service saw", seen().Get("X-Keyledger-Key-Id"), k.id)
+	w.namesClient(k, "127.0.0.1")
+}
+
+// behind starts a proxy with its documented configuration and gives its URL.
+func (w *world) behind(p proxy, service, token string) string {
+	w.t.Helper()
+	page, err := os.ReadFile("../../docs/gateways.md")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	_, block, found := strings.Cut(string(page), p.fence)
+	block, _, _ = strings.Cut(block, "```")
+	if !found {
+		w.t.Fatalf("docs/gateways.md has no configuration for %s", p.program)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	address := l.Addr().String()
+	_ = l.Close()
+	block = strings.NewReplacer("127.0.0.1:9000", service, "127.0.0.1:7420", strings.TrimPrefix(w.server.URL, "http://"), "klgw_...", token).Replace(block)
+	if err := os.WriteFile(filepath.Join(w.dir, "proxy.conf"), fmt.Appendf(nil, p.around, w.dir, address, block), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	cmd := exec.Command(p.program, p.args...)
+	var log strings.Builder
+	cmd.Dir, cmd.Env, cmd.Stderr = w.dir, []string{"HOME=" + w.dir}, &log
+	if err := cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if w.t.Failed() {
+			w.t.Logf("%s wrote:\n%s", p.program, log.String())
+		}
+	})
+	for until := time.Now().Add(10 * time.Second); time.Now().Before(until); {
+		c, err := net.Dial("tcp", address)
+		if err == nil {
+			_ = c.Close()
+			return "http://" + address
+		}
+	}
+	w.t.Fatalf("%s does not listen:\n%s", p.program, log.String())
+	return ""
+}
