@@ -89,7 +89,7 @@ func originalOf(r *http.Request) (*dialect.Request, *Problem) {
 		family = "X-Original-"
 	}
 	part := func(name string) string { return once(r.Header.Values(family + name)) }
-	wire := &dialect.Request{Method: part("Method"), Target: part("Uri"), Host: part("Host"), Source: clientOf(r)}
+	wire := &dialect.Request{Method: part("Method"), Target: part("Uri"), Host: part("Host")}
 	if wire.Method == "" || wire.Target == "" || wire.Host == "" {
 		return nil, problem(http.StatusBadRequest, codeInvalid,
 			"the proxy has to say, each once, what it holds: "+family+"Method, "+family+"Uri and "+family+"Host")

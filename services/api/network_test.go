@@ -135,3 +135,24 @@ func TestNetworkPolicyBadInput(t *testing.T) {
 		t.Errorf("what was refused left %+v", got)
 	}
 }
+
+// TestNetworkPolicyBehindProxies: what counts is the client's address, as its proxy says it.
+func TestNetworkPolicyBehindProxies(t *testing.T) {
+	a := open(t, "alibaba", "")
+	k := a.create(t, a.add(t, "alice", "user"))
+	token := decode[struct{ Token string }](t, a.do(t, "POST", "/v1/gateway-tokens", `{"name":"edge"}`).ok(t, 201)).Token
+	the.keep(token)
+	for _, c := range []struct {
+		allowed string
+		status  int
+		reason  string
+	}{{"198.51.100.7", 204, ""}, {"127.0.0.1", 403, "network_policy"}} {
+		a.do(t, "PUT", "/v1/keys/"+k.id+"/network-policy", allowing(c.allowed)).ok(t, 200)
+		for name, own := range map[string]map[string]string{"nginx": byNginx, "traefik": byTraefik} {
+			res := ask(t, proxied(t, k, token, own))
+			if res.StatusCode != c.status || res.Header.Get("X-Keyledger-Reason") != c.reason {
+				t.Errorf("%s, allowing %s: got %d %q", name, c.allowed, res.StatusCode, res.Header.Get("X-Keyledger-Reason"))
+			}
+		}
+	}
+}

@@ -40,7 +40,7 @@ func (r *Request) SHA256() [sha256.Size]byte {
 // What net/http moves out of the header map is put back: Host, Content-Length
 // and Transfer-Encoding. Two things are lost for good, and no known signer
 // depends on them: the order of lines with different names, and a Trailer
-// header. The source is the peer.
+// header. The source is for the caller to say: only he knows which proxies to believe.
 func FromHTTP(r *http.Request, body []byte) *Request {
 	fields := make([]Field, 0, len(r.Header)+3)
 	fields = append(fields, Field{"Host", r.Host})
@@ -58,11 +58,7 @@ func FromHTTP(r *http.Request, body []byte) *Request {
 	if len(r.TransferEncoding) > 0 {
 		fields = append(fields, Field{"Transfer-Encoding", strings.Join(r.TransferEncoding, ", ")})
 	}
-	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
-	return &Request{
-		Method: r.Method, Target: r.RequestURI, Host: r.Host, Header: fields, Body: body,
-		Source: peer.Addr().Unmap().WithZone(""),
-	}
+	return &Request{Method: r.Method, Target: r.RequestURI, Host: r.Host, Header: fields, Body: body}
 }
 
 // Values returns the values of every header line of that name, whatever its
