@@ -224,9 +224,9 @@ func (a *assertion) appendHeaders(b []byte, r *dialect.Request) ([]byte, error) 
 
 // keep keeps what a signed header says.
 func (a *assertion) keep(name, value string) (err error) {
-	ok := true
 	switch name {
 	case headerDate:
+		var ok bool
 		if a.at, ok = parseStamp(value); !ok {
 			err = malformed(CodeDate, headerDate+" must be a time in UTC as YYYY-MM-DDTHH:MM:SSZ")
 		}

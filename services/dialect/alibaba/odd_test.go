@@ -1,6 +1,7 @@
 package alibaba_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/keyledger/keyledger/services/dialect"
@@ -100,7 +101,7 @@ func TestReadRefuses(t *testing.T) {
 		"no hash":              {v3(func(r *dialect.Request) { set(r, "x-acs-content-sha256", "UNSIGNED-PAYLOAD") }), alibaba.CodePayloadHash},
 	} {
 		_, err := dialect.Read(c.r, alibaba.Dialect().Schemes)
-		bad, ok := err.(*dialect.MalformedError)
+		bad, ok := errors.AsType[*dialect.MalformedError](err)
 		if !ok || bad.Code != c.want || bad.Detail == "" {
 			t.Errorf("%s: got %v, want %s", name, err, c.want)
 		}
