@@ -6,6 +6,8 @@ import (
 	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/dialect/alibaba"
 	"github.com/keyledger/keyledger/services/dialect/aws"
+	"github.com/keyledger/keyledger/services/dialect/cdnetworks"
+	"github.com/keyledger/keyledger/services/dialect/tencent"
 )
 
 // All returns every vendor, in the order in which their schemes are tried.
@@ -13,6 +15,8 @@ func All() []dialect.Dialect {
 	return []dialect.Dialect{
 		aws.Dialect(),
 		alibaba.Dialect(),
+		tencent.Dialect(),
+		cdnetworks.Dialect(),
 	}
 }
 

@@ -48,6 +48,7 @@ type flipper struct {
 	schemes []dialect.Scheme
 	parsed  []string // what is decoded before it is signed
 	tried   int
+	folded  bool // the header at hand is signed in lower case
 }
 
 func (f *flipper) parts(covers dialect.Parts) {
@@ -72,6 +73,7 @@ func (f *flipper) headers(signed []string) {
 	for i, h := range f.v.Request().Header {
 		name := strings.ToLower(h.Name)
 		if name == "authorization" || slices.Contains(signed, name) {
+			f.folded = name != "authorization" && f.signsLowerCase(i)
 			f.each(h.Name, h.Value, func(r *dialect.Request, s string) { r.Header[i].Value = s })
 		}
 		if slices.Contains(signed, name) {
@@ -79,6 +81,17 @@ func (f *flipper) headers(signed []string) {
 			f.one(h.Name+" doubled", func(r *dialect.Request) { r.Header = append(r.Header, h) })
 		}
 	}
+}
+
+// signsLowerCase reports whether the scheme signs the i-th header in lower case, however it is sent: then
+// a change of case alone is none.
+func (f *flipper) signsLowerCase(i int) bool {
+	r := f.v.Request()
+	h := &r.Header[i]
+	h.Value = strings.ToUpper(h.Value)
+	j := vector.JudgeRequest(r, f.v.AccessKeyID, f.v.Secret, f.v.At(), f.schemes)
+	line := "\n" + strings.ToLower(h.Name+":"+h.Value) + "\n"
+	return j.Valid && strings.Contains(string(j.CanonicalRequest), line)
 }
 
 // each flips every bit of value; of a long one, every bit of 2048 bytes spread
@@ -91,6 +104,9 @@ func (f *flipper) each(what, value string, set func(*dialect.Request, string)) {
 			b[i] ^= 1 << bit
 			changed := string(b)
 			if slices.Contains(f.parsed, what) && sameEscapes(value, changed) {
+				continue
+			}
+			if f.folded && strings.EqualFold(value, changed) {
 				continue
 			}
 			f.one(what+" "+url.QueryEscape(changed), func(r *dialect.Request) { set(r, changed) })
