@@ -203,6 +203,16 @@ func (s *story) command(t *testing.T, d *datadriven.TestData, line string, p eve
 		return keyring.SetNetworkPolicy{Key: key, Network: network(args)}
 	case "describe":
 		return keyring.Describe{Key: key, Description: argument(args, "description")}
+	case "update":
+		c := keyring.Update{Key: key, Policy: p}
+		if text := argument(args, "description"); text != "" {
+			c.Description = &text
+		}
+		if status := argument(args, "status"); status != "" {
+			active := status == "active"
+			c.Active = &active
+		}
+		return c
 	case "close":
 		return keyring.Close{User: user}
 	case "reopen":

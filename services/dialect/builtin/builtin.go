@@ -7,6 +7,8 @@ import (
 	"github.com/keyledger/keyledger/services/dialect/alibaba"
 	"github.com/keyledger/keyledger/services/dialect/aws"
 	"github.com/keyledger/keyledger/services/dialect/cdnetworks"
+	"github.com/keyledger/keyledger/services/dialect/huawei"
+	"github.com/keyledger/keyledger/services/dialect/obs"
 	"github.com/keyledger/keyledger/services/dialect/tencent"
 )
 
@@ -15,6 +17,8 @@ func All() []dialect.Dialect {
 	return []dialect.Dialect{
 		aws.Dialect(),
 		alibaba.Dialect(),
+		huawei.Dialect(),
+		obs.Dialect(),
 		tencent.Dialect(),
 		cdnetworks.Dialect(),
 	}
