@@ -47,6 +47,9 @@ type Log interface {
 // ErrNone says that there is no such message.
 var ErrNone = errors.New("events: no such message")
 
+// ErrLost says that a message that has to be there is missing or damaged: waiting does not help.
+var ErrLost = errors.New("events: a message of the log is missing or damaged")
+
 // ErrUnread says that the log cannot be read now; later it can.
 var ErrUnread = errors.New("events: the log cannot be read now")
 

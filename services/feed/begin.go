@@ -3,6 +3,7 @@ package feed
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -136,19 +137,26 @@ func (s *start) behind(ctx context.Context, p events.Position) error {
 }
 
 // search is the first message from first on, before end, of which something is of t or later;
-// end if there is none. It takes a message that is not there any more for an earlier one.
+// end if there is none. One that was trimmed is an earlier one. One that cannot be read is
+// passed over to the next that can, and comes before what is found if that is of t or later:
+// what it held may be, and reading it says so.
 func search(first, end uint64, t time.Time, newest func(p uint64) (time.Time, error)) (uint64, error) {
 	for first < end {
 		middle := first + (end-first)/2
 		at, err := newest(middle)
-		if err != nil && !errors.Is(err, events.ErrNone) {
+		known := middle
+		for unreadable(err) && known+1 < end {
+			known++
+			at, err = newest(known)
+		}
+		switch {
+		case err == nil && at.Before(t) || errors.Is(err, errTrimmed):
+			first = known + 1
+		case err == nil || unreadable(err):
+			end = middle
+		default:
 			return 0, err
 		}
-		if err == nil && !at.Before(t) {
-			end = middle
-			continue
-		}
-		first = middle + 1
 	}
 	return first, nil
 }
@@ -161,12 +169,38 @@ func (s *start) newest(ctx context.Context) func(p uint64) (time.Time, error) {
 	}
 }
 
+// errTrimmed says that a message of USED lies before what is kept.
+var errTrimmed = errors.New("feed: the message is not kept any more")
+
+// unreadable is whether a message has to be there and cannot be read.
+func unreadable(err error) bool {
+	return errors.Is(err, events.ErrLost) || errors.As(err, new(*events.PoisonedError)) || errors.As(err, new(*access.MalformedError))
+}
+
+// records are those of a message of USED before its end. The error is errTrimmed, one that
+// is unreadable, or a fault.
 func (s *start) records(ctx context.Context, p uint64) ([]access.Record, error) {
 	m, err := s.feed.Uses.UsesAt(ctx, access.Position(p))
+	if errors.Is(err, events.ErrNone) {
+		return nil, s.gone(ctx, p)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return access.Parse(nil, m.Data)
+}
+
+// gone is why there is no message p. The front is asked for after the message, so
+// that one that was trimmed in between is not taken for a lost one.
+func (s *start) gone(ctx context.Context, p uint64) error {
+	first, err := s.feed.Uses.FirstUse(ctx)
+	if err != nil {
+		return err
+	}
+	if p < uint64(first) {
+		return errTrimmed
+	}
+	return fmt.Errorf("%w: position %d of USED", events.ErrLost, p)
 }
 
 func latest(records []access.Record) (t time.Time) {
@@ -180,6 +214,9 @@ func latest(records []access.Record) (t time.Time) {
 
 func (s *start) decode(ctx context.Context, p uint64) (events.Record, error) {
 	m, err := s.feed.Ledger.At(ctx, events.Position(p))
+	if errors.Is(err, events.ErrNone) {
+		return events.Record{}, fmt.Errorf("%w: position %d of LEDGER", events.ErrLost, p)
+	}
 	if err != nil {
 		return events.Record{}, err
 	}
@@ -206,7 +243,7 @@ func (s *start) checkLedger(ctx context.Context) error {
 		return err
 	}
 	rec, err := s.decode(ctx, s.at.Ledger.Message)
-	if poisoned := (*events.PoisonedError)(nil); errors.As(err, &poisoned) {
+	if unreadable(err) {
 		return nil // reading it says so, or passes over it
 	}
 	if err != nil {
@@ -221,10 +258,10 @@ func (s *start) checkUsed(ctx context.Context) error {
 		return err
 	}
 	records, err := s.records(ctx, s.at.Used.Message)
-	if errors.Is(err, events.ErrNone) {
+	if errors.Is(err, errTrimmed) {
 		return refuse(Expired, "the cursor's place in USED, %d, is not kept any more; from=earliest is the oldest there is", s.at.Used.Message)
 	}
-	if malformed := (*access.MalformedError)(nil); errors.As(err, &malformed) {
+	if unreadable(err) {
 		return nil // reading it says so
 	}
 	if err != nil {

@@ -123,7 +123,7 @@ func (r *Reader) run(ctx context.Context, in <-chan arrival, yield func(Item) bo
 		case a.ledger != nil:
 			end = r.ledger(*a.ledger, yield)
 		case a.used != nil:
-			end = r.used(*a.used, yield)
+			end = r.used(ctx, *a.used, yield)
 		}
 		if end != nil {
 			return end
@@ -202,7 +202,7 @@ func (r *Reader) caughtUp() bool {
 
 // endOf is how a reader hears of an error of the log.
 func endOf(err error) *End {
-	if errors.As(err, new(*events.PoisonedError)) || errors.As(err, new(*access.MalformedError)) {
+	if errors.Is(err, events.ErrLost) || errors.As(err, new(*events.PoisonedError)) || errors.As(err, new(*access.MalformedError)) {
 		return &EndUnreadable
 	}
 	return &EndUnavailable
@@ -240,11 +240,25 @@ func (r *Reader) ledger(m events.Message, yield func(Item) bool) *End {
 	return nil
 }
 
+// leftOut is why USED goes on behind the reader's place: its front was trimmed under a
+// reader that was at it, or it has lost something. Who took the one for the other
+// would begin anew further on, over a gap.
+func (r *Reader) leftOut(ctx context.Context) *End {
+	first, err := r.feed.Uses.FirstUse(ctx)
+	switch {
+	case err != nil:
+		return &EndUnavailable
+	case r.at.Used.Message < uint64(first):
+		return &EndExpired
+	}
+	return &EndUnreadable
+}
+
 // used tells the records of a message of USED that are wanted.
-func (r *Reader) used(m access.Message, yield func(Item) bool) *End {
+func (r *Reader) used(ctx context.Context, m access.Message, yield func(Item) bool) *End {
 	position := uint64(m.Position)
 	if position != r.at.Used.Message {
-		return &EndExpired // the front was trimmed under a reader that was at it
+		return r.leftOut(ctx)
 	}
 	var err error
 	if r.records, err = access.Parse(r.records[:0], m.Data); err != nil {

@@ -265,6 +265,36 @@ func TestPoisoned(t *testing.T) {
 	}
 }
 
+// TestLostUse: a message of USED that is damaged, with others behind it, is never told as
+// one that is not kept any more. Whoever begins before it, by whatever kind of place, is
+// told what lies before and then of it; whoever begins behind it is not troubled.
+func TestLostUse(t *testing.T) {
+	const size = 9
+	for lost := access.Position(1); lost <= size; lost++ {
+		w := newWorld(t)
+		for i := range size {
+			w.uses.append(use(noon.Add(time.Duration(i-size)*time.Hour), acme, alice, aliceKey, access.Allowed))
+		}
+		w.uses.lost = lost
+		for begin := access.Position(1); begin <= size; begin++ {
+			at := noon.Add(time.Duration(int(begin)-1-size) * time.Hour).Format(time.RFC3339)
+			for _, place := range []string{fmt.Sprintf("1-1.0-%d.0", begin), at} {
+				told, end := w.all(feed.Filter{Account: acme}, place)
+				wantTold, wantEnd := int(size-begin+1), feed.EndCaughtUp
+				if begin <= lost {
+					wantTold, wantEnd = int(lost-begin), feed.EndUnreadable
+				}
+				if begin == lost+1 && place == at && len(told) == 0 && *end == feed.EndUnreadable {
+					continue // what was lost may have been of that time
+				}
+				if len(told) != wantTold || *end != wantEnd {
+					t.Errorf("%d is lost, from %s (%d): told %d and %s, want %d and %s", lost, place, begin, len(told), end.Code, wantTold, wantEnd.Code)
+				}
+			}
+		}
+	}
+}
+
 // TestTrimmedUnderReader trims what a reader was about to read.
 func TestTrimmedUnderReader(t *testing.T) {
 	w := newWorld(t)

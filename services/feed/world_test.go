@@ -30,7 +30,8 @@ const (
 // A usesLog is USED without a disk, whose front can be trimmed.
 type usesLog struct {
 	mu       sync.Mutex
-	trimmed  int // messages that are gone from the front
+	trimmed  int             // messages that are gone from the front
+	lost     access.Position // a message that cannot be read, though others lie behind it
 	messages []access.Message
 	changed  chan struct{}
 }
@@ -70,7 +71,7 @@ func (l *usesLog) LastUse(context.Context) (access.Position, error) {
 func (l *usesLog) UsesAt(_ context.Context, p access.Position) (access.Message, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if int(p) <= l.trimmed || int(p) > len(l.messages) {
+	if int(p) <= l.trimmed || int(p) > len(l.messages) || p == l.lost {
 		return access.Message{}, events.ErrNone
 	}
 	return l.messages[p-1], nil
@@ -80,6 +81,10 @@ func (l *usesLog) FollowUses(ctx context.Context, after access.Position) iter.Se
 	return func(yield func(access.Message, error) bool) {
 		for at := int(after); ; at++ {
 			m, ok := l.await(ctx, &at)
+			if ok && m.Position == l.lost {
+				yield(access.Message{}, fmt.Errorf("%w: position %d", events.ErrLost, m.Position))
+				return
+			}
 			if !ok || !yield(m, nil) {
 				return
 			}

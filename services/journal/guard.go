@@ -37,6 +37,11 @@ func (e *RefusedError) Error() string {
 	return "journal: refused by guard " + e.Guard + ": " + e.Detail
 }
 
+// Is reports whether the log has lost what it has to have, for those who know of no guard.
+func (e *RefusedError) Is(target error) bool {
+	return target == events.ErrLost && (e.Guard == GuardWhole || e.Guard == GuardContent)
+}
+
 func refused(guard, format string, args ...any) *RefusedError {
 	return &RefusedError{Guard: guard, Detail: fmt.Sprintf(format, args...)}
 }
