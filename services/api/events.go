@@ -67,7 +67,7 @@ func (s *server) followEvents(ctx context.Context, in *followEventsInput) (*huma
 		return nil, err
 	}
 	reader, err := s.Feed.Open(ctx, feed.Query{
-		Caller: inboundOf(ctx).caller.Account, Filter: filter, From: from, Follow: in.Follow, Still: still,
+		Caller: readerOf(inboundOf(ctx).caller), Filter: filter, From: from, Follow: in.Follow, Still: still,
 	})
 	if err != nil {
 		return nil, err
@@ -78,6 +78,12 @@ func (s *server) followEvents(ctx context.Context, in *followEventsInput) (*huma
 		_, w := humago.Unwrap(c)
 		newStream(w, lines, s.Patience).send(c.Context(), reader)
 	}}, nil
+}
+
+// readerOf is a caller as the feed counts its readers.
+func readerOf(c permission.Caller) feed.Caller {
+	oversees := c.May(permission.AuditRead, permission.Target{Account: c.Account}) == permission.Allowed
+	return feed.Caller{Account: c.Account, User: c.User, Oversees: oversees, Operator: c.Operator}
 }
 
 // lastEvent is where a reader goes on that was cut off.

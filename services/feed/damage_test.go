@@ -63,7 +63,7 @@ func readUses(t *testing.T, f *feed.Feed, place string) (feed.Point, *feed.End) 
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	r, err := f.Open(ctx, feed.Query{Caller: acme, From: from(t, place), Filter: feed.Filter{Types: map[string]bool{access.TypeUsed: true}}})
+	r, err := f.Open(ctx, feed.Query{Caller: feed.Caller{Account: acme, User: alice, Oversees: true}, From: from(t, place), Filter: feed.Filter{Types: map[string]bool{access.TypeUsed: true}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,12 +22,6 @@ import (
 	"github.com/keyledger/keyledger/events/access"
 )
 
-// How many may read at once, unless a Config says otherwise.
-const (
-	MaxReaders    = 64
-	MaxPerAccount = 16
-)
-
 // Ledger is LEDGER as a feed reads it; an [events.Log] is one.
 type Ledger interface {
 	Last(ctx context.Context) (events.Position, error)
@@ -58,7 +52,8 @@ type Config struct {
 	Now     func() time.Time
 
 	Readers    int           // at once; MaxReaders if zero
-	PerAccount int           // of them for one account's callers; MaxPerAccount if zero
+	PerAccount int           // of them for one account's callers, and set aside for the operator's; MaxPerAccount if zero
+	PerUser    int           // of them for one user; MaxPerUser if zero
 	Heartbeat  time.Duration // how long a reader hears nothing at most; 10 s if zero
 	Recheck    time.Duration // how often Query.Still is asked; 1 s if zero
 }
@@ -69,9 +64,7 @@ type Feed struct {
 	ctx  context.Context // ends when Close is called
 	stop context.CancelFunc
 
-	mu      sync.Mutex
-	readers map[events.AccountID]int
-	total   int
+	places places
 }
 
 // New makes a feed.
@@ -82,13 +75,16 @@ func New(c Config) *Feed {
 	if c.PerAccount == 0 {
 		c.PerAccount = MaxPerAccount
 	}
+	if c.PerUser == 0 {
+		c.PerUser = MaxPerUser
+	}
 	if c.Heartbeat == 0 {
 		c.Heartbeat = 10 * time.Second
 	}
 	if c.Recheck == 0 {
 		c.Recheck = time.Second
 	}
-	f := &Feed{Config: c, readers: map[events.AccountID]int{}}
+	f := &Feed{Config: c, places: newPlaces(c)}
 	f.ctx, f.stop = context.WithCancel(context.Background())
 	return f
 }
@@ -98,7 +94,7 @@ func (f *Feed) Close() { f.stop() }
 
 // A Query is who wants what from where.
 type Query struct {
-	Caller events.AccountID // whose place among the readers it takes
+	Caller Caller // whose place among the readers it takes
 	Filter Filter
 	From   From
 	Follow bool // go on with what is still to come
@@ -113,38 +109,16 @@ var ErrNoLonger = errors.New("feed: the reader's key or role has changed")
 // Open admits a reader and finds where it begins. The error is a *RefusedError or a
 // fault. The reader must be closed.
 func (f *Feed) Open(ctx context.Context, q Query) (*Reader, error) {
-	if err := f.admit(q.Caller); err != nil {
+	if f.ctx.Err() != nil {
+		return nil, refuse(Crowded, "the server is stopping; try again")
+	}
+	if err := f.places.take(q.Caller); err != nil {
 		return nil, err
 	}
-	r := &Reader{feed: f, Query: q, release: sync.OnceFunc(func() { f.leave(q.Caller) })}
+	r := &Reader{feed: f, Query: q, release: sync.OnceFunc(func() { f.places.leave(q.Caller) })}
 	if err := r.begin(ctx); err != nil {
 		r.Close()
 		return nil, err
 	}
 	return r, nil
-}
-
-func (f *Feed) admit(a events.AccountID) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	switch {
-	case f.ctx.Err() != nil:
-		return refuse(Crowded, "the server is stopping; try again")
-	case f.total >= f.Readers:
-		return refuse(Crowded, "%d readers follow events here already; try again when one has left", f.total)
-	case f.readers[a] >= f.PerAccount:
-		return refuse(Crowded, "%d readers of the account follow events here already; try again when one has left", f.readers[a])
-	}
-	f.total++
-	f.readers[a]++
-	return nil
-}
-
-func (f *Feed) leave(a events.AccountID) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.total--
-	if f.readers[a]--; f.readers[a] == 0 {
-		delete(f.readers, a)
-	}
 }

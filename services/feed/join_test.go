@@ -42,7 +42,7 @@ func newBusy(t *testing.T) *busy {
 	tail := journal.Tail{Journal: j}
 	b := &busy{T: t, journal: j, feed: feed.New(feed.Config{
 		Ledger: tail, Uses: tail, LedgerAt: func(time.Time) (events.Position, error) { return 0, nil },
-		Excused: func(events.Position) bool { return false }, Now: time.Now,
+		Excused: func(events.Position) bool { return false }, Now: time.Now, PerUser: 16,
 	})}
 	t.Cleanup(func() {
 		b.end.Store(true)
@@ -135,7 +135,7 @@ type heard struct {
 // after every so many.
 func (b *busy) hear(place string, n, every int) (h heard) {
 	for first := true; len(h.ledger)+len(h.used) < n; first = false {
-		r, err := b.feed.Open(b.Context(), feed.Query{Caller: acme, Filter: feed.Filter{Account: acme}, From: from(b, place), Follow: true})
+		r, err := b.feed.Open(b.Context(), feed.Query{Caller: feed.Caller{Account: acme, User: alice, Oversees: true}, Filter: feed.Filter{Account: acme}, From: from(b, place), Follow: true})
 		if err != nil {
 			b.Errorf("from %s: %v", place, err)
 			return h
@@ -242,7 +242,7 @@ func TestUsesAreNotHeldUp(t *testing.T) {
 		Ledger: stuckLedger{b.journal}, Uses: journal.Tail{Journal: b.journal}, LedgerAt: nil, Now: time.Now, Excused: nil,
 	})
 	defer stuck.Close()
-	r, err := stuck.Open(t.Context(), feed.Query{Caller: acme, Follow: true, From: from(t, "1-1.0-1.0"), Filter: feed.Filter{Types: map[string]bool{access.TypeUsed: true}}})
+	r, err := stuck.Open(t.Context(), feed.Query{Caller: feed.Caller{Account: acme, User: alice, Oversees: true}, Follow: true, From: from(t, "1-1.0-1.0"), Filter: feed.Filter{Types: map[string]bool{access.TypeUsed: true}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -177,7 +177,7 @@ func TestRefused(t *testing.T) {
 		{noon.Add(4 * time.Minute).Format(time.RFC3339), ""},
 		{noon.Add(time.Hour).Format(time.RFC3339), feed.Ahead},
 	} {
-		r, err := w.feed.Open(t.Context(), feed.Query{Caller: acme, From: from(t, c.from)})
+		r, err := w.feed.Open(t.Context(), feed.Query{Caller: feed.Caller{Account: acme, User: alice, Oversees: true}, From: from(t, c.from)})
 		if err == nil {
 			r.Close()
 		}
@@ -192,7 +192,7 @@ func TestRefused(t *testing.T) {
 		}
 	}
 	only := feed.Filter{Types: map[string]bool{access.TypeUsed: true}}
-	if r, err := w.feed.Open(t.Context(), feed.Query{Caller: acme, Filter: only, From: from(t, "1-1.0-3.0")}); err != nil {
+	if r, err := w.feed.Open(t.Context(), feed.Query{Caller: feed.Caller{Account: acme, User: alice, Oversees: true}, Filter: only, From: from(t, "1-1.0-3.0")}); err != nil {
 		t.Errorf("a place in a stream that is not read: %v", err)
 	} else {
 		r.Close()
@@ -228,7 +228,7 @@ func TestNothingSealedLeaves(t *testing.T) {
 // TestOthersMoveTheCursor: whoever waits for something of its own is told where it is.
 func TestOthersMoveTheCursor(t *testing.T) {
 	w := newWorld(t)
-	r, err := w.feed.Open(t.Context(), feed.Query{Caller: acme, Filter: feed.Filter{Account: acme}, Follow: true})
+	r, err := w.feed.Open(t.Context(), feed.Query{Caller: feed.Caller{Account: acme, User: alice, Oversees: true}, Filter: feed.Filter{Account: acme}, Follow: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -301,7 +301,7 @@ func TestTrimmedUnderReader(t *testing.T) {
 	for range 10 {
 		w.uses.append(use(noon, acme, alice, aliceKey, access.Allowed))
 	}
-	r, err := w.feed.Open(t.Context(), feed.Query{Caller: acme, From: from(t, "1-1.0-1.0"), Follow: true})
+	r, err := w.feed.Open(t.Context(), feed.Query{Caller: feed.Caller{Account: acme, User: alice, Oversees: true}, From: from(t, "1-1.0-1.0"), Follow: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -328,7 +328,7 @@ func TestTrimmedUnderReader(t *testing.T) {
 func TestStill(t *testing.T) {
 	w := newWorld(t)
 	asked := 0
-	r, err := w.feed.Open(t.Context(), feed.Query{Caller: acme, Follow: true, Still: func() error {
+	r, err := w.feed.Open(t.Context(), feed.Query{Caller: feed.Caller{Account: acme, User: alice, Oversees: true}, Follow: true, Still: func() error {
 		if asked++; asked < 3 {
 			return nil
 		}
@@ -346,38 +346,84 @@ func TestStill(t *testing.T) {
 	}
 }
 
-// TestCrowded bounds the readers of an account and of all.
+// TestCrowded fills the places in every way that could shut somebody out.
 func TestCrowded(t *testing.T) {
-	w := newWorld(t, func(c *feed.Config) { c.Readers, c.PerAccount = 3, 2 })
-	open := func(a events.AccountID) *feed.Reader {
-		r, err := w.feed.Open(t.Context(), feed.Query{Caller: a, Follow: true})
+	member := func(a events.AccountID, n int) feed.Caller {
+		return feed.Caller{Account: a, User: events.UserID(fmt.Sprint("20000000000000000", n))}
+	}
+	auditor := func(a events.AccountID, n int) feed.Caller {
+		c := member(a, n)
+		c.Oversees = true
+		return c
+	}
+	operator := func(n int) feed.Caller {
+		c := auditor("100000000009", n)
+		c.Operator = true
+		return c
+	}
+	const third, fourth = events.AccountID("100000000003"), events.AccountID("100000000004")
+	type step struct {
+		who     feed.Caller
+		asks    int
+		want    int // let in
+		leaving int // after that
+	}
+	for name, steps := range map[string][]step{
+		"one user":                      {{member(acme, 1), 9, 4, 1}, {member(acme, 1), 9, 1, 0}},
+		"one auditor":                   {{auditor(acme, 1), 9, 4, 0}, {auditor(acme, 2), 9, 4, 0}},
+		"a user of two accounts' names": {{member(acme, 1), 4, 4, 0}, {member(other, 1), 4, 4, 0}},
+		"an account's users leave room for its auditors": {
+			{member(acme, 1), 9, 4, 0}, {member(acme, 2), 9, 4, 0}, {member(acme, 3), 1, 0, 0},
+			{auditor(acme, 4), 9, 4, 0}, {auditor(acme, 5), 9, 4, 0}, {auditor(acme, 6), 1, 0, 0},
+		},
+		"an account's auditors fill it": {
+			{auditor(acme, 1), 4, 4, 0}, {auditor(acme, 2), 4, 4, 0}, {auditor(acme, 3), 4, 4, 0}, {auditor(acme, 4), 4, 4, 1}, {auditor(acme, 5), 4, 1, 0}, {member(acme, 6), 1, 0, 0},
+			{auditor(other, 1), 4, 4, 0},
+		},
+		"accounts leave room for the operator": {
+			{auditor(acme, 1), 4, 4, 0}, {auditor(acme, 2), 4, 4, 0}, {auditor(acme, 3), 4, 4, 0}, {auditor(acme, 4), 4, 4, 0},
+			{auditor(other, 1), 4, 4, 0}, {auditor(other, 2), 4, 4, 0}, {auditor(other, 3), 4, 4, 0}, {auditor(other, 4), 4, 4, 0},
+			{auditor(third, 1), 4, 4, 0}, {auditor(third, 2), 4, 4, 0}, {auditor(third, 3), 4, 4, 0}, {auditor(third, 4), 4, 4, 0},
+			{auditor(fourth, 1), 4, 0, 0},
+			{operator(1), 9, 4, 0}, {operator(2), 9, 4, 0}, {operator(3), 9, 4, 0}, {operator(4), 9, 4, 4},
+			{auditor(fourth, 1), 4, 0, 0}, {operator(4), 9, 4, 0}, {operator(5), 1, 0, 0},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			for i, s := range steps {
+				in := w.crowd(s.who, s.asks)
+				if len(in) != s.want {
+					t.Errorf("step %d: %d of %+v were let in, want %d", i, len(in), s.who, s.want)
+				}
+				for _, r := range in[:min(s.leaving, len(in))] {
+					r.Close()
+					r.Close() // a place that is given up twice is given away once
+				}
+			}
+		})
+	}
+}
+
+// crowd has somebody open readers, and is those that were let in.
+func (w *world) crowd(c feed.Caller, n int) (in []*feed.Reader) {
+	w.Helper()
+	for range n {
+		r, err := w.feed.Open(w.Context(), feed.Query{Caller: c, Follow: true})
 		if refused := (*feed.RefusedError)(nil); err != nil && (!errors.As(err, &refused) || refused.Reason != feed.Crowded) {
-			t.Fatal(err)
+			w.Fatal(err)
 		}
-		return r
+		if err == nil {
+			in = append(in, r)
+		}
 	}
-	first, second := open(acme), open(acme)
-	if first == nil || second == nil || open(acme) != nil {
-		t.Error("the third of an account was let in")
-	}
-	third := open(other)
-	if third == nil || open("100000000003") != nil {
-		t.Error("the fourth of all was let in")
-	}
-	first.Close()
-	first.Close()
-	if open(acme) == nil || open(acme) != nil {
-		t.Error("a place that was given up twice was given away otherwise than once")
-	}
-	if _, err := w.feed.Open(t.Context(), feed.Query{Caller: "100000000004", From: from(t, "99")}); err == nil {
-		t.Error("a place that is ahead was let in")
-	}
+	return in
 }
 
 // TestClose ends every reader with where to go on, and lets nobody in.
 func TestClose(t *testing.T) {
 	w := newWorld(t)
-	r, err := w.feed.Open(t.Context(), feed.Query{Caller: acme, Follow: true})
+	r, err := w.feed.Open(t.Context(), feed.Query{Caller: feed.Caller{Account: acme, User: alice, Oversees: true}, Follow: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -389,7 +435,7 @@ func TestClose(t *testing.T) {
 	if last.End == nil || *last.End != feed.EndStopping || last.Cursor.String() != "1-1.0-1.0" {
 		t.Errorf("got %+v", last)
 	}
-	if _, err := w.feed.Open(t.Context(), feed.Query{Caller: acme}); err == nil {
+	if _, err := w.feed.Open(t.Context(), feed.Query{Caller: feed.Caller{Account: acme, User: alice, Oversees: true}}); err == nil {
 		t.Error("somebody was let in")
 	}
 }

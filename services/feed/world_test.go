@@ -197,7 +197,7 @@ type told struct {
 // all reads to where the log ends.
 func (w *world) all(f feed.Filter, place string) ([]told, *feed.End) {
 	w.Helper()
-	r, err := w.feed.Open(w.Context(), feed.Query{Caller: acme, Filter: f, From: from(w, place)})
+	r, err := w.feed.Open(w.Context(), feed.Query{Caller: feed.Caller{Account: acme, User: alice, Oversees: true}, Filter: f, From: from(w, place)})
 	if err != nil {
 		w.Fatalf("from %s: %v", place, err)
 	}
