@@ -33,6 +33,14 @@ type listenFlags struct {
 	NATSUsers      string   `name:"nats-users" placeholder:"FILE" help:"Who may read over NATS, as nats user create writes it; <data>-nats-users if left out."`
 }
 
+// Validate is kong's hook.
+func (l listenFlags) Validate() error {
+	if l.NATSUsers != "" && l.NATSListen == "" {
+		return errors.New("--nats-users says who may read over NATS, and nobody can without --nats-listen: give both, or neither")
+	}
+	return nil
+}
+
 type serveCommand struct {
 	dataFlags
 	listenFlags
