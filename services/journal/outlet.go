@@ -157,7 +157,7 @@ func readers(users []OutletUser) (out []*server.NkeyUser) {
 			Nkey: u.Key, AllowedConnectionTypes: connections("STANDARD"),
 			Permissions: &server.Permissions{
 				Publish:   &server.SubjectPermission{Allow: outletRequests()},
-				Subscribe: &server.SubjectPermission{Allow: []string{inboxes + ">", "ledger.>", "used.>"}},
+				Subscribe: &server.SubjectPermission{Allow: []string{u.InboxPrefix() + ".>", "ledger.>", "used.>"}},
 			},
 		})
 	}

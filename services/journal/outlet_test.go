@@ -64,7 +64,7 @@ func by(u OutletUser, seed string) nats.Option {
 func (a *audience) connect(options ...nats.Option) (nc *nats.Conn, denied *atomic.Int64) {
 	a.Helper()
 	denied = new(atomic.Int64)
-	nc, err := nats.Connect("nats://"+a.outlet.Addr(), append([]nats.Option{by(a.user, a.seed), nats.MaxReconnects(0),
+	nc, err := nats.Connect("nats://"+a.outlet.Addr(), append([]nats.Option{by(a.user, a.seed), nats.CustomInboxPrefix(a.user.InboxPrefix()), nats.MaxReconnects(0),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			if errors.Is(err, nats.ErrPermissionViolation) {
 				denied.Add(1)
@@ -208,9 +208,13 @@ func TestOutletIsShut(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := a.states()
+	stranger, _, err := NewOutletUser("stranger")
+	if err != nil {
+		t.Fatal(err)
+	}
 	nc, denied := a.connect()
 	forbidden := []string{
-		"ledger.100000000001", "ledger.100000000001.200000000000000001", "used.0", "summary.x", "$KV.CELLS.clock", "_INBOX.somebody", "anything",
+		"ledger.100000000001", "ledger.100000000001.200000000000000001", "used.0", "summary.x", "$KV.CELLS.clock", "_INBOX.somebody", a.user.InboxPrefix() + ".x", "anything",
 		"$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.STREAM.INFO.KV_CELLS", "$JS.API.STREAM.INFO.SUMMARY",
 		"$JS.API.DIRECT.GET.KV_CELLS", "$JS.API.DIRECT.GET.KV_CELLS.$KV.CELLS.clock", "$JS.API.DIRECT.GET.SUMMARY", "$JS.API.STREAM.MSG.GET.LEDGER",
 		"$JS.API.STREAM.MSG.GET.KV_CELLS",
@@ -233,7 +237,7 @@ func TestOutletIsShut(t *testing.T) {
 	if err := nc.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	subscriptions := []string{">", "*", "$JS.>", "$JS.API.>", "$KV.>", "$KV.CELLS.>", "summary.>", "$SYS.>", "_R_.>", "*.100000000001"}
+	subscriptions := []string{">", "*", "$JS.>", "$JS.API.>", "$KV.>", "$KV.CELLS.>", "summary.>", "$SYS.>", "_R_.>", "*.100000000001", "_INBOX.>", "_INBOX_.>", "*.>", a.user.InboxPrefix(), stranger.InboxPrefix() + ".>", stranger.InboxPrefix() + ".x"}
 	for _, subject := range subscriptions {
 		if _, err := nc.SubscribeSync(subject); err != nil {
 			t.Fatal(err)
@@ -271,7 +275,7 @@ func TestOutletAnswersInInboxesOnly(t *testing.T) {
 	}
 	before := a.states()
 	nc, _ := a.connect()
-	for _, reply := range []string{"ledger.100000000001", "used.0", "$JS.API.DIRECT.GET.LEDGER", "$JS.API.STREAM.DELETE.LEDGER", "$KV.CELLS.clock", "_INBOX"} {
+	for _, reply := range []string{"ledger.100000000001", "used.0", "$JS.API.DIRECT.GET.LEDGER", "$JS.API.STREAM.DELETE.LEDGER", "$KV.CELLS.clock", "_INBOX", "_INBOX.x"} {
 		for _, request := range []string{`{"seq":1}`, `{"seq":1,"batch":10}`, `nonsense`, `{}`} {
 			if err := nc.PublishRequest("$JS.API.DIRECT.GET.LEDGER", reply, []byte(request)); err != nil {
 				t.Fatal(err)
@@ -292,6 +296,42 @@ func TestOutletAnswersInInboxesOnly(t *testing.T) {
 	}
 	if after := a.states(); !slices.Equal(before, after) {
 		t.Errorf("the log was changed: %v, then %v", before, after)
+	}
+}
+
+// TestOutletInboxes: each of two readers hears its own answers, and none of the other's,
+// whatever it may think of to listen on.
+func TestOutletInboxes(t *testing.T) {
+	a := newAudience(t)
+	filled(t, a.journal, 3)
+	spy, seed, err := NewOutletUser("reader.x") // a dot in a name makes nobody the part of another
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.outlet.SetUsers([]OutletUser{a.user, spy}); err != nil {
+		t.Fatal(err)
+	}
+	victim, _ := a.connect()
+	nc, _ := a.connect(by(spy, seed), nats.CustomInboxPrefix(spy.InboxPrefix()))
+	heard := make(chan *nats.Msg, 10)
+	for _, subject := range []string{"_INBOX.>", "_INBOX_.>", "*.>", ">", a.user.InboxPrefix() + ".>", a.user.InboxPrefix() + ".*"} {
+		if _, err := nc.ChanSubscribe(subject, heard); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []*nats.Conn{victim, nc} {
+		if got := batch(t, c, "LEDGER", `{"seq":1,"batch":10}`); len(got) != 3 {
+			t.Errorf("got %v", got)
+		}
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if len(heard) != 0 {
+		t.Errorf("another's answers were heard: %s", (<-heard).Subject)
 	}
 }
 

@@ -16,6 +16,10 @@ type OutletUser struct {
 	Key  string // the public half of an NKey: U and 55 characters of base32
 }
 
+// InboxPrefix is what the subjects begin with on which the user hears answers, and nobody
+// else does: what clients call their inbox prefix. It is made of the key, since names may have dots.
+func (u OutletUser) InboxPrefix() string { return inboxes + u.Key }
+
 var outletName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 // NewOutletUser draws a user and the seed that it signs with.

@@ -22,9 +22,11 @@ import (
 const (
 	streamInfo = "$JS.API.STREAM.INFO."
 	streamGet  = "$JS.API.DIRECT.GET."
-	// inboxes is where answers go. To any other subject the outlet sends nothing, so that
-	// nobody can have it speak to others.
-	inboxes = "_INBOX."
+	// inboxes is what the inboxes of all readers begin with: answers go there, and to any
+	// other subject the outlet sends nothing. Behind it stands the reader's public key, so
+	// that nobody hears another's answers, or where another awaits them: the inbox itself is
+	// drawn by lot, and an answer that somebody has sent to any other is heard by nobody.
+	inboxes = "_INBOX_"
 )
 
 const (

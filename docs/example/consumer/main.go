@@ -27,6 +27,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
 
 	"github.com/keyledger/keyledger/events/access"
 )
@@ -48,7 +49,11 @@ func run(ctx context.Context, url, seed, places string) error {
 	if err != nil {
 		return err
 	}
-	nc, err := nats.Connect(url, key, nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true), nats.ReconnectWait(100*time.Millisecond))
+	inboxes, err := inboxPrefix(seed)
+	if err != nil {
+		return err
+	}
+	nc, err := nats.Connect(url, key, nats.CustomInboxPrefix(inboxes), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true), nats.ReconnectWait(100*time.Millisecond))
 	if err != nil {
 		return err
 	}
@@ -62,6 +67,21 @@ func run(ctx context.Context, url, seed, places string) error {
 	}()
 	go func() { failed <- (stream{nc, "USED", "used.>", filepath.Join(places, "USED"), printUses}).follow(ctx) }()
 	return <-failed
+}
+
+// inboxPrefix is where the owner of a seed may hear answers: _INBOX_<public key>.
+func inboxPrefix(file string) (string, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	pair, err := nkeys.ParseDecoratedNKey(text)
+	if err != nil {
+		return "", err
+	}
+	defer pair.Wipe()
+	public, err := pair.PublicKey()
+	return "_INBOX_" + public, err
 }
 
 // A stream is read from where its file says on.
