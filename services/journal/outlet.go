@@ -17,7 +17,9 @@ import (
 
 // Bounds of an outlet, so that no reader of it is felt by the ledger.
 const (
-	outletConnections   = 32
+	outletReaders       = 32      // connections of those who have proved who they are
+	outletConnections   = 1024    // of these and of strangers, who have outletProof for it
+	outletProof         = 1       // seconds
 	outletSubscriptions = 32      // of a connection
 	outletPending       = 8 << 20 // bytes on their way to a connection; one that is slower is cut
 	outletPayload       = 2 << 20 // bytes of a message; LEDGER and USED have none that is larger
@@ -44,6 +46,8 @@ type Outlet struct {
 	end     context.CancelFunc
 	tasks   sync.WaitGroup
 
+	account *server.Account // of all readers
+
 	mu    sync.Mutex
 	users []OutletUser
 }
@@ -63,12 +67,16 @@ func (o *Outlet) open(c OutletConfig) error {
 	if err != nil {
 		return err
 	}
-	own := &server.User{Username: "keyledger", Password: rand.Text(), AllowedConnectionTypes: connections("IN_PROCESS")}
+	if o.account, err = outletAccount(); err != nil {
+		return err
+	}
+	own := &server.User{Username: "keyledger", Password: rand.Text(), Account: o.account, AllowedConnectionTypes: connections("IN_PROCESS")}
 	o.options = server.Options{
 		ServerName: "keyledger-outlet", Host: host, Port: port, NoSigs: true, NoSystemAccount: true,
 		MaxConn: outletConnections, MaxSubs: outletSubscriptions, MaxPending: outletPending, MaxPayload: outletPayload,
 		MaxControlLine: 4096, WriteDeadline: outletWrite, PingInterval: 20 * time.Second,
-		TLSConfig: c.TLS, TLSTimeout: 5, AuthTimeout: 5, Users: []*server.User{own}, Nkeys: readers(c.Users),
+		TLSConfig: c.TLS, TLSTimeout: 2 * outletProof, AuthTimeout: outletProof,
+		Accounts: []*server.Account{o.account}, Users: []*server.User{own}, Nkeys: o.readers(c.Users),
 	}
 	if err := o.listen(); err != nil {
 		return err
@@ -81,6 +89,19 @@ func (o *Outlet) open(c OutletConfig) error {
 		return fmt.Errorf("journal: connect to the outlet: %w", err)
 	}
 	return o.answer()
+}
+
+// outletAccount is the account of all readers, which bounds how many there are at once.
+// Strangers are not in it until they have proved who they are, and so take no reader's place.
+// The server takes the bound from its configuration language alone.
+func outletAccount() (*server.Account, error) {
+	var o server.Options
+	own := 1 // the outlet's connection is of the account too
+	text := fmt.Sprintf("accounts { READERS { limits { max_connections: %d } } }", outletReaders+own)
+	if err := o.ProcessConfigString(text); err != nil || len(o.Accounts) != 1 {
+		return nil, fmt.Errorf("journal: the account of the outlet's readers: %w", err)
+	}
+	return o.Accounts[0], nil
 }
 
 // listen starts the server and waits until it takes connections.
@@ -124,7 +145,7 @@ func (o *Outlet) SetUsers(users []OutletUser) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	next := o.options
-	next.Nkeys = readers(users)
+	next.Nkeys = o.readers(users)
 	if a, ok := o.server.Addr().(*net.TCPAddr); ok {
 		next.Port = a.Port
 	}
@@ -151,10 +172,10 @@ func (o *Outlet) Close() error {
 
 // readers are users as the server takes them: each may ask for what the outlet
 // answers, and hear the answers and what is new. Nothing else is allowed.
-func readers(users []OutletUser) (out []*server.NkeyUser) {
+func (o *Outlet) readers(users []OutletUser) (out []*server.NkeyUser) {
 	for _, u := range users {
 		out = append(out, &server.NkeyUser{
-			Nkey: u.Key, AllowedConnectionTypes: connections("STANDARD"),
+			Nkey: u.Key, Account: o.account, AllowedConnectionTypes: connections("STANDARD"),
 			Permissions: &server.Permissions{
 				Publish:   &server.SubjectPermission{Allow: outletRequests()},
 				Subscribe: &server.SubjectPermission{Allow: []string{u.InboxPrefix() + ".>", "ledger.>", "used.>"}},

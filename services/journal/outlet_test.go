@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -384,6 +386,61 @@ func TestOutletLetsNobodyElseIn(t *testing.T) {
 		t.Fatalf("whose key was added was not let in: %v", err)
 	}
 	nc.Close()
+}
+
+// TestOutletStrangers: connections that prove nothing take no reader's place, and are cut
+// soon; of readers there are no more than there may be, also after who may read has changed.
+func TestOutletStrangers(t *testing.T) {
+	a := newAudience(t)
+	a.strangers(4 * outletReaders)
+	early, _ := a.connect()
+	other, _, err := NewOutletUser("other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.outlet.SetUsers([]OutletUser{a.user, other}); err != nil {
+		t.Fatal(err)
+	}
+	stranger := a.strangers(4 * outletReaders) // the change has cut the others
+	for range outletReaders - 1 {
+		a.connect()
+	}
+	if nc, err := nats.Connect("nats://"+a.outlet.Addr(), by(a.user, a.seed), nats.MaxReconnects(0)); err == nil {
+		nc.Close()
+		t.Errorf("more than %d readers were let in", outletReaders)
+	}
+	if got := batch(t, early, "LEDGER", `{"seq":1,"batch":10}`); len(got) != 0 {
+		t.Errorf("got %v", got)
+	}
+	early.Close()
+	for until := time.Now().Add(5 * time.Second); ; { // the server hears of it a little later
+		nc, err := nats.Connect("nats://"+a.outlet.Addr(), by(a.user, a.seed), nats.MaxReconnects(0))
+		if err == nil {
+			nc.Close()
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatalf("a reader's place was not given to the next: %v", err)
+		}
+	}
+	_ = stranger.SetReadDeadline(time.Now().Add(4 * time.Second))
+	if said, err := io.ReadAll(stranger); err != nil || !strings.Contains(string(said), "Authentication Timeout") {
+		t.Errorf("a stranger was not cut: %q, %v", said, err)
+	}
+}
+
+// strangers makes connections that say nothing, and is the last of them.
+func (a *audience) strangers(n int) (c net.Conn) {
+	a.Helper()
+	for range n {
+		var err error
+		if c, err = net.Dial("tcp", a.outlet.Addr()); err != nil {
+			a.Fatal(err)
+		}
+		stranger := c
+		a.Cleanup(func() { _ = stranger.Close() })
+	}
+	return c
 }
 
 // TestOutletFlood has readers ask as fast as they can and read nothing, while the log

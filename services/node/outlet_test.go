@@ -39,7 +39,7 @@ func TestNATS(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return nats.Connect("tls://"+n.NATSAddr(), option, nats.RootCAs(w.path("cert.pem")), nats.MaxReconnects(0))
+		return nats.Connect("tls://"+n.NATSAddr(), option, nats.CustomInboxPrefix(u.InboxPrefix()), nats.RootCAs(w.path("cert.pem")), nats.MaxReconnects(0))
 	}
 	n := w.start()
 	for range 2 {
