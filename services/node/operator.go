@@ -57,7 +57,7 @@ func (o *operator) Status(ctx context.Context) api.Status {
 			s.Unknown = append(s.Unknown, api.Source{Prefix: from.Prefix.String(), Count: from.Count, More: from.More, Last: from.Last})
 		}
 	}
-	s.Ready = err == nil && o.fresh.check(ctx) == nil && health.Sick == "" && health.Fault == nil
+	s.Ready = err == nil && health.Writable && o.fresh.check(ctx) == nil && health.Sick == "" && health.Fault == nil
 	return s
 }
 

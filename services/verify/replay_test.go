@@ -64,6 +64,38 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// TestNonceThatIsNotUsedUp has somebody ask who may not, and a decision be taken back.
+func TestNonceThatIsNotUsedUp(t *testing.T) {
+	b := &bench{}
+	v := b.verifier(t)
+	v.Remembered()
+	c := b.claim(known, secret)
+	c.Nonce = "one"
+	b.claims = []dialect.Claim{c}
+	for range 2 {
+		d, err := v.VerifyFor(t.Context(), &dialect.Request{}, func(owner events.Subject) bool { return owner != b.key.Owner })
+		if err != nil || !d.Allowed || d.Nonce != (verify.Nonce{}) {
+			t.Fatalf("got %+v, %v", d, err)
+		}
+	}
+	d, err := b.asks(t, v, "one", secret, 0)
+	if err != nil || !d.Allowed {
+		t.Fatalf("after somebody else has asked: got %+v, %v", d, err)
+	}
+	again, err := b.asks(t, v, "one", secret, 0)
+	if err != nil || again.Reason != dialect.Replayed {
+		t.Fatalf("again: got %+v, %v", again, err)
+	}
+	v.Release(again) // which used nothing up
+	if got := b.reason(t, v, "one", secret, 0); got != dialect.Replayed {
+		t.Errorf("after a replay was taken back: got %q", got)
+	}
+	v.Release(d)
+	if got := b.reason(t, v, "one", secret, 0); got != "" {
+		t.Errorf("after the decision was taken back: got %q", got)
+	}
+}
+
 // TestReplayOfAnotherKey lets two keys use one nonce.
 func TestReplayOfAnotherKey(t *testing.T) {
 	b := &bench{}

@@ -121,24 +121,34 @@ type Decision struct {
 // Verify decides about r. The error is ErrStale, ErrRefilling, ErrCrowded or a fault; whether the request
 // is genuine is in the Decision alone.
 func (v *Verifier) Verify(ctx context.Context, r *dialect.Request) (Decision, error) {
+	return v.VerifyFor(ctx, r, anybody)
+}
+
+func anybody(events.Subject) bool { return true }
+
+// VerifyFor decides about r for somebody who may ask about the keys of some owners only. The
+// decision about another's is right, but it uses no nonce up: whoever asks must not be told of it.
+func (v *Verifier) VerifyFor(ctx context.Context, r *dialect.Request, may func(owner events.Subject) bool) (Decision, error) {
 	if v.Observe == nil {
-		return v.verify(ctx, r)
+		return v.verify(ctx, r, may)
 	}
 	began := time.Now()
-	d, err := v.verify(ctx, r)
+	d, err := v.verify(ctx, r, may)
 	v.Observe(ctx, d, err, time.Since(began))
 	return d, err
 }
 
-func (v *Verifier) verify(ctx context.Context, r *dialect.Request) (Decision, error) {
+func (v *Verifier) verify(ctx context.Context, r *dialect.Request, may func(events.Subject) bool) (Decision, error) {
 	if err := v.Fresh(ctx); err != nil {
 		return Decision{}, err
 	}
 	claims, err := dialect.Read(r, v.Schemes)
 	if err != nil || len(claims) == 0 {
-		return unread(err)
+		d, err := unread(err)
+		d.Position = v.Applied()
+		return d, err
 	}
-	return v.judge(claims, r.Source)
+	return v.judge(claims, r.Source, may)
 }
 
 // unread is the decision about a request that no scheme could read.
@@ -155,7 +165,7 @@ func unread(err error) (Decision, error) {
 // judge judges the readings of one request, of which one that holds is enough.
 // The state of the key is looked at last, so that a stranger who has no secret
 // learns nothing of it.
-func (v *Verifier) judge(claims []dialect.Claim, source netip.Addr) (Decision, error) {
+func (v *Verifier) judge(claims []dialect.Claim, source netip.Addr, may func(events.Subject) bool) (Decision, error) {
 	first := claims[0]
 	id := events.AccessKeyID(first.AccessKeyID)
 	d := Decision{Key: id, Claim: first, Position: v.Applied()}
@@ -176,7 +186,7 @@ func (v *Verifier) judge(claims []dialect.Claim, source netip.Addr) (Decision, e
 		return d, err
 	}
 	d.Claim = held
-	if held.Nonce != "" {
+	if held.Nonce != "" && may(d.Owner) {
 		n, seen, err := v.replayed(id, held)
 		if err != nil {
 			return d, err
