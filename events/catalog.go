@@ -37,6 +37,7 @@ var catalog = []fact{
 	kind[ClockConfirmed](1, "An operator confirmed the clock."),
 	kind[GatewayTokenCreated](1, "A gateway may ask for verification by a new token."),
 	kind[GatewayTokenRevoked](1, "A gateway token serves nobody any more."),
+	kind[KeyReserved](1, "An access key ID is one user's for ever: a key with it is about to be imported."),
 }
 
 // An upcast lifts the data of one version to the next.

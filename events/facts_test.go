@@ -74,6 +74,7 @@ var samples = []struct {
 	{1, events.ClockConfirmed{Account: account, Clock: purgeAt}},
 	{1, events.GatewayTokenCreated{Token: token, Name: "edge <eu>", Account: account, Installation: true, Hash: tokenHash}},
 	{1, events.GatewayTokenRevoked{Token: token, Name: "edge <eu>"}},
+	{1, events.KeyReserved{Key: "LTAI5tImported", Account: account, User: user}},
 }
 
 func samplePath(name string, version int) string {
