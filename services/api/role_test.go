@@ -90,6 +90,7 @@ var routes = []routed{
 	{"show-user", "user.read", do("GET", "/v1/users/$user?account_id=$account", ""), 200, ""},
 	{"list-users", "user.list", do("GET", "/v1/users?account_id=$account", ""), 200, ""},
 	{"create-key", "key.write", do("POST", "/v1/users/$user/keys?account_id=$account", ""), 201, ""},
+	{"import-key", "key.write", do("POST", "/v1/users/$user/keys/import?account_id=$account", `{"access_key_id":"AK$new","secret_access_key":"from elsewhere"}`), 201, ""},
 	{"list-user-keys", "key.read", do("GET", "/v1/users/$user/keys?account_id=$account", ""), 200, ""},
 	{"show-key", "key.read", do("GET", "/v1/keys/$active", ""), 200, ""},
 	{"update-key", "key.write", do("PATCH", "/v1/keys/$active", `{"status":"active"}`), 200, ""},
