@@ -10,6 +10,7 @@ FUZZTIME ?= 30s
 BENCHTIME ?= 2s
 LINTER  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+SDKS    := $(wildcard cmd/keyledger/testdata/sdk/*-go)
 SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: help build run test unit sdk-go lint race fuzz fault sdk bench docs tools
@@ -34,7 +35,7 @@ unit:
 
 # The vendors' own SDKs are clients, each in a module of its own.
 sdk-go: build
-	@cd cmd/keyledger/testdata/sdk/aws-go && KEYLEDGER_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 ./...
+	@for d in $(SDKS); do (cd $$d && KEYLEDGER_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 ./...) || exit 1; done
 
 tools:
 	@command -v strace >/dev/null || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y strace; } >/dev/null
@@ -59,6 +60,8 @@ sdk: build sdk-go ## drives the binary with every client program, the AWS CLI in
 	@command -v nginx >/dev/null || PATH=$$PATH:/usr/sbin command -v nginx >/dev/null || $(SUDO) apt-get -qq install -y nginx-light >/dev/null
 	@command -v caddy >/dev/null || $(SUDO) apt-get -qq install -y --no-install-recommends caddy >/dev/null
 	@command -v curl >/dev/null || $(SUDO) apt-get -qq install -y curl >/dev/null
+	@command -v npm >/dev/null || $(SUDO) apt-get -qq install -y npm >/dev/null
+	@for d in cmd/keyledger/testdata/sdk/*-node; do (cd $$d && npm ci --silent --ignore-scripts --no-audit --no-fund) || exit 1; done
 	@PATH=$$PATH:/usr/sbin KEYLEDGER_SDK=1 KEYLEDGER_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -run 'SDK' ./cmd/keyledger
 
 bench: build ## prints every figure with its ratio

@@ -119,7 +119,7 @@ var doors = []struct {
 	dirs   []string
 	reason string
 }{
-	{"github.com/nats-io/", []string{"services/journal", "services/node"}, "the log is reached through events.Log"},
+	{"github.com/nats-io/", []string{"services/journal", "services/node", "docs/example"}, "the log is reached through events.Log"},
 	{"github.com/cockroachdb/pebble", []string{"projections", "services/node"}, "what is known is reached through the projections' queries"},
 	{"github.com/tink-crypto/", []string{"services/vault"}, "secrets are opened and sealed in one place"},
 	{"github.com/danielgtaylor/huma", []string{"services/api"}, "HTTP is the edge's business"},

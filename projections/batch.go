@@ -21,11 +21,11 @@ type Batch struct {
 	first map[uint64]int32 // hash of a key to the newest row with it, which leads to the others
 	large int              // the most that first has held
 	bytes []byte           // keys and values of rows, never moved within
-	order []ranked         // buffer of writeTo
+	order []ranked         // the rows as sort left them
 	undo  []undone         // what the current record changed
 	seed  maphash.Seed
-	owner *member // whose record is being applied
-	err   error   // the first wrong use by owner
+	owner *member // whose rows they are
+	err   error   // the first wrong use by owner in the current record
 	key   []byte  // buffers of Table
 	value []byte
 }
@@ -57,18 +57,17 @@ func newBatch(s *Store) *Batch {
 }
 
 // reset empties the batch for a number of records. A map that was large stays
-// slow to clear, so that small batches after large ones get a new one.
+// slow to clear, so that small batches after large ones get a new one, and give back what
+// the large ones took.
 func (b *Batch) reset(records int) {
 	b.large = max(b.large, len(b.first))
 	if b.large > 4096 && records < 256 {
 		b.first, b.large = map[uint64]int32{}, 0
+		b.rows, b.bytes, b.undo, b.order = nil, nil, nil, nil
 	}
-	b.rows, b.bytes, b.undo = b.rows[:0], b.bytes[:0], b.undo[:0]
+	b.rows, b.bytes, b.undo, b.order = b.rows[:0], b.bytes[:0], b.undo[:0], b.order[:0]
 	clear(b.first)
 }
-
-// enter begins a record of m.
-func (b *Batch) enter(m *member) { b.owner, b.err = m, nil }
 
 // keep makes what the current record wrote stay.
 func (b *Batch) keep() { b.undo = b.undo[:0] }
@@ -170,8 +169,9 @@ func rank(key []byte, row int32) ranked {
 	return ranked{binary.BigEndian.Uint64(head[:8]), binary.BigEndian.Uint64(head[8:]), row}
 }
 
-// sort is the rows in the order of their keys.
-func (b *Batch) sort() []ranked {
+// sort puts the rows into the order of their keys: the store takes neighbours in
+// several times as fast as strangers.
+func (b *Batch) sort() {
 	b.order = b.order[:0]
 	for i := range b.rows {
 		b.order = append(b.order, rank(b.of(b.rows[i].key), int32(i)))
@@ -185,13 +185,15 @@ func (b *Batch) sort() []ranked {
 		}
 		return bytes.Compare(b.of(b.rows[x.row].key), b.of(b.rows[y.row].key))
 	})
-	return b.order
 }
 
-// writeTo puts the rows into a batch of the store's, in the order of their
-// keys: the store takes neighbours in several times as fast as strangers.
+// size is about what the rows take in a batch of the store's.
+func (b *Batch) size() int { return len(b.bytes) + 16*len(b.rows) }
+
+// writeTo puts the rows into a batch of the store's, in the order that sort left
+// them in.
 func (b *Batch) writeTo(out *pebble.Batch) error {
-	for _, x := range b.sort() {
+	for _, x := range b.order {
 		row := &b.rows[x.row]
 		var err error
 		switch row.state {

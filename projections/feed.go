@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"sync"
+	"sync/atomic"
 
 	"github.com/keyledger/keyledger/events"
 )
@@ -31,6 +32,10 @@ type feed struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   chan struct{}
+
+	recent Recent          // nil if the source has nothing at hand
+	news   <-chan struct{} // of recent
+	passed atomic.Uint64   // messages up to here were taken from recent: they need not be decoded again
 
 	mu    sync.Mutex
 	items []item
@@ -62,7 +67,7 @@ func (f *feed) run(messages iter.Seq2[events.Message, error]) {
 			f.end(err)
 			return
 		}
-		if !f.push(decode(m)) {
+		if uint64(m.Position) > f.passed.Load() && !f.push(decode(m)) {
 			return
 		}
 	}
@@ -101,31 +106,57 @@ func (f *feed) push(it item) bool {
 	}
 }
 
-// take is everything there is, when there is something. The slice it returned
-// before is used again. It returns nil at the end, with the error that the log ended
-// with, if any.
-func (f *feed) take(spare []item) ([]item, error) {
+// take is everything there is, when there is something, for somebody who has
+// what comes up to a position. The slice it returned before is used again. It returns nil
+// at the end, with the error that the log ended with, if any.
+func (f *feed) take(spare []item, after events.Position) ([]item, error) {
 	clear(spare)
 	for {
-		f.mu.Lock()
-		if len(f.items) > 0 {
-			items := f.items
-			f.items, f.bytes = spare[:0], 0
-			f.mu.Unlock()
-			signal(f.room)
-			return items, nil
+		items, ended, err := f.swap(spare)
+		if len(items) > 0 || ended {
+			return items, err
 		}
-		ended, err := f.ended, f.err
-		f.mu.Unlock()
-		if ended {
-			return nil, err
+		if items = f.atHand(spare, after); len(items) > 0 {
+			return items, nil
 		}
 		select {
 		case <-f.ready:
+		case <-f.news:
 		case <-f.ctx.Done():
 			return nil, nil
 		}
 	}
+}
+
+// swap is what was read ahead, for which spare is left if it is anything.
+func (f *feed) swap(spare []item) (items []item, ended bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.items) == 0 {
+		return nil, f.ended, f.err
+	}
+	items = f.items
+	f.items, f.bytes = spare[:0], 0
+	signal(f.room)
+	return items, false, nil
+}
+
+// atHand is what the source has at hand after a position, read into spare.
+func (f *feed) atHand(spare []item, after events.Position) []item {
+	items := spare[:0]
+	if f.recent == nil {
+		return items
+	}
+	for size := 0; len(items) < maxItems && size < maxBytes; size += items[len(items)-1].bytes {
+		m, found := f.recent.Recent(after + 1)
+		if !found {
+			break
+		}
+		after++
+		f.passed.Store(uint64(after))
+		items = append(items, decode(m))
+	}
+	return items
 }
 
 func signal(c chan struct{}) {

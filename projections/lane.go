@@ -1,38 +1,50 @@
 package projections
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/keyledger/keyledger/events"
 )
 
 // A lane brings its members through the log together: records in order, many
-// of them in one batch of the store's, with the positions that they lead to.
+// of them in one batch of the store's, with the positions that they lead to. Each member
+// gathers its rows in a Batch of its own.
 type lane struct {
 	r        *Runner
 	main     bool
 	position events.Position // of the last record taken
 	members  []*member
-	batch    *Batch
-	seen     []acknowledgement // in the records of the current batch
+	seen     []acknowledgement // in the items under way
 }
 
 func newLane(r *Runner, at events.Position) *lane {
-	return &lane{r: r, position: at, batch: newBatch(r.store)}
+	return &lane{r: r, position: at}
 }
 
-// apply takes items, writes what follows from them and shows it. After a gap
-// it has written what came before and returns a *GapError.
+// apply takes items, writes what follows from them and shows it. What was
+// delivered before is passed over. After a gap it has written what came before and returns
+// a *GapError.
 func (l *lane) apply(items []item) error {
-	l.batch.reset(len(items))
+	for len(items) > 0 && items[0].position <= l.position {
+		items = items[1:]
+	}
+	if len(items) == 0 {
+		return nil
+	}
 	l.seen = l.seen[:0]
-	gap := l.take(items)
+	next, gap := l.dense(items)
+	l.fold(next)
 	if err := l.commit(); err != nil {
 		return err
 	}
-	l.r.onApply(records(items))
+	l.r.onApply(records(next))
 	l.r.publish(l)
 	return gap
 }
@@ -48,35 +60,70 @@ func records(items []item) iter.Seq[*events.Record] {
 	}
 }
 
-func (l *lane) take(items []item) error {
+// dense is the items up to a gap, and takes down what they mean for the lane. Some
+// may have been delivered before.
+func (l *lane) dense(items []item) ([]item, error) {
 	for i := range items {
 		it := &items[i]
 		if it.position <= l.position {
-			continue // delivered before
+			continue
 		}
 		if it.position != l.position+1 {
-			return &GapError{After: l.position, Got: it.position}
+			return items[:i], &GapError{After: l.position, Got: it.position}
 		}
 		l.note(it)
-		for _, m := range l.members {
-			l.fold(m, it)
-		}
 		l.position = it.position
 	}
-	return nil
+	return items, nil
 }
 
-// fold lets a healthy member fold an item in. What it cannot fold it may pass
-// only with leave; else it stops there.
-func (l *lane) fold(m *member, it *item) {
-	if m.degraded != nil {
+// apart is how many items are worth more than one goroutine.
+const apart = 256
+
+// fold lets every member fold the items in. Members share no table, so that they
+// need not do it one after the other.
+func (l *lane) fold(items []item) {
+	for _, m := range l.members {
+		m.begin(l.r.store, len(items))
+	}
+	workers := min(runtime.GOMAXPROCS(0), len(l.members))
+	if len(items) < apart || workers < 2 {
+		for _, m := range l.members {
+			l.foldInto(m, items)
+		}
 		return
 	}
-	if err := m.fold(l.batch, it); err != nil && !l.mayPass(m.name, it.position) {
-		m.degraded = &Degradation{Position: it.position, Reason: err.Error()}
-		return
+	dear := slices.SortedFunc(slices.Values(l.members), func(a, b *member) int { return cmp.Compare(b.before, a.before) })
+	var taken atomic.Int64
+	var done sync.WaitGroup
+	for range workers {
+		done.Go(func() {
+			for i := taken.Add(1); i <= int64(len(dear)); i = taken.Add(1) {
+				l.foldInto(dear[i-1], items)
+			}
+		})
 	}
-	m.position = it.position
+	done.Wait()
+}
+
+// foldInto lets a healthy member fold the items in that it has not seen. What it
+// cannot fold it may pass only with leave; else it stops there.
+func (l *lane) foldInto(m *member, items []item) {
+	for i := range items {
+		it := &items[i]
+		if m.degraded != nil {
+			break
+		}
+		if it.position <= m.position {
+			continue
+		}
+		if err := m.fold(it); err != nil && !l.mayPass(m.name, it.position) {
+			m.degraded = &Degradation{Position: it.position, Reason: err.Error()}
+			break
+		}
+		m.position = it.position
+	}
+	m.batch.sort()
 }
 
 // note remembers the acknowledgements in an item.
@@ -107,19 +154,27 @@ func (l *lane) healthy() bool {
 	return false
 }
 
-// commit writes the batch's rows together with every position that changed. A
-// rebuild's position is not written: an interrupted one begins again.
+// commit writes the batch's rows together with every position that changed;
+// the projections that go along with the main lane share one. A rebuild's position is not
+// written: an interrupted one begins again.
 func (l *lane) commit() error {
-	out := l.r.store.db.NewBatchWithSize(len(l.batch.bytes) + 16*len(l.batch.rows) + 1024)
+	size := 1024
+	for _, m := range l.members {
+		size += m.batch.size()
+	}
+	out := l.r.store.db.NewBatchWithSize(size)
 	defer out.Close()
-	if err := l.batch.writeTo(out); err != nil {
-		return err
+	for _, m := range l.members {
+		if err := m.batch.writeTo(out); err != nil {
+			return err
+		}
 	}
 	var value [64]byte
 	for _, m := range l.members {
-		if m.of != nil || l.main && m.degraded != nil && m.shown.degraded != nil {
+		if m.of != nil || l.main && m.written() {
 			continue
 		}
+		m.along = l.main && m.degraded == nil
 		if err := out.Set(projectionKey(m.name), appendStanding(value[:0], m.standing), nil); err != nil {
 			return err
 		}
@@ -147,7 +202,7 @@ func (l *lane) readTo(ctx context.Context, target events.Position) error {
 	var items []item
 	for l.position < target && l.healthy() {
 		var err error
-		if items, err = f.take(items); err != nil {
+		if items, err = f.take(items, l.position); err != nil {
 			return err
 		}
 		if err := ctx.Err(); err != nil {

@@ -16,6 +16,8 @@ type member struct {
 	critical   bool
 	tables     []TableID
 	owns       [256]bool
+	batch      *Batch  // of the items under way; nil before the first
+	before     int     // rows in the batch before
 	of         *member // whose place this rebuild is to take; nil unless it is one
 
 	shown    standing
@@ -55,32 +57,52 @@ func newMember(p Part) *member {
 // they answer until the rebuild is done, and nothing is added to them.
 func (m *member) stale() bool { return m.version != m.want }
 
+// written says of a member of the main lane that its row needs no change: it goes
+// along, or it stopped before.
+func (m *member) written() bool {
+	if m.degraded != nil {
+		return m.shown.degraded != nil
+	}
+	return m.along
+}
+
 func (m *member) show() { m.shown = m.standing }
 
 // shadow is a rebuild of m, in the next generation, from the first record.
 func (m *member) shadow() *member {
 	s := *m
 	s.of, s.building = m, nil
+	s.batch, s.before = nil, 0
 	s.standing = standing{version: m.want, generation: nextGeneration(m.generation)}
 	s.show()
 	return &s
 }
 
+// begin readies m's batch for a number of records.
+func (m *member) begin(s *Store, records int) {
+	if m.batch == nil {
+		m.batch = newBatch(s)
+		m.batch.owner = m
+	}
+	m.before = len(m.batch.rows)
+	m.batch.reset(records)
+}
+
 // fold lets m fold an item in.
-func (m *member) fold(b *Batch, it *item) error {
+func (m *member) fold(it *item) error {
 	if it.err != nil {
 		return it.err
 	}
-	b.enter(m)
-	err := m.apply(b, it.record)
+	m.batch.err = nil
+	err := m.apply(m.batch, it.record)
 	if err == nil {
-		err = b.err
+		err = m.batch.err
 	}
 	if err != nil {
-		b.takeBack()
+		m.batch.takeBack()
 		return err
 	}
-	b.keep()
+	m.batch.keep()
 	return nil
 }
 

@@ -30,10 +30,23 @@ type standing struct {
 	generation byte
 	position   events.Position // of the last record in the rows
 	degraded   *Degradation
+	// along says that the row leaves the position out: it is the one to which the log
+	// was followed, as long as the projection goes along. So the row need not be written
+	// with every batch.
+	along bool
 }
 
+// Versions of a standing's row.
+const (
+	standsAlone byte = 1
+	goesAlong   byte = 2
+)
+
 func appendStanding(dst []byte, s standing) []byte {
-	dst = append(dst, 1)
+	if s.along {
+		return append(row.AppendUvarint(append(dst, goesAlong), uint64(s.version)), s.generation)
+	}
+	dst = append(dst, standsAlone)
 	dst = row.AppendUvarint(dst, uint64(s.version))
 	dst = append(dst, s.generation)
 	dst = row.AppendUvarint(dst, uint64(s.position))
@@ -45,12 +58,16 @@ func appendStanding(dst []byte, s standing) []byte {
 	return dst
 }
 
+// parseStanding is the standing in a row, without the position of one that goes
+// along.
 func parseStanding(b []byte) (standing, error) {
 	p := row.Parse(b)
-	p.Version(1)
-	s := standing{version: int(p.Uvarint()), generation: p.Byte(), position: events.Position(p.Uvarint())}
-	if p.Bool() {
-		s.degraded = &Degradation{Position: events.Position(p.Uvarint()), Reason: p.Str()}
+	s := standing{along: p.Version(standsAlone, goesAlong) == goesAlong, version: int(p.Uvarint()), generation: p.Byte()}
+	if !s.along {
+		s.position = events.Position(p.Uvarint())
+		if p.Bool() {
+			s.degraded = &Degradation{Position: events.Position(p.Uvarint()), Reason: p.Str()}
+		}
 	}
 	if s.generation == 0 {
 		p.Fail("generation zero")
@@ -68,10 +85,43 @@ func standingOf(r pebble.Reader, name string) (st standing, found bool, err erro
 	}
 	st, err = parseStanding(value)
 	_ = release.Close()
+	if err == nil && st.along {
+		st.position, err = reached(r)
+	}
 	if err != nil {
 		return st, false, fmt.Errorf("projections: the standing of %s: %w", name, err)
 	}
 	return st, true, nil
+}
+
+// pin writes down the positions of the projections that go along no longer, from
+// a moment at which they did: those that stay accepts not.
+func (s *Store) pin(stays func(name string) bool) error {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: metaKey(metaProjection), UpperBound: metaKey(metaProjection + 1)})
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	b := s.db.NewBatch()
+	defer b.Close()
+	for ok := it.First(); ok; ok = it.Next() {
+		name := string(it.Key()[3:])
+		st, _, err := standingOf(s.db, name)
+		if err != nil {
+			return err
+		}
+		if !st.along || stays(name) {
+			continue
+		}
+		st.along = false
+		if err := b.Set(projectionKey(name), appendStanding(nil, st), nil); err != nil {
+			return err
+		}
+	}
+	if err := it.Error(); err != nil || b.Empty() {
+		return err
+	}
+	return s.commit(b)
 }
 
 // Position is the last record that is in the rows of the named projection as
@@ -104,8 +154,8 @@ func (s *Store) setIdentity(id string) error {
 }
 
 // reached is the position to which the log was followed.
-func (s *Store) reached() (events.Position, error) {
-	value, release, found, err := get(s.db, metaKey(metaReached))
+func reached(r pebble.Reader) (events.Position, error) {
+	value, release, found, err := get(r, metaKey(metaReached))
 	if err != nil || !found {
 		return 0, err
 	}

@@ -56,3 +56,13 @@ type Source interface {
 	// Follow yields the messages after p, those there are and those to come.
 	Follow(ctx context.Context, after events.Position) iter.Seq2[events.Message, error]
 }
+
+// Recent is a Source that has the newest messages at hand: the runner takes them
+// from there as soon as there are any, and what Follow brings later is passed over.
+type Recent interface {
+	// Recent is the message at p, if it is at hand. Follow would give the same.
+	Recent(p events.Position) (m events.Message, found bool)
+	// News gives a channel that holds a token when there may be something new at
+	// hand, until done is called.
+	News() (news <-chan struct{}, done func())
+}

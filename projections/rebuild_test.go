@@ -91,6 +91,43 @@ func TestRaisedVersionIsRebuiltBeside(t *testing.T) {
 	})
 }
 
+// TestAbsenceIsCaughtUp: a projection that a build leaves out, or that a newer build
+// began to rebuild, goes on from where its rows stand when it comes back.
+func TestAbsenceIsCaughtUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := projtest.NewHistory(1)
+		log := gate(projtest.NewLog(h.Messages(3)...))
+		first, second := two()
+		fs := vfs.NewMem()
+		s := projtest.Start(t, fs, log, projtest.Critical(first, second))
+		s.WaitLast()
+		_ = s.Stop()
+
+		s = projtest.Start(t, fs, log, projtest.Critical(second))
+		log.Append(h.Next())
+		s.WaitFor(4)
+		_ = s.Stop()
+
+		first.version = 2
+		s = projtest.Start(t, fs, log, projtest.Critical(first, second))
+		log.Append(h.Next())
+		waitFor(t, s, "second", 5)
+		_ = s.Stop()
+
+		first.version = 1
+		close(log.tokens)
+		s = projtest.Start(t, fs, log, projtest.Critical(first, second))
+		if s.From != 3 {
+			t.Errorf("it begins at %d, want 3", s.From)
+		}
+		s.WaitFor(5)
+		if got := first.seen(t, s.Store); got != "1.1 1.2 1.3 1.4 1.5" {
+			t.Errorf("got %q: want nothing left out", got)
+		}
+		_ = s.Stop()
+	})
+}
+
 func TestRaisedVersionThatFailsIsShown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := projtest.NewHistory(1)

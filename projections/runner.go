@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 
 	"github.com/keyledger/keyledger/events"
@@ -97,7 +98,11 @@ func NewRunner(ctx context.Context, c Config) (*Runner, error) {
 	if err := r.belongs(ctx, c.Identity); err != nil {
 		return nil, err
 	}
+	if err := r.store.pin(r.goesAlong); err != nil {
+		return nil, err
+	}
 	for _, m := range r.members {
+		m.along = m.along && !m.stale()
 		r.store.turn(m.tables, m.generation)
 		if err := r.sweep(m); err != nil {
 			return nil, err
@@ -108,7 +113,7 @@ func NewRunner(ctx context.Context, c Config) (*Runner, error) {
 
 // load reads how far everything is.
 func (r *Runner) load() (err error) {
-	if r.reached, err = r.store.reached(); err != nil {
+	if r.reached, err = reached(r.store.db); err != nil {
 		return err
 	}
 	if r.acknowledged, err = r.store.acknowledgements(); err != nil {
@@ -126,6 +131,12 @@ func (r *Runner) load() (err error) {
 		m.show()
 	}
 	return nil
+}
+
+// goesAlong says whether a projection whose row said that it goes along will be
+// in the main lane again.
+func (r *Runner) goesAlong(name string) bool {
+	return slices.ContainsFunc(r.members, func(m *member) bool { return m.name == name && !m.stale() })
 }
 
 func (r *Runner) belongs(ctx context.Context, identity string) error {
@@ -238,10 +249,15 @@ func (r *Runner) start() {
 func (r *Runner) follow(ctx context.Context) error {
 	f := newFeed(ctx, r.main.position, r.source.Follow)
 	defer f.stop()
+	if recent, ok := r.source.(Recent); ok {
+		news, done := recent.News()
+		defer done()
+		f.recent, f.news = recent, news
+	}
 	var items []item
 	for {
 		var err error
-		if items, err = f.take(items); err != nil || ctx.Err() != nil {
+		if items, err = f.take(items, r.main.position); err != nil || ctx.Err() != nil {
 			return err
 		}
 		if items == nil {

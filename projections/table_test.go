@@ -44,14 +44,19 @@ func testStore(t *testing.T, generation byte) (*Store, *member) {
 	return s, m
 }
 
+func batchOf(s *Store, m *member) *Batch {
+	m.begin(s, 1)
+	return m.batch
+}
+
 func write(t *testing.T, s *Store, m *member, f func(b *Batch)) {
 	t.Helper()
-	b := newBatch(s)
-	b.enter(m)
+	b := batchOf(s, m)
 	f(b)
 	if b.err != nil {
 		t.Fatal(b.err)
 	}
+	b.sort()
 	out := s.db.NewBatch()
 	defer out.Close()
 	if err := errors.Join(b.writeTo(out), s.commit(out)); err != nil {
@@ -194,7 +199,8 @@ func TestBatchWritesInOrder(t *testing.T) {
 		for _, key := range rapid.SliceOf(rapid.StringMatching(`[\x00a]{0,3}k{14}[\x00a]{0,3}|[\x00ab]{0,4}`)).Draw(t, "keys") {
 			b.rows = append(b.rows, pending{key: b.hold([]byte(key))})
 		}
-		order := b.sort()
+		b.sort()
+		order := b.order
 		for i := 1; i < len(order); i++ {
 			if x, y := b.of(b.rows[order[i-1].row].key), b.of(b.rows[order[i].row].key); bytes.Compare(x, y) > 0 {
 				t.Fatalf("%q before %q", x, y)
@@ -206,13 +212,12 @@ func TestBatchWritesInOrder(t *testing.T) {
 func TestBatchKeepsToItsOwnTables(t *testing.T) {
 	s, m := testStore(t, 1)
 	m.owns[TableKeys] = false
-	b := newBatch(s)
-	b.enter(m)
+	b := batchOf(s, m)
 	put(b, [2]byte{1, 1})
 	if b.err == nil || len(b.rows) != 0 {
 		t.Errorf("got %v and %d rows: want an error and none", b.err, len(b.rows))
 	}
-	b.enter(m)
+	b.err = nil
 	if _, _, err := numbers.Get(b, [2]byte{1, 1}); err == nil {
 		t.Error("a projection read a table that is not its own")
 	}
@@ -220,8 +225,7 @@ func TestBatchKeepsToItsOwnTables(t *testing.T) {
 
 func TestSmallBatchesAfterLargeOnesAreCheap(t *testing.T) {
 	s, m := testStore(t, 1)
-	b := newBatch(s)
-	b.enter(m)
+	b := batchOf(s, m)
 	for i := range uint16(10_000) {
 		put(b, [2]byte(binary.BigEndian.AppendUint16(nil, i)))
 	}
@@ -320,9 +324,10 @@ func TestStandingIsReadBack(t *testing.T) {
 	for _, want := range []standing{
 		{version: 3, generation: 200, position: 1 << 40},
 		{version: 1, generation: 1, position: 7, degraded: &Degradation{Position: 8, Reason: "no such key"}},
+		{version: 2, generation: 5, along: true},
 	} {
 		got, err := parseStanding(appendStanding(nil, want))
-		if err != nil || got.version != want.version || got.generation != want.generation || got.position != want.position ||
+		if err != nil || got.version != want.version || got.generation != want.generation || got.position != want.position || got.along != want.along ||
 			(got.degraded == nil) != (want.degraded == nil) || got.degraded != nil && *got.degraded != *want.degraded {
 			t.Errorf("got %+v, %v, want %+v", got, err, want)
 		}
@@ -331,6 +336,7 @@ func TestStandingIsReadBack(t *testing.T) {
 
 func FuzzParseStanding(f *testing.F) {
 	f.Add(appendStanding(nil, standing{version: 1, generation: 1, position: 7, degraded: &Degradation{Position: 8, Reason: "no"}}))
+	f.Add(appendStanding(nil, standing{version: 2, generation: 5, along: true}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if s, err := parseStanding(b); err == nil && !bytes.Equal(appendStanding(nil, s), b) {
 			t.Errorf("read %x as %+v", b, s)

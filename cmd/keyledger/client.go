@@ -113,9 +113,11 @@ func (c *client) send(ctx context.Context, call call, body []byte) attempt {
 	}
 	defer func() { _ = res.Body.Close() }()
 	a.status, a.after = res.StatusCode, retryAfter(res.Header)
-	a.body, a.err = io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	a.body, a.err = readAnswer(res.Body)
 	return a
 }
+
+func readAnswer(body io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(body, maxAnswer)) }
 
 func (c *client) sign(req *http.Request, call call, body []byte) {
 	req.Header.Set("User-Agent", "keyledger/"+version)

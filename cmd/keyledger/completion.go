@@ -9,6 +9,7 @@ import (
 
 	"github.com/keyledger/keyledger/aggregate/policy"
 	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/services/feed"
 )
 
 //go:embed completion
@@ -54,6 +55,13 @@ var predictors = map[string]func() []string{
 	"kinds":   func() []string { return []string{events.KindUser, events.KindCollaborator} },
 	"statuses": func() []string {
 		return []string{events.StatusActive, events.StatusDisabled, events.StatusDeleted, events.StatusPurged}
+	},
+	"types": func() []string {
+		var names []string
+		for _, t := range feed.Types() {
+			names = append(names, readable(t))
+		}
+		return names
 	},
 	"actions": func() []string {
 		var names []string

@@ -27,13 +27,14 @@ func TestCompletion(t *testing.T) {
 		{"account create --name x --pre|", "--preset"},
 		{"key list --all --st|", "--status"},
 		{"audit list --action key.p|", "key.purged"},
+		{"events tail --type key.u|", "key.used"},
 		{"gateway token |", "create list revoke"},
 		{"completion |", "bash fish zsh"},
 		{"completion bash |", ""},
 		{"key show |", ""},
 		{"serve --data |", ""},
 		{"serve --profile |", "durable relaxed"},
-		{"nosuch |", "account audit bin clock completion doctor gateway key projection records recover report serve signature status user version"},
+		{"nosuch |", "account audit bin clock completion doctor events gateway key nats projection records recover report serve signature status user version"},
 		{"comp|", "completion"}, // complete-words is for scripts
 		{"key list --nosuch=x|", ""},
 	} {

@@ -14,6 +14,7 @@ type grammar struct {
 
 	Serve   serveCommand   `cmd:"" group:"server" help:"Run a server."`
 	Recover recoverCommand `cmd:"" group:"server" help:"Make a new operator's root key while the server is stopped, for whoever holds the unlock key and has lost every other."`
+	NATS    natsCommands   `cmd:"" name:"nats" group:"server" help:"Who may read the log over NATS."`
 	Doctor  doctorCommand  `cmd:"" group:"server" help:"Look whether the data of a stopped server is whole, or with --endpoint how a running one is."`
 
 	Account    accountCommands    `cmd:"" group:"client" help:"Accounts and their policies."`
@@ -22,6 +23,7 @@ type grammar struct {
 	Bin        binCommands        `cmd:"" group:"client" help:"The recycle bin."`
 	Gateway    gatewayCommands    `cmd:"" group:"client" help:"Gateways that ask whether a request is genuine."`
 	Audit      auditCommands      `cmd:"" group:"client" help:"What happened, when and by whom."`
+	Events     eventCommands      `cmd:"" group:"client" help:"What happens, as it happens."`
 	Records    recordCommands     `cmd:"" group:"client" help:"Who used a key, when and from where."`
 	Report     reportCommands     `cmd:"" group:"client" help:"Reports over an account's keys."`
 	Status     statusCommand      `cmd:"" group:"client" help:"Show the state of the installation (operator)."`

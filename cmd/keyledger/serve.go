@@ -29,6 +29,8 @@ type listenFlags struct {
 	TLSCert        string   `name:"tls-cert" placeholder:"FILE" help:"PEM file of the certificate; read again when it changes."`
 	TLSKey         string   `name:"tls-key" placeholder:"FILE" help:"PEM file of the certificate's key."`
 	InsecureHTTP   bool     `name:"insecure-http" help:"Allow other machines to be served unencrypted, when something in front encrypts."`
+	NATSListen     string   `name:"nats-listen" placeholder:"ADDR" help:"host:port at which programs read LEDGER and USED over NATS; nowhere if left out."`
+	NATSUsers      string   `name:"nats-users" placeholder:"FILE" help:"Who may read over NATS, as nats user create writes it; <data>-nats-users if left out."`
 }
 
 type serveCommand struct {
@@ -43,6 +45,7 @@ func (f dataFlags) config(l listenFlags, t *terminal) node.Config {
 	return node.Config{
 		Data: f.Data, UnlockKey: f.UnlockKey, Profile: f.Profile,
 		Listen: l.Listen, ExtAuthzListen: l.ExtAuthzListen, TrustedProxies: l.TrustedProxies, TLSCert: l.TLSCert, TLSKey: l.TLSKey, InsecureHTTP: l.InsecureHTTP,
+		NATSListen: l.NATSListen, NATSUsers: l.NATSUsers,
 		Version: version, Logger: logger(t),
 	}
 }
@@ -100,6 +103,9 @@ func (s *serveCommand) greet(n *node.Node, t *terminal) error {
 	if address := n.ExtAuthz(); address != "" {
 		out["ext_authz"] = address
 	}
+	if address := n.NATSAddr(); address != "" {
+		out["nats"] = address
+	}
 	document, err := json.Marshal(out)
 	if err != nil {
 		return err
@@ -111,6 +117,9 @@ func (s *serveCommand) greet(n *node.Node, t *terminal) error {
 func welcome(n *node.Node, data string) string {
 	text := fmt.Sprintf("Keyledger %s serves %s\n  API description  %s/openapi.json\n  health           %s/readyz\n  data             %s\n",
 		version, n.URL(), n.URL(), n.URL(), data)
+	if address := n.NATSAddr(); address != "" {
+		text += "  NATS             " + address + "\n"
+	}
 	if address := n.ExtAuthz(); address != "" {
 		text += "  ext_authz        " + address + "\n"
 	}

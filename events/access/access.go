@@ -68,6 +68,9 @@ func (o Outcome) String() string {
 	return "unknown"
 }
 
+// ContentType of a message's data, where it is told to those outside.
+const ContentType = "application/protobuf"
+
 // Bounds of a message. What comes from outside is cut to MaxText and
 // MaxUserAgent bytes by whoever makes the record.
 const (

@@ -22,6 +22,7 @@ import (
 	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/services/clientip"
 	"github.com/keyledger/keyledger/services/dialect"
+	"github.com/keyledger/keyledger/services/feed"
 	"github.com/keyledger/keyledger/services/ledger"
 	"github.com/keyledger/keyledger/services/permission"
 	"github.com/keyledger/keyledger/services/verify"
@@ -37,13 +38,15 @@ const (
 // maxBody bounds a request's body in bytes.
 const maxBody = 256 << 10
 
-// Config is what the API stands on. All fields but Proxies, Observe and Metrics are required.
+// Config is what the API stands on. All fields but Patience, Proxies, Observe and Metrics are required.
 type Config struct {
 	Ledger   *ledger.Ledger
 	Queries  Queries
 	Verifier *verify.Verifier
 	Uses     Uses
 	Records  Records
+	Feed     *feed.Feed
+	Patience Patience
 	Dialects []dialect.Dialect // whose fronts are served
 	Operator Operator
 	Proxies  clientip.Proxies // who is believed about the addresses of others; the zero value is nobody
@@ -110,6 +113,7 @@ func (s *server) register(api huma.API) {
 	s.auditRoutes(api)
 	s.operatorRoutes(api)
 	s.recordRoutes(api)
+	s.eventRoutes(api)
 	s.verifyRoutes(api)
 }
 
@@ -122,13 +126,23 @@ type route struct {
 }
 
 func add[I, O any](api huma.API, r route, h func(context.Context, *I) (*O, error)) {
-	huma.Register(api, huma.Operation{
+	register(api, describeRoute(r), h)
+}
+
+// describeRoute is what the OpenAPI document says of a route before its input and
+// output are known.
+func describeRoute(r route) huma.Operation {
+	return huma.Operation{
 		Parameters: parameters(r), Security: security(r),
 		OperationID: r.id, Method: r.method, Path: r.path, Summary: r.summary, Tags: []string{r.tag},
 		DefaultStatus: r.status, MaxBodyBytes: maxBody + 1, // huma refuses what is as large
 		RejectUnknownQueryParameters: true,
 		Errors:                       []int{400, 401, 403, 404, 409, 410, 413, 415, 422, 500, 503},
-	}, func(ctx context.Context, in *I) (*O, error) {
+	}
+}
+
+func register[I, O any](api huma.API, o huma.Operation, h func(context.Context, *I) (*O, error)) {
+	huma.Register(api, o, func(ctx context.Context, in *I) (*O, error) {
 		out, err := h(ctx, in)
 		if err != nil {
 			return nil, faultOf(ctx, err)

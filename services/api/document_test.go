@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -146,6 +147,9 @@ func (d *document) checkRequest(o *operation, template, path, query string, k ca
 
 // typed is the text of a parameter as JSON would have it.
 func typed(text string, s *schema) any {
+	if b, err := strconv.ParseBool(text); err == nil && slices.Contains(s.types(), "boolean") {
+		return b
+	}
 	if n, err := strconv.ParseFloat(text, 64); err == nil && slices.Contains(s.types(), "integer") {
 		return n
 	}
@@ -175,6 +179,15 @@ func (d *document) checkAnswer(o *operation, a answer) []string {
 	}
 	if zone.Match(a.body) {
 		out = append(out, "a time is not in UTC")
+	}
+	switch a.header.Get("Content-Type") {
+	case "text/event-stream":
+		return append(out, d.conforms(m.Schema, string(a.body), "body")...)
+	case "application/x-ndjson":
+		for line := range bytes.Lines(a.body) {
+			out = append(out, d.checkBody(m.Schema, line)...)
+		}
+		return out
 	}
 	return append(out, d.checkBody(m.Schema, a.body)...)
 }

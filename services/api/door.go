@@ -40,7 +40,7 @@ func (d door) serve(w http.ResponseWriter, r *http.Request, wire *dialect.Reques
 		d.front.Refuse(w, wire, string(id), d.fault(err, id))
 		return
 	}
-	d.record(r, decision, decision.Claim.Service, d.front.Action(wire), id)
+	d.record(r, decision, d.service(wire, decision.Claim), d.front.Action(wire), id)
 	in, err := d.enter(r, wire, decision, id)
 	if err != nil {
 		d.front.Refuse(w, wire, string(id), err)
@@ -48,6 +48,14 @@ func (d door) serve(w http.ResponseWriter, r *http.Request, wire *dialect.Reques
 	}
 	ctx := context.WithValue(r.Context(), inboundKey{}, in)
 	d.front.Answer(ctx, w, wire, string(id), doorKeys{d.server})
+}
+
+// service is what a request is for: what its signature is scoped to, unless the front knows better.
+func (d door) service(wire *dialect.Request, c dialect.Claim) string {
+	if s, ok := d.front.(dialect.Servicer); ok {
+		return s.Service(wire)
+	}
+	return c.Service
 }
 
 // enter finds out who sends a request, or says why it is refused in terms that

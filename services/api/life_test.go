@@ -40,6 +40,7 @@ func TestTour(t *testing.T) {
 		{"GET", at + "/last-used", ""},
 		{"GET", at + "/counts", ""},
 		{"GET", "/v1/records?source_ip=127.0.0.1", ""},
+		{"GET", "/v1/events?from=earliest&follow=false&type=key.created", ""},
 		{"GET", "/v1/reports/unused?days=1", ""},
 		{"GET", "/v1/audit?action=key.purged", ""},
 		{"GET", "/v1/gateway-tokens", ""},

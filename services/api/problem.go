@@ -13,6 +13,7 @@ import (
 	"github.com/keyledger/keyledger/aggregate"
 	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/projections"
+	"github.com/keyledger/keyledger/services/feed"
 	"github.com/keyledger/keyledger/services/ledger"
 	"github.com/keyledger/keyledger/services/verify"
 )
@@ -159,6 +160,7 @@ func problemOf(err error) *Problem {
 		refusal     *aggregate.Refusal
 		unavailable *events.UnavailableError
 		cursor      *projections.CursorError
+		reader      *feed.RefusedError
 	)
 	switch {
 	case errors.As(err, &p):
@@ -169,6 +171,8 @@ func problemOf(err error) *Problem {
 		return problem(http.StatusServiceUnavailable, codeUnavailable, unavailable.Reason)
 	case errors.As(err, &cursor):
 		return problem(http.StatusUnprocessableEntity, codeCursor, "the cursor does not belong to this list: use next_cursor of the same query, or none")
+	case errors.As(err, &reader):
+		return refusedReader(reader)
 	case errors.Is(err, ledger.ErrUnknown):
 		p := problem(http.StatusServiceUnavailable, codeUnknown, "it is not known whether the command was recorded; send the same request with the same Idempotency-Key")
 		return p

@@ -33,6 +33,12 @@ type Front interface {
 	Refuse(w http.ResponseWriter, r *Request, requestID string, err error) Outcome
 }
 
+// A Servicer is a [Front] whose requests are for one service, whatever the scope of their signature says.
+type Servicer interface {
+	// Service is the vendor's name of the service that r asks, for records.
+	Service(r *Request) string
+}
+
 // An Outcome is what became of a request, for logs and counters.
 type Outcome struct {
 	Action string // the vendor's name of the operation, or "" if it is none

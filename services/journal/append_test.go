@@ -243,7 +243,6 @@ func TestBatchIsBounded(t *testing.T) {
 	for _, e := range g.waiting {
 		e.data = nil
 	}
-	g.waiting = append(g.waiting, make([]*entry, 0)...)
 	for i := range batchMessages {
 		g.waiting = append(g.waiting, &entry{subject: logtest.Keyring(5000 + i).String()})
 	}

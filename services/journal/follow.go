@@ -15,6 +15,9 @@ import (
 const (
 	// followWindow is how many messages may be on their way to a follower.
 	followWindow = 5000
+	// narrowWindow is the same in bytes, for followers of whom there may be many. It is
+	// larger than any message.
+	narrowWindow = 2 << 20
 	// probeEvery is how long a follower waits before it asks whether there is more.
 	probeEvery = time.Second
 	// followPatience is how long a follower looks for a log that does not answer.
@@ -34,13 +37,26 @@ var errLeads = errors.New("journal: the follower needs no server")
 // Follow implements [events.Log]. It goes on through restarts of the log. A
 // position that is missing ends it with a *RefusedError.
 func (j *Journal) Follow(ctx context.Context, after events.Position) iter.Seq2[events.Message, error] {
+	return j.followLedger(ctx, after, false)
+}
+
+func (j *Journal) followLedger(ctx context.Context, after events.Position, narrow bool) iter.Seq2[events.Message, error] {
 	return func(yield func(events.Message, error) bool) {
-		f := &follower{j: j, stream: streamLedger, fresh: j.fresh, at: after, mark: after}
+		f := &follower{j: j, stream: streamLedger, fresh: j.fresh, narrow: narrow, at: after, mark: after}
 		if err := f.follow(ctx, yield); err != nil {
 			yield(events.Message{}, err)
 		}
 	}
 }
+
+// Recent is the message at p if this journal appended it just now. It is on disk
+// as far as the profile promises.
+func (j *Journal) Recent(p events.Position) (events.Message, bool) { return j.fresh.at(p) }
+
+// News gives a channel that holds a token when this journal has appended
+// something, until done is called. As long as somebody has one, Follow brings what this
+// journal appends up to leadTick later.
+func (j *Journal) News() (news <-chan struct{}, done func()) { return j.fresh.subscribe() }
 
 // follow yields until the reader stops or ctx ends, which are no errors.
 func (f *follower) follow(ctx context.Context, yield func(events.Message, error) bool) error {
@@ -66,6 +82,7 @@ type follower struct {
 	stream  string
 	fresh   *handover // of the stream
 	trimmed bool      // the front of the stream may be gone
+	narrow  bool      // little is kept on its way
 
 	at    events.Position // the last position yielded
 	since time.Time       // the last sign of life: a message, or an answer that there is none
@@ -112,7 +129,7 @@ func (f *follower) consume(ctx context.Context, yield func(events.Message, error
 		return err
 	}
 	defer f.drop(epoch, js, c.CachedInfo().Name)
-	messages, err := c.Messages(jetstream.PullMaxMessages(followWindow), jetstream.PullHeartbeat(2*time.Second), jetstream.PullExpiry(30*time.Second))
+	messages, err := c.Messages(f.window(), jetstream.PullHeartbeat(2*time.Second), jetstream.PullExpiry(30*time.Second))
 	if err != nil {
 		return err
 	}
@@ -132,6 +149,14 @@ func (f *follower) consume(ctx context.Context, yield func(events.Message, error
 			return err
 		}
 	}
+}
+
+// window bounds what is on its way.
+func (f *follower) window() jetstream.PullMessagesOpt {
+	if f.narrow {
+		return jetstream.PullMaxBytes(narrowWindow)
+	}
+	return jetstream.PullMaxMessages(followWindow)
 }
 
 // A delivery brings messages from the server, and word of those that this
@@ -209,15 +234,17 @@ func (f *follower) lead(ctx context.Context, yield func(events.Message, error) b
 		looked := false
 		select {
 		case <-news:
-			silent = 0
 		case <-tick.C:
 			silent, looked = silent+1, true
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		missed := f.fresh.latest()
+		missed, before := f.fresh.latest(), f.at
 		if err := f.overtake(yield); err != nil {
 			return err
+		}
+		if f.at > before {
+			silent = 0
 		}
 		if looked && f.at < missed && f.at == stuck {
 			return nil // something lies between that was not handed over

@@ -60,6 +60,34 @@ func TestFollowLeads(t *testing.T) {
 	f.reach(t, last)
 }
 
+// TestRecentComesFirst: what was appended is at hand when the append has been
+// answered, and followers get it all the same, while they lead and before.
+func TestRecentComesFirst(t *testing.T) {
+	j := opened(t, testConfig(t.TempDir()))
+	f := followed(t, j)
+	news, done := j.News()
+	defer done()
+	last := events.Position(0)
+	for range 2 * leadAfter {
+		p, err := j.Append(t.Context(), logtest.Decision(logtest.Keyring(1), last))
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-news
+		m, found := j.Recent(p)
+		want, err := j.At(t.Context(), p)
+		if !found || err != nil || m.Position != p || m.Subject != want.Subject || !bytes.Equal(m.Data, want.Data) {
+			t.Fatalf("got %d on %s (%t), want what lies in the log at %d (%v)", m.Position, m.Subject, found, p, err)
+		}
+		last = p
+	}
+	f.reach(t, last)
+	stop := busy(t, j, 4, 100)
+	f.reach(t, last+3*leadAfter)
+	stop()
+	f.reach(t, publishForeign(t, j, 1_000_000))
+}
+
 // A following is a follower and what it has seen.
 type following struct {
 	seen     atomic.Uint64

@@ -36,6 +36,7 @@ type group struct {
 	mu         sync.Mutex
 	waiting    []*entry
 	flying     int  // published by their own callers
+	company    int  // how many the last commit took
 	committing bool // run is under way
 	closing    bool
 	tasks      sync.WaitGroup
@@ -50,7 +51,7 @@ func (g *group) append(ctx context.Context, e *entry) outcome {
 		g.mu.Unlock()
 		return outcome{err: fmt.Errorf("%w: %w", events.ErrUncertain, errClosed)}
 	}
-	if !g.committing && g.flying < alone {
+	if !g.committing && g.flying < alone && g.company <= alone {
 		g.flying++
 		g.tasks.Add(1)
 		g.mu.Unlock()
@@ -132,7 +133,9 @@ func (g *group) take() []*entry {
 		taken = append(taken, e)
 	}
 	g.waiting = left
-	g.committing = len(taken) > 0
+	if g.committing = len(taken) > 0; g.committing {
+		g.company = len(taken)
+	}
 	return taken
 }
 

@@ -16,19 +16,24 @@ type handover struct {
 	slots    []events.Message // by position modulo their number
 	last     events.Position  // the highest that was put, kept or not
 	watchers map[chan struct{}]bool
+	readers  map[chan struct{}]bool // they read here what watchers would bring them
 }
 
-// put keeps a message and tells those who watch.
+// put keeps messages and tells those who read here, or else those who watch.
 func (h *handover) put(messages ...events.Message) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, m := range messages {
 		h.last = max(h.last, m.Position)
-		if len(m.Data) <= h.size && len(h.watchers) > 0 {
+		if len(m.Data) <= h.size && len(h.watchers)+len(h.readers) > 0 {
 			*h.slot(m.Position) = m
 		}
 	}
-	for w := range h.watchers {
+	told := h.readers
+	if len(told) == 0 {
+		told = h.watchers
+	}
+	for w := range told {
 		select {
 		case w <- struct{}{}:
 		default:
@@ -68,21 +73,27 @@ func (h *handover) holds(first, last events.Position) bool {
 }
 
 // watch gives a channel that holds a token when something was put, until done
-// is called.
-func (h *handover) watch() (news <-chan struct{}, done func()) {
+// is called. While somebody is subscribed, it stays silent: a watcher looks from time to
+// time.
+func (h *handover) watch() (news <-chan struct{}, done func()) { return h.enter(h.watchers) }
+
+// subscribe is watch for somebody who reads here before anybody else.
+func (h *handover) subscribe() (news <-chan struct{}, done func()) { return h.enter(h.readers) }
+
+func (h *handover) enter(who map[chan struct{}]bool) (news <-chan struct{}, done func()) {
 	w := make(chan struct{}, 1)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.watchers[w] = true
+	who[w] = true
 	return w, func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		delete(h.watchers, w)
+		delete(who, w)
 	}
 }
 
 // newHandover keeps so many messages of at most so many bytes; what is larger, or
 // lies further back, followers get from the server.
 func newHandover(messages, size int) *handover {
-	return &handover{size: size, slots: make([]events.Message, messages), watchers: map[chan struct{}]bool{}}
+	return &handover{size: size, slots: make([]events.Message, messages), watchers: map[chan struct{}]bool{}, readers: map[chan struct{}]bool{}}
 }

@@ -60,8 +60,9 @@ const findingsKept = 100
 // scanFile remembers where a round was interrupted. Losing it costs time only.
 const scanFile = "scan"
 
-// slice is how long the scan rests between two stretches.
-const slice = 100 * time.Millisecond
+// slice is about how long the scan rests between two stretches. Stretches are short,
+// because whoever wants an answer meanwhile waits for one to end.
+const slice = 10 * time.Millisecond
 
 func (s Scan) filled() Scan {
 	if s.Rate == 0 {
@@ -75,7 +76,8 @@ func (s Scan) filled() Scan {
 
 // A scan is the background reader.
 type scan struct {
-	j *Journal
+	j   *Journal
+	end events.Position // of the log, as it was known last; belongs to run
 
 	mu     sync.Mutex
 	health ScanHealth
@@ -103,6 +105,8 @@ func (s *scan) run() {
 func (s *scan) round(from events.Position) {
 	a := newAudit(s.j, from)
 	per := max(1, s.j.config.Scan.Rate*int(slice/time.Millisecond)/1000)
+	rest := time.Duration(per) * time.Second / time.Duration(s.j.config.Scan.Rate)
+	s.end = 0
 	for {
 		reached, whole, err := s.stretch(a, per)
 		s.reach(reached)
@@ -116,7 +120,7 @@ func (s *scan) round(from events.Position) {
 			s.finish()
 			return
 		}
-		if !pause(s.j.ctx, slice) {
+		if !pause(s.j.ctx, rest) {
 			s.keep(a.at)
 			return
 		}
@@ -126,11 +130,13 @@ func (s *scan) round(from events.Position) {
 // stretch reads the next messages. The round is whole when it has come to the
 // end of the log, or to a place where it cannot go on.
 func (s *scan) stretch(a *audit, most int) (reached events.Position, whole bool, err error) {
-	last, err := s.j.Last(s.j.ctx)
-	if err != nil {
-		return a.at, false, err
+	until := a.at + events.Position(most)
+	if until > s.end {
+		if s.end, err = s.j.Last(s.j.ctx); err != nil {
+			return a.at, false, err
+		}
+		until = min(until, s.end)
 	}
-	until := min(last, a.at+events.Position(most))
 	for f, err := range a.through(s.j.ctx, until) {
 		var damage *RefusedError
 		if err != nil && !errors.As(err, &damage) {
@@ -142,7 +148,7 @@ func (s *scan) stretch(a *audit, most int) (reached events.Position, whole bool,
 		}
 		s.found(f)
 	}
-	return a.at, a.at >= last, nil
+	return a.at, a.at >= s.end, nil
 }
 
 func (s *scan) found(f Finding) {

@@ -110,8 +110,10 @@ func TestCheckReservations(t *testing.T) {
 func TestScan(t *testing.T) {
 	told := make(chan Finding, 100)
 	c := testConfig(t.TempDir())
+	closed(t, meddled(t, c)) // a scan would turn its writes off half way
+	c.Create = false
 	c.Scan = Scan{Rate: 1000, Every: 20 * time.Millisecond, Found: func(f Finding) { told <- f }}
-	j := meddled(t, c)
+	j := opened(t, c)
 	waitFor(t, "two rounds", func() bool { return j.Health().Scan.Rounds > 2 })
 	h := j.Health()
 	if h.Whole() || len(h.Scan.Found) < 3 || h.Scan.Finished.IsZero() {
@@ -168,7 +170,7 @@ func TestScanRemembersWhereItStopped(t *testing.T) {
 	filled(t, j, 100)
 	closed(t, j)
 	c.Create = false
-	c.Scan = Scan{Rate: 100} // ten messages at a time
+	c.Scan = Scan{Rate: 100} // one message at a time
 	j = opened(t, c)
 	waitFor(t, "a part of the log", func() bool { return j.Health().Scan.Position >= 20 })
 	reached := j.Health().Scan.Position

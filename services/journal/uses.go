@@ -57,11 +57,58 @@ func (j *Journal) LastUse(ctx context.Context) (access.Position, error) {
 	return access.Position(s.State.Last), err
 }
 
+// UsesAt is the message of USED at p, events.ErrNone or events.ErrUnread.
+func (j *Journal) UsesAt(ctx context.Context, p access.Position) (access.Message, error) {
+	if p == 0 {
+		return access.Message{}, events.ErrNone
+	}
+	m, err := j.ask(ctx, "$JS.API.DIRECT.GET."+streamUsed, question{Seq: events.Position(p)})
+	return access.Message{Position: access.Position(m.Position), Data: m.Data}, err
+}
+
+// A Tail is a journal as many may follow it at once: each keeps less on its way to
+// it than a projection does, and so goes more slowly through what is past.
+type Tail struct{ *Journal }
+
+// Last is [Journal.Last], once that message is on disk: whoever begins there must not
+// be ahead of what a power cut leaves.
+func (t Tail) Last(ctx context.Context) (events.Position, error) {
+	last, err := t.Journal.Last(ctx)
+	if err != nil || last == 0 {
+		return last, err
+	}
+	ctx, cancel := t.host.bounded(ctx, askWithin)
+	defer cancel()
+	for m, err := range t.got(ctx, streamLedger, getRequest{Seq: uint64(last)}) {
+		if err != nil {
+			return 0, fmt.Errorf("%w: %w", events.ErrUnread, err)
+		}
+		if err := t.onDisk(ctx, m.Header.Get(headerBatchID)); err != nil {
+			return 0, err
+		}
+	}
+	return last, nil
+}
+
+// Follow is [Journal.Follow].
+func (t Tail) Follow(ctx context.Context, after events.Position) iter.Seq2[events.Message, error] {
+	return t.followLedger(ctx, after, true)
+}
+
+// FollowUses is [Journal.FollowUses].
+func (t Tail) FollowUses(ctx context.Context, after access.Position) iter.Seq2[access.Message, error] {
+	return t.followUses(ctx, after, true)
+}
+
 // FollowUses implements [access.Log]. It goes on through restarts of the log.
 func (j *Journal) FollowUses(ctx context.Context, after access.Position) iter.Seq2[access.Message, error] {
+	return j.followUses(ctx, after, false)
+}
+
+func (j *Journal) followUses(ctx context.Context, after access.Position, narrow bool) iter.Seq2[access.Message, error] {
 	return func(yield func(access.Message, error) bool) {
 		at := events.Position(after)
-		f := &follower{j: j, stream: streamUsed, fresh: j.uses, trimmed: true, at: at, mark: at}
+		f := &follower{j: j, stream: streamUsed, fresh: j.uses, trimmed: true, narrow: narrow, at: at, mark: at}
 		err := f.follow(ctx, func(m events.Message, err error) bool {
 			return yield(access.Message{Position: access.Position(m.Position), Data: m.Data}, err)
 		})

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,21 +25,26 @@ import (
 // BenchmarkCommands disables and enables keys of different users in process,
 // durably, beside raw JetStream publishes of the same bytes by as many callers with
 // the same durability. They take turns, so that neither has the better disk.
-// "x-raw" is commands per second over publishes per second.
+// "x-raw" is commands per second over publishes per second; the processor time of each is
+// what stays comparable when others use the machine too.
 func BenchmarkCommands(b *testing.B) {
 	for _, callers := range []int{1, 64, 256} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
 			w := durableWorld(b)
 			keys := manyKeys(b, w, callers)
 			publish := rawPublisher(b, callers, sizeOfLast(b, w))
-			var ours, theirs time.Duration
+			var ours, theirs, oursBusy, theirsBusy time.Duration
 			own := b.N/turns/callers | 1
 			each := own * callers
 			b.ResetTimer()
 			for turn := range turns + 1 {
-				command, raw := toggle(b, w, keys, turn, own), publish(each)
+				before := busy()
+				command := toggle(b, w, keys, turn, own)
+				between := busy()
+				raw := publish(each)
 				if turn > 0 { // the first one warms up
 					ours, theirs = ours+command, theirs+raw
+					oursBusy, theirsBusy = oursBusy+between-before, theirsBusy+busy()-between
 				}
 			}
 			n := float64(each * turns)
@@ -46,8 +52,19 @@ func BenchmarkCommands(b *testing.B) {
 			b.ReportMetric(n/ours.Seconds(), "commands/s")
 			b.ReportMetric(n/theirs.Seconds(), "raw/s")
 			b.ReportMetric(theirs.Seconds()/ours.Seconds(), "x-raw")
+			b.ReportMetric(float64(oursBusy.Microseconds())/n, "cpu-us/command")
+			b.ReportMetric(float64(theirsBusy.Microseconds())/n, "cpu-us/raw")
 		})
 	}
+}
+
+// busy is the processor time that this process has used.
+func busy() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(fmt.Sprint("getrusage: ", err))
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // turns is how often commands and publishes alternate.

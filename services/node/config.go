@@ -22,12 +22,14 @@ type Config struct {
 	ExtAuthzListen  string   // "host:port" where Envoy asks; nowhere if empty
 	TrustedProxies  []string // networks of proxies that are believed about whom they ask for; nobody if empty
 	TLSCert, TLSKey string   // PEM files, read again when they change; both or neither
-	InsecureHTTP    bool     // allow a plain listener beyond loopback
+	InsecureHTTP    bool     // allow plain listeners beyond loopback
 	UnlockKey       string   // file outside Data; <Data>-unlock.key if empty
 	Profile         string   // "durable" (if empty) or "relaxed"
 	InitCredentials string   // where a first start leaves the operator's key; <Data>-credentials.json if empty
 	AsyncUses       bool     // answer before the access record is on disk
 	OTLP            string   // endpoint that spans are sent to; none if empty
+	NATSListen      string   // "host:port" at which the log can be read over NATS; empty: nowhere
+	NATSUsers       string   // file of who may; <Data>-nats-users if empty
 	Version         string
 	Logger          *slog.Logger     // silent if nil
 	Now             func() time.Time // time.Now if nil
@@ -47,6 +49,9 @@ func (c Config) filled() Config {
 	}
 	if c.InitCredentials == "" {
 		c.InitCredentials = c.Data + "-credentials.json"
+	}
+	if c.NATSUsers == "" {
+		c.NATSUsers = c.Data + "-nats-users"
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -102,12 +107,8 @@ func listen(c Config, address string) (net.Listener, error) {
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return nil, refuse(GuardListen, nil, "--tls-cert and --tls-key go together")
 	}
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, refuse(GuardListen, err, "the address %q is not host:port", address)
-	}
-	if c.TLSCert == "" && !c.InsecureHTTP && !loopback(host) {
-		return nil, refuse(GuardListen, nil, "%s is reachable from other machines and would be in the clear: give --tls-cert and --tls-key, or --insecure-http if something in front of it encrypts", address)
+	if err := notInTheClear(c, address); err != nil {
+		return nil, err
 	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -122,6 +123,19 @@ func listen(c Config, address string) (net.Listener, error) {
 		return nil, refuse(GuardListen, err, "the certificate cannot be used")
 	}
 	return tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get, NextProtos: []string{"h2", "http/1.1"}}), nil
+}
+
+// notInTheClear refuses an address that other machines can reach without
+// encryption, unless somebody wants just that.
+func notInTheClear(c Config, address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return refuse(GuardListen, err, "the address %q is not host:port", address)
+	}
+	if c.TLSCert == "" && !c.InsecureHTTP && !loopback(host) {
+		return refuse(GuardListen, nil, "%s is reachable from other machines and would be in the clear: give --tls-cert and --tls-key, or --insecure-http if something in front of it encrypts", address)
+	}
+	return nil
 }
 
 func loopback(host string) bool {

@@ -30,6 +30,7 @@ import (
 	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/durable"
 	"github.com/keyledger/keyledger/services/extauthz"
+	"github.com/keyledger/keyledger/services/feed"
 	"github.com/keyledger/keyledger/services/identity"
 	"github.com/keyledger/keyledger/services/journal"
 	"github.com/keyledger/keyledger/services/ledger"
@@ -57,6 +58,8 @@ type Node struct {
 	views    *view.Views
 	ledger   *ledger.Ledger
 	uses     *usage.Recorder
+	feed     *feed.Feed
+	outlet   *journal.Outlet // nil unless the log can be read over NATS
 	metrics  *metrics.Metrics
 	tracer   *trace.Tracer // nil if traces are off
 	guard    *timekeeper.Guard
@@ -86,6 +89,9 @@ type Node struct {
 // found is not whole, and nothing was changed.
 func Start(ctx context.Context, c Config) (*Node, error) {
 	n := &Node{config: c.filled(), done: make(chan struct{})}
+	if err := checkOutlet(n.config); err != nil {
+		return nil, err
+	}
 	n.metrics = metrics.New(c.Version, n.metricsState)
 	var err error
 	if c.OTLP != "" {
@@ -286,6 +292,9 @@ func (n *Node) serve(ctx context.Context) error {
 	n.tasks.Go(func() { n.checkSecrets(tasks) })
 	n.tasks.Go(func() { n.watchReached(tasks) })
 	n.tasks.Go(func() { n.followRecords(tasks) })
+	if err := n.openOutlet(tasks); err != nil {
+		return err
+	}
 	return n.openDoors()
 }
 
@@ -303,8 +312,10 @@ func (n *Node) openDoors() error {
 		Log: measuredUses{n.journal, n.observeAppend}, Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
 		Async: n.config.AsyncUses, Logger: n.config.Logger,
 	})
+	tail := journal.Tail{Journal: n.journal}
+	n.feed = feed.New(feed.Config{Ledger: tail, Uses: tail, LedgerAt: n.views.PositionAt, Excused: n.runner.Excused, Now: n.config.Now})
 	c := api.Config{
-		Ledger: n.ledger, Queries: n.views, Verifier: verifier, Uses: n.uses, Records: &n.records, Dialects: n.config.Dialects, Operator: (*operator)(n),
+		Ledger: n.ledger, Queries: n.views, Verifier: verifier, Uses: n.uses, Records: &n.records, Feed: n.feed, Dialects: n.config.Dialects, Operator: (*operator)(n),
 		Proxies: n.proxies, Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
 		Logger: n.config.Logger, Version: n.config.Version, Observe: n.observeRequest, Metrics: n.metrics.Handler(),
 	}
@@ -403,6 +414,9 @@ func (n *Node) Close() error {
 }
 
 func (n *Node) shut() error {
+	if n.feed != nil {
+		n.feed.Close() // or its readers would hold up the stop
+	}
 	errs := n.closeDoors()
 	if n.uses != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), shutdownPatience)
@@ -413,6 +427,9 @@ func (n *Node) shut() error {
 		n.stop()
 	}
 	n.tasks.Wait()
+	if n.outlet != nil {
+		errs = append(errs, n.outlet.Close())
+	}
 	if n.journal != nil {
 		errs = append(errs, n.closeLog())
 	}

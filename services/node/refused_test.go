@@ -75,6 +75,13 @@ func TestRefusedStarts(t *testing.T) {
 		}, node.GuardDirectory, "is not a folder"},
 		{"without its log", func(w *world) { w.remove("data/log") }, journal.GuardMissing, "restore the data directory as a whole"},
 		{"an address that others reach", func(w *world) { w.config.Listen = "0.0.0.0:0" }, node.GuardListen, "--insecure-http"},
+		{"NATS in the clear", func(w *world) { w.config.NATSListen = "0.0.0.0:0" }, node.GuardListen, "would be in the clear"},
+		{"NATS at no address", func(w *world) { w.config.NATSListen = "4222" }, node.GuardListen, "is not host:port"},
+		{"NATS without users", func(w *world) { w.config.NATSListen = "127.0.0.1:0" }, node.GuardListen, "keyledger nats user create"},
+		{"NATS with users that cannot be read", func(w *world) {
+			w.config.NATSListen = "127.0.0.1:0"
+			w.write("data-nats-users", "siem and more")
+		}, node.GuardListen, "want a name and a public key"},
 		{"an address that is none", func(w *world) { w.config.Listen = "7420" }, node.GuardListen, `"7420" is not host:port`},
 		{"an address for Envoy that others reach", func(w *world) { w.config.ExtAuthzListen = "0.0.0.0:0" }, node.GuardListen, "0.0.0.0:0 is reachable from other machines"},
 		{"an address for Envoy that is none", func(w *world) { w.config.ExtAuthzListen = "9191" }, node.GuardListen, `"9191" is not host:port`},

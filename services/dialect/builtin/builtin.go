@@ -5,12 +5,16 @@ package builtin
 import (
 	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/dialect/aws"
+	"github.com/keyledger/keyledger/services/dialect/cdnetworks"
+	"github.com/keyledger/keyledger/services/dialect/tencent"
 )
 
 // All returns every vendor, in the order in which their schemes are tried.
 func All() []dialect.Dialect {
 	return []dialect.Dialect{
 		aws.Dialect(),
+		tencent.Dialect(),
+		cdnetworks.Dialect(),
 	}
 }
 

@@ -40,6 +40,7 @@ type flipper struct {
 	v       vector.Vector
 	schemes []dialect.Scheme
 	tried   int
+	folded  bool // the header at hand is signed in lower case
 }
 
 func (f *flipper) parts(covers dialect.Parts) {
@@ -54,7 +55,11 @@ func (f *flipper) parts(covers dialect.Parts) {
 		f.each("query", query, func(r *dialect.Request, s string) { r.Target = path + "?" + s })
 	}
 	if covers.Has(dialect.Body) {
-		f.each("body", string(f.v.Body), func(r *dialect.Request, s string) { r.Body = []byte(s) })
+		what := "body"
+		if isForm(f.v.Request()) {
+			what = "form"
+		}
+		f.each(what, string(f.v.Body), func(r *dialect.Request, s string) { r.Body = []byte(s) })
 		f.one("body, one byte longer", func(r *dialect.Request) { r.Body = append(slices.Clone(r.Body), 'x') })
 	}
 }
@@ -64,6 +69,7 @@ func (f *flipper) headers(signed []string) {
 	for i, h := range f.v.Request().Header {
 		name := strings.ToLower(h.Name)
 		if name == "authorization" || slices.Contains(signed, name) {
+			f.folded = name != "authorization" && f.signsLowerCase(i)
 			f.each(h.Name, h.Value, func(r *dialect.Request, s string) { r.Header[i].Value = s })
 		}
 		if slices.Contains(signed, name) {
@@ -71,6 +77,17 @@ func (f *flipper) headers(signed []string) {
 			f.one(h.Name+" doubled", func(r *dialect.Request) { r.Header = append(r.Header, h) })
 		}
 	}
+}
+
+// signsLowerCase reports whether the scheme signs the i-th header in lower case, however it is sent: then
+// a change of case alone is none.
+func (f *flipper) signsLowerCase(i int) bool {
+	r := f.v.Request()
+	h := &r.Header[i]
+	h.Value = strings.ToUpper(h.Value)
+	j := vector.JudgeRequest(r, f.v.AccessKeyID, f.v.Secret, f.v.At(), f.schemes)
+	line := "\n" + strings.ToLower(h.Name+":"+h.Value) + "\n"
+	return j.Valid && strings.Contains(string(j.CanonicalRequest), line)
 }
 
 // each flips every bit of value; of a long one, every bit of 2048 bytes spread
@@ -82,7 +99,10 @@ func (f *flipper) each(what, value string, set func(*dialect.Request, string)) {
 			b := []byte(value)
 			b[i] ^= 1 << bit
 			changed := string(b)
-			if (what == "path" || what == "query") && sameEscapes(value, changed) {
+			if (what == "path" || what == "query" || what == "form") && sameEscapes(value, changed) {
+				continue
+			}
+			if f.folded && strings.EqualFold(value, changed) {
 				continue
 			}
 			f.one(what+" "+url.QueryEscape(changed), func(r *dialect.Request) { set(r, changed) })
@@ -97,6 +117,10 @@ func (f *flipper) one(what string, change func(*dialect.Request)) {
 	if j := vector.JudgeRequest(r, f.v.AccessKeyID, f.v.Secret, f.v.At(), f.schemes); j.Valid {
 		f.t.Errorf("still valid with another %s", what)
 	}
+}
+
+func isForm(r *dialect.Request) bool {
+	return strings.HasPrefix(r.Get("Content-Type"), "application/x-www-form-urlencoded")
 }
 
 // sameEscapes reports whether two strings differ only in the case of the

@@ -1,0 +1,13 @@
+module github.com/keyledger/keyledger/cmd/keyledger/testdata/sdk/cdnetworks-go
+
+go 1.26.0
+
+require (
+	github.com/keyledger/keyledger v0.0.0
+	github.com/keyledger/keyledger/cmd/keyledger/testdata/sdk/ledger v0.0.0
+)
+
+replace (
+	github.com/keyledger/keyledger => ../../../../..
+	github.com/keyledger/keyledger/cmd/keyledger/testdata/sdk/ledger => ../ledger
+)

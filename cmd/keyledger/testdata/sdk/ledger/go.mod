@@ -1,0 +1,3 @@
+module github.com/keyledger/keyledger/cmd/keyledger/testdata/sdk/ledger
+
+go 1.26.0

@@ -1,0 +1,181 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/services/feed"
+	"github.com/keyledger/keyledger/services/permission"
+)
+
+// The forms in which events are sent.
+const (
+	mediaSSE   = "text/event-stream"
+	mediaLines = "application/x-ndjson"
+)
+
+// allAccounts is what the operator asks for instead of one account.
+const allAccounts = "all"
+
+// maxTypes bounds how many types a reader can name.
+const maxTypes = 64
+
+func (s *server) eventRoutes(api huma.API) {
+	r := route{http.MethodGet, "/v1/events", "follow-events", "Follow the lifecycle events and the uses of an account, from a place in the past on", 200, "events"}
+	o := describeRoute(r)
+	o.Description = "Answers with server-sent events, or with JSON Lines if the request accepts " + mediaLines + " and not " + mediaSSE +
+		". Each event is a CloudEvents 1.0 event in JSON without what is sealed, and comes with a cursor: the id of a server-sent event, " +
+		"or beside the event in a line. Nothing is left out between a cursor and what follows on it; what came before a reader's own cursor is not sent again, " +
+		"and whatever is sent again has the same id. The last event, of the type \"end\", says why there are no more."
+	o.Responses = map[string]*huma.Response{"200": {
+		Description: "events until there is an end",
+		Content: map[string]*huma.MediaType{
+			mediaSSE:   {Schema: &huma.Schema{Type: huma.TypeString, Description: "server-sent events (WHATWG HTML): id is a cursor, event the CloudEvents type, data the event"}},
+			mediaLines: {Schema: api.OpenAPI().Components.Schemas.Schema(lineType, true, "EventLine")},
+		},
+	}}
+	register(api, o, s.followEvents)
+}
+
+type followEventsInput struct {
+	AccountID   string `query:"account_id" pattern:"^([1-9][0-9]{11}|all)$" doc:"the account; the caller's own if left out; \"all\" for an operator"`
+	UserID      string `query:"user_id" pattern:"^[1-9][0-9]{17}$" doc:"only events about this user and its keys"`
+	Key         string `query:"access_key_id" maxLength:"128" doc:"only events about this key"`
+	Type        string `query:"type" maxLength:"4096" doc:"only events of these types, joined by commas: dev.keyledger.key.used.v1, or in short key.used"`
+	From        string `query:"from" maxLength:"128" doc:"where to begin: now (if left out), earliest, a time of the last 92 days (RFC 3339), a position of the log, or a cursor"`
+	Follow      bool   `query:"follow" default:"true" doc:"whether to go on with what is still to come; if not, the answer ends where the log ended when it was asked for"`
+	LastEventID string `header:"Last-Event-ID" maxLength:"128" doc:"a cursor to go on from, whatever from says"`
+	Accept      string `header:"Accept" doc:"text/event-stream (if left out) or application/x-ndjson"`
+}
+
+// followEvents finds out everything that can be refused before the answer begins.
+func (s *server) followEvents(ctx context.Context, in *followEventsInput) (*huma.StreamResponse, error) {
+	filter, still, err := s.readable(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	from, err := feed.ParseFrom(in.From)
+	if err == nil && in.LastEventID != "" {
+		from, err = lastEvent(in.LastEventID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	reader, err := s.Feed.Open(ctx, feed.Query{
+		Caller: inboundOf(ctx).caller.Account, Filter: filter, From: from, Follow: in.Follow, Still: still,
+	})
+	if err != nil {
+		return nil, err
+	}
+	lines := acceptsLines(in.Accept)
+	return &huma.StreamResponse{Body: func(c huma.Context) {
+		defer reader.Close()
+		_, w := humago.Unwrap(c)
+		newStream(w, lines, s.Patience).send(c.Context(), reader)
+	}}, nil
+}
+
+// lastEvent is where a reader goes on that was cut off.
+func lastEvent(text string) (feed.From, error) {
+	if _, err := feed.ParseCursor(text); err != nil {
+		return feed.From{}, &feed.RefusedError{Reason: feed.Malformed, Detail: "Last-Event-ID is not a cursor as it came with an event"}
+	}
+	return feed.ParseFrom(text)
+}
+
+func acceptsLines(accept string) bool {
+	return !strings.Contains(accept, mediaSSE) && (strings.Contains(accept, mediaLines) || strings.Contains(accept, "application/jsonl"))
+}
+
+// readable is what the caller asks to read, if it may, and whether it still may later.
+func (s *server) readable(ctx context.Context, in *followEventsInput) (feed.Filter, func() error, error) {
+	types, err := eventTypes(in.Type)
+	if err != nil {
+		return feed.Filter{}, nil, err
+	}
+	op, target, err := s.readsEvents(ctx, in)
+	if err != nil {
+		return feed.Filter{}, nil, err
+	}
+	filter := feed.Filter{Account: target.Account, User: target.User, Key: events.AccessKeyID(in.Key), Types: types}
+	caller := inboundOf(ctx).caller
+	return filter, func() error { return s.stillReads(caller, op, target) }, nil
+}
+
+// readsEvents is what has to be allowed for a reader: a user's own events are the user's
+// to read, all others the account's auditors', and those of all accounts the operator's.
+func (s *server) readsEvents(ctx context.Context, in *followEventsInput) (permission.Operation, permission.Target, error) {
+	if in.AccountID == allAccounts {
+		if in.UserID != "" {
+			return "", permission.Target{}, invalidBody("user_id: a user is one of an account; name it, or leave user_id out")
+		}
+		return permission.Operate, permission.Target{}, allow(ctx, permission.Operate, permission.Target{}, errNoAccount(allAccounts))
+	}
+	account := AccountInput{AccountID: in.AccountID}
+	if in.UserID != "" {
+		u, err := s.user(ctx, permission.KeyRead, account, in.UserID)
+		return permission.KeyRead, permission.Target{Account: u.Account, User: u.ID}, err
+	}
+	a := events.AccountID(s.accountID(ctx, in.AccountID))
+	if in.Key == "" || allow(ctx, permission.AuditRead, permission.Target{Account: a}, errNoAccount(string(a))) == nil {
+		found, err := s.account(ctx, permission.AuditRead, string(a))
+		return permission.AuditRead, permission.Target{Account: found.ID}, err
+	}
+	k, err := s.key(ctx, permission.KeyRead, in.Key)
+	return permission.KeyRead, permission.Target{Account: k.Owner.Account, User: k.Owner.User}, err
+}
+
+// stillReads asks again what was asked when a reader began: an answer goes on for as
+// long as the reader likes, its key may not.
+func (s *server) stillReads(was permission.Caller, op permission.Operation, t permission.Target) error {
+	k, found, err := s.Queries.Key(was.Key)
+	if err != nil {
+		return err
+	}
+	if !found || k.Status != events.StatusActive {
+		return feed.ErrNoLonger
+	}
+	now, err := s.Queries.Caller(k.Owner)
+	if err == nil && now.May(op, t) != permission.Allowed {
+		err = feed.ErrNoLonger
+	}
+	return err
+}
+
+// eventTypes are the types that a reader names.
+func eventTypes(text string) (map[string]bool, error) {
+	if text == "" {
+		return nil, nil
+	}
+	names := strings.Split(text, ",")
+	if len(names) > maxTypes {
+		return nil, invalidBody("type: there are not as many types; see docs/events-out.md")
+	}
+	types := map[string]bool{}
+	for _, name := range names {
+		t, known := feed.TypeOf(strings.TrimSpace(name))
+		if !known {
+			return nil, invalidBody("type: there is no event of that type; see docs/events-out.md")
+		}
+		types[t] = true
+	}
+	return types, nil
+}
+
+// refusedReader is the problem of a reader that cannot begin.
+func refusedReader(r *feed.RefusedError) *Problem {
+	switch r.Reason {
+	case feed.Ahead:
+		return problem(http.StatusUnprocessableEntity, "events.ahead", r.Detail)
+	case feed.Expired:
+		return problem(http.StatusGone, "events.expired", r.Detail)
+	case feed.Crowded:
+		return problem(http.StatusServiceUnavailable, "events.crowded", r.Detail)
+	}
+	return problem(http.StatusUnprocessableEntity, codeCursor, r.Detail)
+}

@@ -1,0 +1,70 @@
+package cdnetworks_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"testing"
+	"time"
+
+	"github.com/keyledger/keyledger/services/dialect"
+	"github.com/keyledger/keyledger/services/dialect/cdnetworks"
+	"github.com/keyledger/keyledger/services/dialect/dialecttest"
+	"github.com/keyledger/keyledger/services/dialect/vector"
+)
+
+func benchVector(b *testing.B) vector.Vector {
+	for _, v := range dialecttest.Load(b, "testdata/vectors") {
+		if v.Name == "put-query-and-body" {
+			return v
+		}
+	}
+	b.Fatal("no such vector")
+	return vector.Vector{}
+}
+
+// BenchmarkVerify reads and checks one request.
+func BenchmarkVerify(b *testing.B) {
+	v := benchVector(b)
+	r, secret, at := v.Request(), []byte(v.Secret), v.At()
+	b.ReportAllocs()
+	for b.Loop() {
+		claims, err := cdnetworks.CNC{}.Read(r)
+		if err == nil {
+			_, err = dialect.CheckAny(claims, secret, at)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkRatio measures what the scheme costs and the cryptography alone in turn (the hashes of body and canonical
+// request, one signature, one comparison), so that a busy machine slows both alike; the goal is at most 2.
+func BenchmarkRatio(b *testing.B) {
+	v := benchVector(b)
+	r, secret, at := v.Request(), []byte(v.Secret), v.At()
+	claims, err := cdnetworks.CNC{}.Read(r)
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := claims[0]
+	var whole, alone time.Duration
+	for b.Loop() {
+		start := time.Now()
+		for range 64 {
+			claims, _ := cdnetworks.CNC{}.Read(r)
+			_, _ = dialect.CheckAny(claims, secret, at)
+		}
+		middle := time.Now()
+		for range 64 {
+			_, _ = sha256.Sum256(v.Body), sha256.Sum256(c.CanonicalRequest)
+			m := hmac.New(sha256.New, secret)
+			m.Write(c.StringToSign)
+			if !hmac.Equal(m.Sum(nil), c.Signature) {
+				b.Fatal("does not verify")
+			}
+		}
+		whole, alone = whole+middle.Sub(start), alone+time.Since(middle)
+	}
+	b.ReportMetric(float64(whole)/float64(alone), "x-bare")
+}

@@ -1,0 +1,125 @@
+package tencent_test
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/sha256"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keyledger/keyledger/services/dialect"
+	"github.com/keyledger/keyledger/services/dialect/dialecttest"
+	"github.com/keyledger/keyledger/services/dialect/tencent"
+	"github.com/keyledger/keyledger/services/dialect/vector"
+)
+
+// measured are requests of the vendor's clients, by scheme. The host of the one with a port is signed without
+// it, so that it takes two readings.
+var measured = []struct {
+	name, vector string
+	scheme       dialect.Scheme
+}{
+	{"TC3", "go-v3-post-create-description", tencent.TC3{}},
+	{"TC3-second-reading", "node-v3-post-create", tencent.TC3{}},
+	{"HmacSHA256", "go-v1-sha256-post-nobusinessparams", tencent.V1{SHA256: true}},
+	{"HmacSHA1", "go-v1-sha1-post-nobusinessparams", tencent.V1{}},
+}
+
+func benchVector(b *testing.B, name string) vector.Vector {
+	for _, v := range dialecttest.Load(b, "testdata/vectors") {
+		if v.Name == name {
+			return v
+		}
+	}
+	b.Fatal("no such vector")
+	return vector.Vector{}
+}
+
+// BenchmarkVerify reads and checks one request.
+func BenchmarkVerify(b *testing.B) {
+	for _, m := range measured {
+		b.Run(m.name, func(b *testing.B) {
+			v := benchVector(b, m.vector)
+			r, secret, at := v.Request(), []byte(v.Secret), v.At()
+			b.ReportAllocs()
+			for b.Loop() {
+				claims, err := m.scheme.Read(r)
+				if err == nil {
+					_, err = dialect.CheckAny(claims, secret, at)
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkRatio measures what a scheme costs and the cryptography alone in turn, so that a busy machine slows both
+// alike, and reports the quotient; the goal is at most 2.
+func BenchmarkRatio(b *testing.B) {
+	for _, m := range measured {
+		b.Run(m.name, func(b *testing.B) {
+			v := benchVector(b, m.vector)
+			r, secret, at := v.Request(), []byte(v.Secret), v.At()
+			bare := bareOf(b, m.scheme, r, v)
+			var whole, alone time.Duration
+			for b.Loop() {
+				start := time.Now()
+				for range 64 {
+					claims, _ := m.scheme.Read(r)
+					_, _ = dialect.CheckAny(claims, secret, at)
+				}
+				middle := time.Now()
+				for range 64 {
+					if !bare() {
+						b.Fatal("does not verify")
+					}
+				}
+				whole, alone = whole+middle.Sub(start), alone+time.Since(middle)
+			}
+			b.ReportMetric(float64(whole)/float64(alone), "x-bare")
+		})
+	}
+}
+
+// bareOf is the cryptography of one reading, the one that holds: for TC3 the hashes of body and canonical request, three
+// steps of key derivation, one signature and one comparison; for v1 a signature and a comparison.
+func bareOf(b *testing.B, s dialect.Scheme, r *dialect.Request, v vector.Vector) func() bool {
+	claims, err := s.Read(r)
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, err := dialect.CheckAny(claims, []byte(v.Secret), v.At())
+	if err != nil {
+		b.Fatal(err)
+	}
+	if c.Scheme == "TC3-HMAC-SHA256" {
+		lines := strings.Split(string(c.StringToSign), "\n")
+		steps := bytes.Split([]byte(lines[2]), []byte("/"))
+		return func() bool {
+			_, _ = sha256.Sum256(v.Body), sha256.Sum256(c.CanonicalRequest)
+			key := []byte("TC3" + v.Secret)
+			for _, step := range steps {
+				key = sum256(key, step)
+			}
+			return hmac.Equal(sum256(key, c.StringToSign), c.Signature)
+		}
+	}
+	return func() bool {
+		m := hmac.New(sha256.New, []byte(v.Secret))
+		if len(c.Signature) == sha1.Size {
+			m = hmac.New(sha1.New, []byte(v.Secret))
+		}
+		m.Write(c.StringToSign)
+		return hmac.Equal(m.Sum(nil), c.Signature)
+	}
+}
+
+func sum256(key, message []byte) []byte {
+	m := hmac.New(sha256.New, key)
+	m.Write(message)
+	return m.Sum(nil)
+}

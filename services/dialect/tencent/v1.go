@@ -1,0 +1,241 @@
+package tencent
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha1" // the vendor's signature v1
+	"crypto/sha256"
+	"encoding/base64"
+	"hash"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/keyledger/keyledger/services/dialect"
+)
+
+// V1 reads the vendor's signature v1, by HMAC-SHA1 or by HMAC-SHA256.
+//
+// The parameters are in the query of a GET or in the form that a POST carries, signature included, and are signed
+// decoded: sorted by name, name=value joined by '&', behind method, host and path. So a value that
+// holds "&name=" can look like a parameter of its own; where it does, the request is refused. Refused is too what would
+// not be signed: the body of a GET, the query of a POST.
+//
+// https://www.tencentcloud.com/document/api/598/32224
+type V1 struct {
+	SHA256 bool // HmacSHA256; else HmacSHA1, which is also what is meant if SignatureMethod is absent
+}
+
+// Name returns "TC-V1-HmacSHA1" or "TC-V1-HmacSHA256".
+func (v V1) Name() string { return "TC-V1-" + v.method() }
+
+func (v V1) method() string {
+	if v.SHA256 {
+		return "HmacSHA256"
+	}
+	return "HmacSHA1"
+}
+
+func (v V1) hash() func() hash.Hash {
+	if v.SHA256 {
+		return sha256.New
+	}
+	return sha1.New
+}
+
+func (v V1) size() int {
+	if v.SHA256 {
+		return sha256.Size
+	}
+	return sha1.Size
+}
+
+// Read returns one claim. Errors are as for [dialect.Scheme]; the codes are the Code constants of
+// this package.
+func (v V1) Read(r *dialect.Request) ([]dialect.Claim, error) {
+	text, method := textV1(r)
+	if text == "" || (method == "HmacSHA256") != v.SHA256 {
+		return nil, dialect.ErrUnsigned
+	}
+	host, err := wholeV1(r)
+	if err != nil {
+		return nil, err
+	}
+	var room [16]pair // on the stack: this is the hot path
+	pairs, err := parseForm(text, room[:])
+	if err != nil {
+		return nil, err
+	}
+	var s signatureV1
+	if err := s.read(pairs, v); err != nil {
+		return nil, err
+	}
+	if ambiguous(pairs) {
+		return nil, malformed(CodeAmbiguous, "signature v1 does not tell a value that holds '&name=' from a further parameter; sign with TC3-HMAC-SHA256")
+	}
+	return []dialect.Claim{v.claim(s, appendV1(make([]byte, 0, len(r.Method)+len(host)+len(r.Target)+len(text)+1), r, host, pairs))}, nil
+}
+
+// speaksV1 reports whether a request carries a signature v1, or tries to. One that has an
+// Authorization header speaks something else.
+func speaksV1(r *dialect.Request) bool {
+	text, _ := textV1(r)
+	return text != ""
+}
+
+// textV1 returns the form of a request that carries a signature v1, or tries to, and its SignatureMethod; else "". It is
+// asked of every request, so it looks at the form once.
+func textV1(r *dialect.Request) (text, method string) {
+	if r.Method == http.MethodPost && !bytes.Contains(r.Body, []byte("SecretId=")) ||
+		r.Method != http.MethodPost && !strings.Contains(r.Target, "SecretId=") {
+		return "", ""
+	}
+	if _, there, _ := header(r, "Authorization"); there {
+		return "", ""
+	}
+	text = formText(r)
+	var id, signed bool
+	for rest := text; rest != ""; {
+		var param string
+		param, rest, _ = strings.Cut(rest, "&")
+		switch name, value, _ := strings.Cut(param, "="); name {
+		case "SecretId":
+			id = true
+		case "Nonce", "Signature":
+			signed = true
+		case "SignatureMethod":
+			method, _ = formPart(value)
+		}
+	}
+	if !id || !signed {
+		return "", ""
+	}
+	return text, method
+}
+
+// wholeV1 returns the host, and refuses a request of which a part is not signed.
+func wholeV1(r *dialect.Request) (host string, err error) {
+	if host, _, err = header(r, "Host"); err != nil {
+		return "", err
+	}
+	switch {
+	case r.Method != http.MethodGet && r.Method != http.MethodPost:
+		err = malformed(CodeMethod, "signature v1 is for GET and POST")
+	case !strings.HasPrefix(r.Target, "/"):
+		err = malformed(CodeTarget, "the request target must be a path that begins with a slash")
+	case host == "" || strings.ContainsAny(host, "/?&= "):
+		err = malformed(CodeHost, "the Host header must name a host")
+	case r.Method == http.MethodPost && r.Query() != "":
+		err = malformed(CodeQueryUnsigned, "a POST signs no query: send the parameters in the body")
+	case r.Method == http.MethodGet && (len(r.Body) > 0 || r.BodySum != nil && *r.BodySum != emptySum):
+		err = malformed(CodeBodyUnsigned, "a GET signs no body: send the parameters in the query")
+	}
+	return host, err
+}
+
+var emptySum = sha256.Sum256(nil)
+
+// A signatureV1 is the parameters that make up the signature.
+type signatureV1 struct {
+	secretID, region, token string
+	at                      time.Time
+	signature               []byte
+}
+
+func (s *signatureV1) read(pairs []pair, v V1) (err error) {
+	var stamp, nonce, signature, method string
+	fields := [...]struct {
+		name string
+		into *string
+	}{
+		{"SecretId", &s.secretID}, {"Timestamp", &stamp}, {"Nonce", &nonce}, {"Signature", &signature}, // required
+		{"SignatureMethod", &method}, {"Region", &s.region}, {"Token", &s.token},
+	}
+	for i, f := range fields {
+		value, there := valueOf(pairs, f.name)
+		if *f.into = value; i < 4 && value == "" {
+			return malformed(CodeMissingParameter, "the parameter `"+f.name+"` must be given and not be empty")
+		}
+		if f.into == &method && there && method != v.method() {
+			return malformed(CodeAlgorithm, "SignatureMethod must be HmacSHA256 or HmacSHA1")
+		}
+	}
+	if len(nonce) > 20 || !digits(nonce) {
+		return malformed(CodeNonce, "Nonce must be a positive integer in decimal digits")
+	}
+	s.signature, err = base64.StdEncoding.Strict().DecodeString(signature)
+	if err != nil || len(s.signature) != v.size() {
+		return malformed(CodeSignature, "Signature must be the base64 form of "+v.method())
+	}
+	s.at, err = unixTime(stamp)
+	return err
+}
+
+func valueOf(pairs []pair, name string) (string, bool) {
+	for i := range pairs {
+		if pairs[i].name == name {
+			return pairs[i].value, true
+		}
+	}
+	return "", false
+}
+
+func digits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// ambiguous reports whether the text that is signed could be read as other parameters than these: a
+// value goes into it as it is, so "&b=1" in the value of a looks like a parameter b if that is where b would stand.
+func ambiguous(sorted []pair) bool {
+	for i, p := range sorted {
+		for _, rest, more := strings.Cut(p.value, "&"); more; _, rest, more = strings.Cut(rest, "&") {
+			name, _, found := strings.Cut(rest, "=")
+			if !found || !parameterName(name) || name <= p.name {
+				continue
+			}
+			if i == len(sorted)-1 || name < sorted[i+1].name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (v V1) claim(s signatureV1, toSign []byte) dialect.Claim {
+	_, canonical, _ := bytes.Cut(toSign, []byte("?"))
+	return dialect.Claim{
+		Scheme: v.Name(), AccessKeyID: s.secretID, Region: s.region, SessionToken: s.token,
+		SignedAt: s.at, Skew: skew,
+		Covers: dialect.Method | dialect.Path | dialect.Query | dialect.Body, SignedHeaders: []string{"host"},
+		Signature: s.signature,
+		MAC: func(secret []byte) []byte {
+			m := hmac.New(v.hash(), secret)
+			m.Write(toSign)
+			return m.Sum(nil)
+		},
+		CanonicalRequest: canonical, StringToSign: toSign,
+	}
+}
+
+// appendV1 appends method, host and path, a question mark and the parameters, sorted and decoded.
+func appendV1(b []byte, r *dialect.Request, host string, pairs []pair) []byte {
+	b = append(append(b, r.Method...), host...)
+	b = append(append(b, r.Path()...), '?')
+	first := true
+	for _, p := range pairs {
+		if p.name == "Signature" {
+			continue
+		}
+		if !first {
+			b = append(b, '&')
+		}
+		b = append(append(b, p.name...), '=')
+		b, first = append(b, p.value...), false
+	}
+	return b
+}

@@ -1,0 +1,252 @@
+package feed
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/events/access"
+)
+
+// A From is where a reader begins: at a cursor, behind a position of LEDGER, at a
+// time, at the earliest there is or, if it is zero, now.
+type From struct {
+	cursor   *Cursor
+	position *events.Position
+	time     time.Time
+	earliest bool
+}
+
+// ParseFrom reads "now" (or nothing), "earliest", a time in RFC 3339, a position of
+// LEDGER or a cursor. The error is a *RefusedError.
+func ParseFrom(text string) (From, error) {
+	switch text {
+	case "", "now":
+		return From{}, nil
+	case "earliest":
+		return From{earliest: true}, nil
+	}
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return From{time: at}, nil
+	}
+	if p, err := strconv.ParseUint(text, 10, 63); err == nil {
+		return From{position: (*events.Position)(&p)}, nil
+	}
+	if c, err := ParseCursor(text); err == nil {
+		return From{cursor: &c}, nil
+	}
+	return From{}, refuse(Malformed, "where to begin is none of these: now, earliest, a time (RFC 3339), a position, a cursor as it came with an event")
+}
+
+const (
+	// skew is how much a reader's clock may be ahead.
+	skew = 5 * time.Minute
+	// disorder is how much later than it was decided a use may be recorded, or earlier by
+	// a clock that was set: where to begin by time is looked for so much earlier.
+	disorder = time.Minute
+)
+
+// begin finds where the reader begins, and where it ends if it does not follow.
+func (r *Reader) begin(ctx context.Context) error {
+	last, err := r.feed.Ledger.Last(ctx)
+	if err != nil {
+		return err
+	}
+	first, err := r.feed.Uses.FirstUse(ctx)
+	if err != nil {
+		return err
+	}
+	lastUse, err := r.feed.Uses.LastUse(ctx)
+	if err != nil {
+		return err
+	}
+	r.until = Cursor{Ledger: Point{Message: uint64(last) + 1}, Used: Point{Message: uint64(lastUse) + 1}}
+	s := start{Reader: r, floor: r.feed.Now().Add(-access.Kept), firstUse: uint64(first)}
+	return s.find(ctx, r.From)
+}
+
+// A start finds where a reader begins.
+type start struct {
+	*Reader
+	floor    time.Time // nothing before it is told
+	firstUse uint64
+}
+
+func (s *start) find(ctx context.Context, f From) error {
+	switch {
+	case f.cursor != nil:
+		s.at = *f.cursor
+		return s.check(ctx)
+	case f.position != nil:
+		return s.behind(ctx, *f.position)
+	case f.earliest:
+		return s.since(ctx, s.floor)
+	case f.time.IsZero():
+		s.at = s.until
+		return nil
+	case f.time.Before(s.floor):
+		return refuse(Expired, "events of %s are not told any more; the earliest are of %s", f.time.UTC().Format(time.RFC3339), s.floor.UTC().Format(time.RFC3339))
+	case f.time.After(s.feed.Now().Add(skew)):
+		return refuse(Ahead, "%s is yet to come; now is %s", f.time.UTC().Format(time.RFC3339), s.feed.Now().UTC().Format(time.RFC3339))
+	}
+	return s.since(ctx, f.time)
+}
+
+// since begins at the first event of a time or later.
+func (s *start) since(ctx context.Context, t time.Time) error {
+	s.at, s.notBefore = s.until, t
+	if s.Filter.wantsLedger() {
+		before, err := s.feed.LedgerAt(t.Add(-time.Nanosecond))
+		if err != nil {
+			return err
+		}
+		s.at.Ledger = Point{Message: uint64(before) + 1}
+	}
+	if !s.Filter.wantsUsed() {
+		return nil
+	}
+	p, err := search(s.firstUse, s.until.Used.Message, t.Add(-disorder), s.newest(ctx))
+	s.at.Used = Point{Message: p}
+	return err
+}
+
+// behind begins behind a position of LEDGER, with the uses since then.
+func (s *start) behind(ctx context.Context, p events.Position) error {
+	if uint64(p) >= s.until.Ledger.Message {
+		return refuse(Ahead, "the log ends at position %d", s.until.Ledger.Message-1)
+	}
+	t := s.floor
+	if p > 0 {
+		rec, err := s.decode(ctx, uint64(p))
+		if err != nil {
+			return err
+		}
+		t = rec.Meta.Time
+	}
+	if p > 0 && t.Before(s.floor) {
+		t = s.floor
+	}
+	if err := s.since(ctx, t); err != nil {
+		return err
+	}
+	s.at.Ledger, s.notBefore = Point{Message: uint64(p) + 1}, time.Time{}
+	return s.checkLedger(ctx)
+}
+
+// search is the first message from first on, before end, of which something is of t or later;
+// end if there is none. It takes a message that is not there any more for an earlier one.
+func search(first, end uint64, t time.Time, newest func(p uint64) (time.Time, error)) (uint64, error) {
+	for first < end {
+		middle := first + (end-first)/2
+		at, err := newest(middle)
+		if err != nil && !errors.Is(err, events.ErrNone) {
+			return 0, err
+		}
+		if err == nil && !at.Before(t) {
+			end = middle
+			continue
+		}
+		first = middle + 1
+	}
+	return first, nil
+}
+
+// newest is the time of the latest record of a message of USED.
+func (s *start) newest(ctx context.Context) func(p uint64) (time.Time, error) {
+	return func(p uint64) (time.Time, error) {
+		records, err := s.records(ctx, p)
+		return latest(records), err
+	}
+}
+
+func (s *start) records(ctx context.Context, p uint64) ([]access.Record, error) {
+	m, err := s.feed.Uses.UsesAt(ctx, access.Position(p))
+	if err != nil {
+		return nil, err
+	}
+	return access.Parse(nil, m.Data)
+}
+
+func latest(records []access.Record) (t time.Time) {
+	for i := range records {
+		if records[i].Time.After(t) {
+			t = records[i].Time
+		}
+	}
+	return t
+}
+
+func (s *start) decode(ctx context.Context, p uint64) (events.Record, error) {
+	m, err := s.feed.Ledger.At(ctx, events.Position(p))
+	if err != nil {
+		return events.Record{}, err
+	}
+	return events.Decode(m)
+}
+
+// check holds a cursor to the streams that are wanted. The other place is carried
+// along as it is.
+func (s *start) check(ctx context.Context) error {
+	if s.Filter.wantsLedger() {
+		if err := s.checkLedger(ctx); err != nil {
+			return err
+		}
+	}
+	if s.Filter.wantsUsed() {
+		return s.checkUsed(ctx)
+	}
+	return nil
+}
+
+func (s *start) checkLedger(ctx context.Context) error {
+	here, err := checkEnd("LEDGER", s.at.Ledger, s.until.Ledger)
+	if err != nil || !here {
+		return err
+	}
+	rec, err := s.decode(ctx, s.at.Ledger.Message)
+	if poisoned := (*events.PoisonedError)(nil); errors.As(err, &poisoned) {
+		return nil // reading it says so, or passes over it
+	}
+	if err != nil {
+		return err
+	}
+	return s.checkMessage("LEDGER", s.at.Ledger, len(rec.Events), rec.Meta.Time)
+}
+
+func (s *start) checkUsed(ctx context.Context) error {
+	here, err := checkEnd("USED", s.at.Used, s.until.Used)
+	if err != nil || !here {
+		return err
+	}
+	records, err := s.records(ctx, s.at.Used.Message)
+	if errors.Is(err, events.ErrNone) {
+		return refuse(Expired, "the cursor's place in USED, %d, is not kept any more; from=earliest is the oldest there is", s.at.Used.Message)
+	}
+	if malformed := (*access.MalformedError)(nil); errors.As(err, &malformed) {
+		return nil // reading it says so
+	}
+	if err != nil {
+		return err
+	}
+	return s.checkMessage("USED", s.at.Used, len(records), latest(records))
+}
+
+// checkEnd is whether there is a message at a place yet.
+func checkEnd(stream string, at, end Point) (here bool, err error) {
+	if at.Message > end.Message || at.Message == end.Message && at.Index > 0 {
+		return false, refuse(Ahead, "the cursor's place in %s, %s, is yet to come: the stream ends at %d", stream, at, end.Message-1)
+	}
+	return at.Message < end.Message, nil
+}
+
+func (s *start) checkMessage(stream string, at Point, size int, t time.Time) error {
+	if at.Index > 0 && at.Index >= size {
+		return refuse(Malformed, "the cursor's place in %s, %s, is behind the end of that message", stream, at)
+	}
+	if t.Before(s.floor) {
+		return refuse(Expired, "the cursor's place in %s, %s, is of %s; the earliest that is told is of %s", stream, at, t.UTC().Format(time.RFC3339), s.floor.UTC().Format(time.RFC3339))
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+// Package feed brings what happened to those outside, as it happens: lifecycle events
+// out of LEDGER and uses of keys out of USED, from a place in the past on and joined to
+// what is still to come.
+//
+// The way in: [New] makes a [Feed]; [Feed.Open] finds where a reader begins and gives
+// a [Reader], whose [Reader.Items] are the events. A [Cursor] is where to go on.
+//
+// The limits: it reads the logs and no projection, but for finding a position by
+// time. Who may read what is decided by its callers, who ask again and again while a
+// reader reads ([Query.Still]). Order is kept within each stream, not between the two. What is
+// sealed never leaves.
+package feed
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/events/access"
+)
+
+// How many may read at once, unless a Config says otherwise.
+const (
+	MaxReaders    = 64
+	MaxPerAccount = 16
+)
+
+// Ledger is LEDGER as a feed reads it; an [events.Log] is one.
+type Ledger interface {
+	Last(ctx context.Context) (events.Position, error)
+	At(ctx context.Context, p events.Position) (events.Message, error)
+	Follow(ctx context.Context, after events.Position) iter.Seq2[events.Message, error]
+}
+
+// Uses is USED as a feed reads it.
+type Uses interface {
+	// FirstUse is the position of the first message that is still there; where none is, the
+	// one that the next will have. LastUse is that of the last message there ever was.
+	FirstUse(ctx context.Context) (access.Position, error)
+	LastUse(ctx context.Context) (access.Position, error)
+	// UsesAt is the message at p, or events.ErrNone.
+	UsesAt(ctx context.Context, p access.Position) (access.Message, error)
+	FollowUses(ctx context.Context, after access.Position) iter.Seq2[access.Message, error]
+}
+
+// Config is what a feed stands on. What has no default is required.
+type Config struct {
+	Ledger Ledger
+	Uses   Uses
+	// LedgerAt is the end of the longest prefix of LEDGER whose times are all at or
+	// before t, or something before that.
+	LedgerAt func(t time.Time) (events.Position, error)
+	// Excused is whether an operator let a message of LEDGER pass that cannot be read.
+	Excused func(events.Position) bool
+	Now     func() time.Time
+
+	Readers    int           // at once; MaxReaders if zero
+	PerAccount int           // of them for one account's callers; MaxPerAccount if zero
+	Heartbeat  time.Duration // how long a reader hears nothing at most; 10 s if zero
+	Recheck    time.Duration // how often Query.Still is asked; 1 s if zero
+}
+
+// A Feed may be used by many goroutines at once.
+type Feed struct {
+	Config
+	ctx  context.Context // ends when Close is called
+	stop context.CancelFunc
+
+	mu      sync.Mutex
+	readers map[events.AccountID]int
+	total   int
+}
+
+// New makes a feed.
+func New(c Config) *Feed {
+	if c.Readers == 0 {
+		c.Readers = MaxReaders
+	}
+	if c.PerAccount == 0 {
+		c.PerAccount = MaxPerAccount
+	}
+	if c.Heartbeat == 0 {
+		c.Heartbeat = 10 * time.Second
+	}
+	if c.Recheck == 0 {
+		c.Recheck = time.Second
+	}
+	f := &Feed{Config: c, readers: map[events.AccountID]int{}}
+	f.ctx, f.stop = context.WithCancel(context.Background())
+	return f
+}
+
+// Close ends every reader with EndStopping and lets no other begin.
+func (f *Feed) Close() { f.stop() }
+
+// A Query is who wants what from where.
+type Query struct {
+	Caller events.AccountID // whose place among the readers it takes
+	Filter Filter
+	From   From
+	Follow bool // go on with what is still to come
+	// Still is asked while the reader reads. ErrNoLonger ends it with EndDenied, any other
+	// error with EndUnavailable.
+	Still func() error
+}
+
+// ErrNoLonger says that a reader may not read any more what it reads.
+var ErrNoLonger = errors.New("feed: the reader's key or role has changed")
+
+// Open admits a reader and finds where it begins. The error is a *RefusedError or a
+// fault. The reader must be closed.
+func (f *Feed) Open(ctx context.Context, q Query) (*Reader, error) {
+	if err := f.admit(q.Caller); err != nil {
+		return nil, err
+	}
+	r := &Reader{feed: f, Query: q, release: sync.OnceFunc(func() { f.leave(q.Caller) })}
+	if err := r.begin(ctx); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (f *Feed) admit(a events.AccountID) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.ctx.Err() != nil:
+		return refuse(Crowded, "the server is stopping; try again")
+	case f.total >= f.Readers:
+		return refuse(Crowded, "%d readers follow events here already; try again when one has left", f.total)
+	case f.readers[a] >= f.PerAccount:
+		return refuse(Crowded, "%d readers of the account follow events here already; try again when one has left", f.readers[a])
+	}
+	f.total++
+	f.readers[a]++
+	return nil
+}
+
+func (f *Feed) leave(a events.AccountID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.total--
+	if f.readers[a]--; f.readers[a] == 0 {
+		delete(f.readers, a)
+	}
+}

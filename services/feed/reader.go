@@ -1,0 +1,269 @@
+package feed
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/events/access"
+)
+
+// A Reader is sent what it asked for.
+type Reader struct {
+	Query
+	feed    *Feed
+	release func()
+
+	at        Cursor
+	until     Cursor    // where the streams ended when it began
+	notBefore time.Time // nothing earlier is told to one who began at a time
+	heard     time.Time // when it last heard anything
+	records   []access.Record
+}
+
+// Close gives up the reader's place.
+func (r *Reader) Close() { r.release() }
+
+// Stopping is closed when the server is about to stop.
+func (r *Reader) Stopping() <-chan struct{} { return r.feed.ctx.Done() }
+
+// An Item is one thing that a reader is told.
+type Item struct {
+	Cursor Cursor // what comes next is here
+	Type   string // of the event
+	Event  []byte // a CloudEvents 1.0 event in JSON; nil if there is none
+	Alive  bool   // it is time that the reader hears something, and where it is by now
+	End    *End   // why there is no more; the last item has it
+	// Flush is whether nothing else is at hand: what was held back has to go out now.
+	Flush bool
+}
+
+// Items are what the reader is told, until ctx ends (which nobody is told of) or
+// something else ends it (which the last item says). They can be read once.
+func (r *Reader) Items(ctx context.Context) iter.Seq[Item] {
+	return func(yield func(Item) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(r.feed.ctx, cancel)()
+		var pumps sync.WaitGroup
+		defer pumps.Wait()
+		defer cancel()
+		in := r.arrivals(ctx, &pumps)
+		r.heard = time.Now()
+		end := r.tell(yield, Item{Alive: true}) // so that it knows where to go on before anything happens
+		if end == nil {
+			end = r.run(ctx, in, yield)
+		}
+		if end == nil && r.feed.ctx.Err() != nil {
+			end = &EndStopping
+		}
+		if end != nil && end != endLeft {
+			yield(Item{Cursor: r.at, End: end, Flush: true})
+		}
+	}
+}
+
+// endLeft says that the one who reads wants no more.
+var endLeft = &End{}
+
+// An arrival is a message of one of the streams, or why there are no more.
+type arrival struct {
+	ledger *events.Message
+	used   *access.Message
+	err    error
+}
+
+// arrivals follows the streams that are wanted.
+func (r *Reader) arrivals(ctx context.Context, pumps *sync.WaitGroup) <-chan arrival {
+	in := make(chan arrival, 2)
+	if r.Filter.wantsLedger() {
+		pumps.Go(func() {
+			pump(ctx, in, r.feed.Ledger.Follow(ctx, r.at.ledger()), func(m events.Message) arrival { return arrival{ledger: &m} })
+		})
+	}
+	if r.Filter.wantsUsed() {
+		pumps.Go(func() {
+			pump(ctx, in, r.feed.Uses.FollowUses(ctx, r.at.used()), func(m access.Message) arrival { return arrival{used: &m} })
+		})
+	}
+	return in
+}
+
+func pump[M any](ctx context.Context, to chan<- arrival, from iter.Seq2[M, error], as func(M) arrival) {
+	for m, err := range from {
+		a := arrival{err: err}
+		if err == nil {
+			a = as(m)
+		}
+		select {
+		case to <- a:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// run tells what comes, until it ends. The end is nil if ctx is what ended.
+func (r *Reader) run(ctx context.Context, in <-chan arrival, yield func(Item) bool) *End {
+	tick := time.NewTicker(min(r.feed.Recheck, r.feed.Heartbeat))
+	defer tick.Stop()
+	for {
+		if !r.Follow && r.caughtUp() {
+			return &EndCaughtUp
+		}
+		a, end := r.next(ctx, in, tick.C, yield)
+		switch {
+		case end != nil || ctx.Err() != nil:
+			return end
+		case a.err != nil:
+			end = endOf(a.err)
+		case a.ledger != nil:
+			end = r.ledger(*a.ledger, yield)
+		case a.used != nil:
+			end = r.used(*a.used, yield)
+		}
+		if end != nil {
+			return end
+		}
+	}
+}
+
+// next is what arrives next. Before it waits it has what was told go out; while it
+// waits, and between any two messages, it looks after the reader.
+func (r *Reader) next(ctx context.Context, in <-chan arrival, tick <-chan time.Time, yield func(Item) bool) (a arrival, end *End) {
+	select {
+	case <-tick:
+		if end = r.tend(yield); end != nil {
+			return a, end
+		}
+	default:
+	}
+	select {
+	case a = <-in:
+		return a, nil
+	default:
+	}
+	if end = r.tell(yield, Item{Flush: true}); end != nil {
+		return a, end
+	}
+	for {
+		select {
+		case a = <-in:
+			return a, nil
+		case <-tick:
+			if end = r.tend(yield); end != nil {
+				return a, end
+			}
+		case <-ctx.Done():
+			return a, nil
+		}
+	}
+}
+
+// tend asks whether the reader may still read, and lets it hear something.
+func (r *Reader) tend(yield func(Item) bool) *End {
+	if err := r.still(); errors.Is(err, ErrNoLonger) {
+		return &EndDenied
+	} else if err != nil {
+		return &EndUnavailable
+	}
+	if time.Since(r.heard) < r.feed.Heartbeat {
+		return nil
+	}
+	r.heard = time.Now()
+	return r.tell(yield, Item{Alive: true, Flush: true})
+}
+
+func (r *Reader) still() error {
+	if r.Still == nil {
+		return nil
+	}
+	return r.Still()
+}
+
+func (r *Reader) tell(yield func(Item) bool, i Item) *End {
+	i.Cursor = r.at
+	if i.Event != nil {
+		r.heard = time.Now()
+	}
+	if !yield(i) {
+		return endLeft
+	}
+	return nil
+}
+
+func (r *Reader) caughtUp() bool {
+	return (!r.Filter.wantsLedger() || r.at.Ledger.Message >= r.until.Ledger.Message) &&
+		(!r.Filter.wantsUsed() || r.at.Used.Message >= r.until.Used.Message)
+}
+
+// endOf is how a reader hears of an error of the log.
+func endOf(err error) *End {
+	if errors.As(err, new(*events.PoisonedError)) || errors.As(err, new(*access.MalformedError)) {
+		return &EndUnreadable
+	}
+	return &EndUnavailable
+}
+
+// ledger tells the events of a message of LEDGER that are wanted.
+func (r *Reader) ledger(m events.Message, yield func(Item) bool) *End {
+	position := uint64(m.Position)
+	if position != r.at.Ledger.Message {
+		return &EndUnreadable // nothing of LEDGER is ever missing
+	}
+	if s, err := events.ParseSubject(m.Subject); err == nil && !r.Filter.subject(s) {
+		r.at.Ledger = Point{Message: position + 1}
+		return nil
+	}
+	rec, err := events.Decode(m)
+	if err != nil && !r.feed.Excused(m.Position) {
+		return endOf(err)
+	}
+	from := r.at.Ledger.Index
+	for i := from; i < len(rec.Events); i++ {
+		r.at.Ledger = after(position, i, len(rec.Events))
+		if !r.Filter.event(rec.Subject, rec.Events[i].Event) || rec.Meta.Time.Before(r.notBefore) {
+			continue
+		}
+		body, err := events.EncodePublic(rec, i)
+		if err != nil {
+			return &EndUnreadable
+		}
+		if end := r.tell(yield, Item{Type: events.TypeOf(rec.Events[i].Event), Event: body}); end != nil {
+			return end
+		}
+	}
+	r.at.Ledger = Point{Message: position + 1}
+	return nil
+}
+
+// used tells the records of a message of USED that are wanted.
+func (r *Reader) used(m access.Message, yield func(Item) bool) *End {
+	position := uint64(m.Position)
+	if position != r.at.Used.Message {
+		return &EndExpired // the front was trimmed under a reader that was at it
+	}
+	var err error
+	if r.records, err = access.Parse(r.records[:0], m.Data); err != nil {
+		return endOf(err)
+	}
+	for i := r.at.Used.Index; i < len(r.records); i++ {
+		rec := &r.records[i]
+		r.at.Used = after(position, i, len(r.records))
+		if !r.Filter.record(rec) || rec.Time.Before(r.notBefore) {
+			continue
+		}
+		body, err := access.EncodeEvent(rec)
+		if err != nil {
+			return &EndUnreadable
+		}
+		if end := r.tell(yield, Item{Type: access.TypeOf(rec), Event: body}); end != nil {
+			return end
+		}
+	}
+	r.at.Used = Point{Message: position + 1}
+	return nil
+}

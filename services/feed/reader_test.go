@@ -1,0 +1,365 @@
+package feed_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/events/access"
+	"github.com/keyledger/keyledger/services/feed"
+)
+
+// populate has something of everything happen, a minute apart.
+func (w *world) populate() {
+	at := func(i int) time.Time { return noon.Add(time.Duration(i-60) * time.Minute) }
+	w.decide(at(0), events.AccountSubject(acme), events.UserAdded{User: alice, Name: "alice"}, events.UserAdded{User: bob, Name: "bob"})
+	w.decide(at(1), events.KeyringSubject(acme, alice), events.KeyCreated{Key: aliceKey, Cause: "requested"})
+	w.decide(at(2), events.KeyringSubject(other, alice), events.KeyCreated{Key: "KLAKOTHER", Cause: "requested"})
+	w.decide(at(3), events.KeyringSubject(acme, bob), events.KeyCreated{Key: key, Cause: "requested"}, events.KeyDisabled{Key: key}, events.KeyEnabled{Key: key})
+	w.uses.append(use(at(4), acme, alice, aliceKey, access.Allowed), use(at(4), other, alice, "KLAKOTHER", access.Allowed))
+	w.uses.append(use(at(5), acme, bob, key, access.Denied), use(at(5), acme, bob, key, access.Attempt), use(at(6), acme, alice, aliceKey, access.Allowed))
+	w.decide(at(7), events.KeyringSubject(acme, alice), events.KeyDeleted{Key: aliceKey, PurgeAt: noon})
+}
+
+func TestFilter(t *testing.T) {
+	w := newWorld(t)
+	w.populate()
+	created, used, attempted := "dev.keyledger.key.created.v1", access.TypeUsed, access.TypeAttempted
+	mine := []string{
+		"user.added 200000000000000001", "user.added 200000000000000002", "key.created KLAKAAAAAAAAAAAAAAAA", "key.created KLAKBBBBBBBBBBBBBBBB",
+		"key.disabled KLAKBBBBBBBBBBBBBBBB", "key.enabled KLAKBBBBBBBBBBBBBBBB", "key.deleted KLAKAAAAAAAAAAAAAAAA",
+		"key.used KLAKAAAAAAAAAAAAAAAA", "key.used KLAKBBBBBBBBBBBBBBBB", "key.attempted KLAKBBBBBBBBBBBBBBBB", "key.used KLAKAAAAAAAAAAAAAAAA",
+	}
+	for _, c := range []struct {
+		name   string
+		filter feed.Filter
+		want   []string
+	}{
+		{"an account", feed.Filter{Account: acme}, mine},
+		{"all accounts", feed.Filter{}, append(slices.Clone(mine), "key.created KLAKOTHER", "key.used KLAKOTHER")},
+		{"a user", feed.Filter{Account: acme, User: alice}, []string{mine[0], mine[2], mine[6], mine[7], mine[10]}},
+		{"a key", feed.Filter{Account: acme, Key: key}, []string{mine[3], mine[4], mine[5], mine[8], mine[9]}},
+		{"a key of another's account", feed.Filter{Account: acme, Key: "KLAKOTHER"}, nil},
+		{"a type of LEDGER", feed.Filter{Account: acme, Types: map[string]bool{created: true}}, []string{mine[2], mine[3]}},
+		{"uses", feed.Filter{Account: acme, Types: map[string]bool{used: true}}, []string{mine[7], mine[8], mine[10]}},
+		{"of both streams", feed.Filter{Account: acme, Types: map[string]bool{created: true, attempted: true}}, []string{mine[2], mine[3], mine[9]}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var got []string
+			told, end := w.all(c.filter, "earliest")
+			for _, e := range told {
+				got = append(got, e.short())
+			}
+			slices.Sort(got)
+			want := slices.Sorted(slices.Values(c.want))
+			if !slices.Equal(got, want) || *end != feed.EndCaughtUp {
+				t.Errorf("got %q and %v, want %q", got, end, want)
+			}
+		})
+	}
+}
+
+// TestResumeAnywhere goes on from every cursor there is, and hears what comes behind it
+// in both streams: nothing else, nothing twice, nothing left out.
+func TestResumeAnywhere(t *testing.T) {
+	w := newWorld(t)
+	w.populate()
+	for _, f := range []feed.Filter{{Account: acme}, {Account: acme, User: bob}, {}, {Types: map[string]bool{access.TypeUsed: true}}} {
+		first, _ := w.all(f, "earliest")
+		for i, e := range first {
+			rest, end := w.all(f, e.cursor.String())
+			got, want := ids(rest), ids(first[i+1:])
+			slices.Sort(got)
+			slices.Sort(want)
+			if !slices.Equal(got, want) || *end != feed.EndCaughtUp {
+				t.Errorf("behind %s (%s): got %q, want %q", e.cursor, e.short(), got, want)
+			}
+		}
+	}
+}
+
+func ids(told []told) (out []string) {
+	for _, e := range told {
+		out = append(out, e.ID)
+	}
+	return out
+}
+
+// TestFromTime begins at every time there is and a little beside it: all of that time
+// and later is told, and nothing earlier.
+func TestFromTime(t *testing.T) {
+	w := newWorld(t)
+	w.populate()
+	whole, _ := w.all(feed.Filter{}, "earliest")
+	for minute := -1; minute < 9; minute++ {
+		for _, beside := range []time.Duration{-time.Microsecond, 0, time.Microsecond} {
+			at := noon.Add(time.Duration(minute-60)*time.Minute + beside)
+			got, _ := w.all(feed.Filter{}, at.Format(time.RFC3339Nano))
+			var want []string
+			for _, e := range whole {
+				if !timeOf(t, e).Before(at) {
+					want = append(want, e.ID)
+				}
+			}
+			if g := slices.Sorted(slices.Values(ids(got))); !slices.Equal(g, slices.Sorted(slices.Values(want))) {
+				t.Errorf("from %s: got %d events, want %d", at, len(g), len(want))
+			}
+		}
+	}
+}
+
+func timeOf(t *testing.T, e told) time.Time {
+	t.Helper()
+	_, rest, _ := strings.Cut(e.raw, `"time":"`)
+	text, _, _ := strings.Cut(rest, `"`)
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+// TestFromPosition begins behind what a command was answered with.
+func TestFromPosition(t *testing.T) {
+	w := newWorld(t)
+	w.populate()
+	got, _ := w.all(feed.Filter{Account: acme}, "4")
+	var kinds []string
+	for _, e := range got {
+		kinds = append(kinds, e.short())
+	}
+	slices.Sort(kinds)
+	want := []string{"key.attempted KLAKBBBBBBBBBBBBBBBB", "key.deleted KLAKAAAAAAAAAAAAAAAA", "key.used KLAKAAAAAAAAAAAAAAAA", "key.used KLAKAAAAAAAAAAAAAAAA", "key.used KLAKBBBBBBBBBBBBBBBB"}
+	if !slices.Equal(kinds, want) {
+		t.Errorf("got %q, want %q", kinds, want)
+	}
+}
+
+// TestRefused begins where nobody can.
+func TestRefused(t *testing.T) {
+	w := newWorld(t)
+	long := noon.Add(-access.Kept - time.Hour)
+	w.decide(long, events.AccountSubject(acme), events.UserAdded{User: alice, Name: "alice"})
+	w.uses.append(use(long, acme, alice, aliceKey, access.Allowed))
+	w.uses.append(use(long, acme, alice, aliceKey, access.Allowed))
+	w.populate() // LEDGER 2 to 6, USED 3 to 4
+	w.uses.trim(1)
+	for _, c := range []struct {
+		from string
+		want feed.Reason
+	}{
+		{"1-7.0-5.0", ""},
+		{"1-8.0-5.0", feed.Ahead},
+		{"1-7.0-6.0", feed.Ahead},
+		{"1-7.1-5.0", feed.Ahead},
+		{"1-7.0-5.1", feed.Ahead},
+		{"1-5.2-5.0", ""},
+		{"1-5.3-5.0", feed.Malformed},
+		{"1-7.0-4.2", ""},
+		{"1-7.0-4.3", feed.Malformed},
+		{"1-1.0-5.0", feed.Expired},
+		{"1-2.0-5.0", ""},
+		{"1-7.0-1.0", feed.Expired}, // trimmed
+		{"1-7.0-2.0", feed.Expired}, // too old, and still there
+		{"1-7.0-3.0", ""},
+		{"0", feed.Expired},
+		{"1", ""},
+		{"6", ""},
+		{"7", feed.Ahead},
+		{noon.Add(-access.Kept - time.Second).Format(time.RFC3339), feed.Expired},
+		{noon.Add(-access.Kept + time.Second).Format(time.RFC3339), ""},
+		{noon.Add(4 * time.Minute).Format(time.RFC3339), ""},
+		{noon.Add(time.Hour).Format(time.RFC3339), feed.Ahead},
+	} {
+		r, err := w.feed.Open(t.Context(), feed.Query{Caller: acme, From: from(t, c.from)})
+		if err == nil {
+			r.Close()
+		}
+		refused := (*feed.RefusedError)(nil)
+		if (c.want == "") != (err == nil) || err != nil && (!errors.As(err, &refused) || refused.Reason != c.want) {
+			t.Errorf("from %s: got %v, want %q", c.from, err, c.want)
+		}
+	}
+	for _, text := range []string{"yesterday", "-1", "1-1.0", "2026-11-22", "9999999999999999999999"} {
+		if _, err := feed.ParseFrom(text); err == nil {
+			t.Errorf("%q was read", text)
+		}
+	}
+	only := feed.Filter{Types: map[string]bool{access.TypeUsed: true}}
+	if r, err := w.feed.Open(t.Context(), feed.Query{Caller: acme, Filter: only, From: from(t, "1-1.0-3.0")}); err != nil {
+		t.Errorf("a place in a stream that is not read: %v", err)
+	} else {
+		r.Close()
+	}
+}
+
+// TestNothingSealedLeaves looks at the bytes.
+func TestNothingSealedLeaves(t *testing.T) {
+	w := newWorld(t)
+	sealed := events.Sealed{Layout: 1, Version: 1, Epoch: 1, Ciphertext: []byte("the ciphertext of a secret"), WrappedKey: []byte("the wrapped key of it")}
+	w.decide(noon, events.KeyringSubject(acme, alice), events.KeyCreated{Key: aliceKey, Cause: "requested", Sealed: sealed})
+	w.decide(noon, events.AccountSubject(acme), events.GatewayTokenCreated{Token: "KLGT0000000000000000", Name: "edge", Account: acme, Hash: "5eed5eed5eed"})
+	w.uses.append(use(noon, acme, alice, aliceKey, access.Allowed))
+	m, err := w.ledger.At(t.Context(), 1)
+	if err != nil || !bytes.Contains(m.Data, []byte(base64.StdEncoding.EncodeToString(sealed.Ciphertext))) {
+		t.Fatalf("the log itself holds no sealed secret: %v", err)
+	}
+	told, _ := w.all(feed.Filter{Account: acme}, "earliest")
+	if len(told) != 3 {
+		t.Fatalf("got %d events, want 3", len(told))
+	}
+	for _, e := range told {
+		for _, secret := range []string{
+			base64.StdEncoding.EncodeToString(sealed.Ciphertext), base64.StdEncoding.EncodeToString(sealed.WrappedKey), "sealed", "wrapped", "5eed5eed", "sha256", "replay",
+		} {
+			if strings.Contains(e.raw, secret) {
+				t.Errorf("%s holds %q: %s", e.short(), secret, e.raw)
+			}
+		}
+	}
+}
+
+// TestOthersMoveTheCursor: whoever waits for something of its own is told where it is.
+func TestOthersMoveTheCursor(t *testing.T) {
+	w := newWorld(t)
+	r, err := w.feed.Open(t.Context(), feed.Query{Caller: acme, Filter: feed.Filter{Account: acme}, Follow: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for i := range r.Items(t.Context()) {
+		switch {
+		case i.Event != nil || i.End != nil:
+			t.Fatalf("got %+v", i)
+		case i.Alive && i.Cursor.String() == "1-1.0-1.0":
+			w.decide(noon, events.KeyringSubject(other, alice), events.KeyCreated{Key: "KLAKOTHER", Cause: "requested"})
+			w.uses.append(use(noon, other, alice, "KLAKOTHER", access.Allowed))
+		case i.Alive && i.Cursor.String() == "1-2.0-2.0":
+			return
+		}
+	}
+}
+
+// TestPoisoned: nothing is passed over but what an operator let pass.
+func TestPoisoned(t *testing.T) {
+	w := newWorld(t)
+	for i := range 3 {
+		w.decide(noon, events.KeyringSubject(acme, alice), events.KeyDescribed{Key: aliceKey, Description: fmt.Sprint(i)})
+	}
+	w.ledger.Poison(2)
+	if told, end := w.all(feed.Filter{Account: acme}, "earliest"); len(told) != 1 || *end != feed.EndUnreadable {
+		t.Errorf("got %d events and %v", len(told), end)
+	}
+	if told, end := w.all(feed.Filter{Account: other}, "earliest"); len(told) != 0 || *end != feed.EndCaughtUp {
+		t.Errorf("of another account: got %d events and %v", len(told), end)
+	}
+	w.excused[2] = true
+	if told, end := w.all(feed.Filter{Account: acme}, "earliest"); len(told) != 2 || *end != feed.EndCaughtUp {
+		t.Errorf("let pass: got %d events and %v", len(told), end)
+	}
+}
+
+// TestTrimmedUnderReader trims what a reader was about to read.
+func TestTrimmedUnderReader(t *testing.T) {
+	w := newWorld(t)
+	for range 10 {
+		w.uses.append(use(noon, acme, alice, aliceKey, access.Allowed))
+	}
+	r, err := w.feed.Open(t.Context(), feed.Query{Caller: acme, From: from(t, "1-1.0-1.0"), Follow: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	n, trimmed := 0, false
+	for i := range r.Items(t.Context()) {
+		if i.Event != nil {
+			n++
+		}
+		if !trimmed {
+			w.uses.trim(9)
+			trimmed = true
+		}
+		if i.End != nil && *i.End != feed.EndExpired {
+			t.Errorf("got %v", i.End)
+		}
+		if i.Event != nil && n > 8 {
+			t.Fatal("it went on over the gap")
+		}
+	}
+}
+
+// TestStill ends whoever may not read any more.
+func TestStill(t *testing.T) {
+	w := newWorld(t)
+	asked := 0
+	r, err := w.feed.Open(t.Context(), feed.Query{Caller: acme, Follow: true, Still: func() error {
+		if asked++; asked < 3 {
+			return nil
+		}
+		return fmt.Errorf("not any more: %w", feed.ErrNoLonger)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var last feed.Item
+	for last = range r.Items(t.Context()) {
+	}
+	if last.End == nil || *last.End != feed.EndDenied || asked != 3 {
+		t.Errorf("got %+v after %d questions", last, asked)
+	}
+}
+
+// TestCrowded bounds the readers of an account and of all.
+func TestCrowded(t *testing.T) {
+	w := newWorld(t, func(c *feed.Config) { c.Readers, c.PerAccount = 3, 2 })
+	open := func(a events.AccountID) *feed.Reader {
+		r, err := w.feed.Open(t.Context(), feed.Query{Caller: a, Follow: true})
+		if refused := (*feed.RefusedError)(nil); err != nil && (!errors.As(err, &refused) || refused.Reason != feed.Crowded) {
+			t.Fatal(err)
+		}
+		return r
+	}
+	first, second := open(acme), open(acme)
+	if first == nil || second == nil || open(acme) != nil {
+		t.Error("the third of an account was let in")
+	}
+	third := open(other)
+	if third == nil || open("100000000003") != nil {
+		t.Error("the fourth of all was let in")
+	}
+	first.Close()
+	first.Close()
+	if open(acme) == nil || open(acme) != nil {
+		t.Error("a place that was given up twice was given away otherwise than once")
+	}
+	if _, err := w.feed.Open(t.Context(), feed.Query{Caller: "100000000004", From: from(t, "99")}); err == nil {
+		t.Error("a place that is ahead was let in")
+	}
+}
+
+// TestClose ends every reader with where to go on, and lets nobody in.
+func TestClose(t *testing.T) {
+	w := newWorld(t)
+	r, err := w.feed.Open(t.Context(), feed.Query{Caller: acme, Follow: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var last feed.Item
+	for last = range r.Items(t.Context()) {
+		w.feed.Close()
+	}
+	if last.End == nil || *last.End != feed.EndStopping || last.Cursor.String() != "1-1.0-1.0" {
+		t.Errorf("got %+v", last)
+	}
+	if _, err := w.feed.Open(t.Context(), feed.Query{Caller: acme}); err == nil {
+		t.Error("somebody was let in")
+	}
+}

@@ -1,0 +1,402 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
+
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/events/access"
+	"github.com/keyledger/keyledger/events/logtest"
+)
+
+// An audience is a log, an outlet of it and one who may read there.
+type audience struct {
+	*testing.T
+	journal *Journal
+	outlet  *Outlet
+	seed    string
+	user    OutletUser
+}
+
+func newAudience(t *testing.T) *audience {
+	t.Helper()
+	j := opened(t, testConfig(t.TempDir()))
+	u, seed, err := NewOutletUser("reader")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := j.OpenOutlet(OutletConfig{Listen: "127.0.0.1:0", Users: []OutletUser{u}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = o.Close() })
+	return &audience{t, j, o, seed, u}
+}
+
+// by proves who it is by a seed.
+func by(u OutletUser, seed string) nats.Option {
+	return nats.Nkey(u.Key, func(nonce []byte) ([]byte, error) {
+		pair, err := nkeys.FromSeed([]byte(seed))
+		if err != nil {
+			return nil, err
+		}
+		return pair.Sign(nonce)
+	})
+}
+
+// connect is a connection as a program elsewhere makes it; what it may not do is in
+// denied.
+func (a *audience) connect(options ...nats.Option) (nc *nats.Conn, denied *atomic.Int64) {
+	a.Helper()
+	denied = new(atomic.Int64)
+	nc, err := nats.Connect("nats://"+a.outlet.Addr(), append([]nats.Option{by(a.user, a.seed), nats.MaxReconnects(0),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			if errors.Is(err, nats.ErrPermissionViolation) {
+				denied.Add(1)
+			}
+		})}, options...)...)
+	if err != nil {
+		a.Fatal(err)
+	}
+	a.Cleanup(nc.Close)
+	return nc, denied
+}
+
+// TestOutletReads reads both streams by the client's own functions, message by message
+// and in batches, and hears what is new.
+func TestOutletReads(t *testing.T) {
+	a := newAudience(t)
+	filled(t, a.journal, 20)
+	for i := range 5 {
+		if _, err := a.journal.AppendUses(t.Context(), fmt.Sprint(i), fmt.Append(nil, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	nc, _ := a.connect()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ledger, err := js.Stream(t.Context(), "LEDGER")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := ledger.GetMsg(t.Context(), 7)
+	if err != nil || m.Sequence != 7 || !strings.HasPrefix(m.Subject, "ledger.") || m.Time.IsZero() {
+		t.Fatalf("got %+v, %v", m, err)
+	}
+	last, err := ledger.GetLastMsgForSubject(t.Context(), m.Subject)
+	if err != nil || last.Sequence != 7 {
+		t.Errorf("the last of a subject: got %+v, %v", last, err)
+	}
+	if _, err := ledger.GetMsg(t.Context(), 21); !errors.Is(err, jetstream.ErrMsgNotFound) {
+		t.Errorf("behind the end: got %v", err)
+	}
+	if got := batch(t, nc, "LEDGER", `{"seq":3,"batch":100}`); !slices.Equal(got, numbers(3, 20)) {
+		t.Errorf("a batch: got %v", got)
+	}
+	if got := batch(t, nc, "USED", `{"seq":1,"batch":3}`); !slices.Equal(got, numbers(1, 3)) {
+		t.Errorf("a batch of USED: got %v", got)
+	}
+	heard, err := nc.SubscribeSync("ledger.>")
+	if err != nil || nc.Flush() != nil {
+		t.Fatal(err)
+	}
+	for n := range 3 {
+		if _, err := a.journal.Append(t.Context(), logtest.Decision(logtest.Keyring(100+n), 0)); err != nil {
+			t.Fatal(err)
+		}
+		m, err := heard.NextMsg(5 * time.Second)
+		if err != nil || m.Header.Get("Nats-Sequence") != strconv.Itoa(21+n) || m.Subject != logtest.Keyring(100+n).String() {
+			t.Fatalf("new: got %+v, %v; want %d", m, err, 21+n)
+		}
+	}
+}
+
+func numbers(first, last uint64) (out []uint64) {
+	for n := first; n <= last; n++ {
+		out = append(out, n)
+	}
+	return out
+}
+
+// batch asks for messages and is the sequences of what came.
+func batch(t *testing.T, nc *nats.Conn, stream, request string) (out []uint64) {
+	t.Helper()
+	inbox := nc.NewInbox()
+	sub, err := nc.SubscribeSync(inbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.PublishRequest("$JS.API.DIRECT.GET."+stream, inbox, []byte(request)); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		m, err := sub.NextMsg(5 * time.Second)
+		if err != nil {
+			t.Fatalf("after %d messages: %v", len(out), err)
+		}
+		if m.Header.Get("Status") != "" {
+			return out
+		}
+		n, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, n)
+	}
+}
+
+// TestOutletKeepsSecrets looks at every byte that leaves.
+func TestOutletKeepsSecrets(t *testing.T) {
+	a := newAudience(t)
+	d := logtest.Decision(logtest.Keyring(1), 0)
+	sealed := events.Sealed{Layout: 1, Version: 1, Epoch: 1, Ciphertext: []byte("the ciphertext"), WrappedKey: []byte("the wrapped key")}
+	d.Events[0].Event = events.KeyCreated{Key: "KLAK0000000000000001", Cause: "requested", Sealed: sealed}
+	d.Events = append(d.Events, events.Recorded{ID: "01900000-0000-7000-8000-0000000000ff", Event: events.GatewayTokenCreated{Token: "KLGT0000000000000000", Name: "x", Account: "100000000001", Hash: "5eed5eed"}})
+	nc, _ := a.connect()
+	heard, err := nc.SubscribeSync("ledger.>")
+	if err != nil || nc.Flush() != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.journal.Append(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	got, err := nc.Request("$JS.API.DIRECT.GET.LEDGER", []byte(`{"seq":1}`), 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	live, err := heard.NextMsg(5 * time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []*nats.Msg{got, live} {
+		text := fmt.Sprint(m.Header) + string(m.Data)
+		for _, secret := range []string{base64.StdEncoding.EncodeToString(sealed.Ciphertext), base64.StdEncoding.EncodeToString(sealed.WrappedKey), "sealed", "wrapped", "5eed5eed", "Expected"} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%q left: %s", secret, text)
+			}
+		}
+		var batch []map[string]any
+		if err := json.Unmarshal(m.Data, &batch); err != nil || len(batch) != 2 || batch[0]["type"] != "dev.keyledger.key.created.v1" {
+			t.Errorf("got %s, %v", m.Data, err)
+		}
+	}
+}
+
+// TestOutletIsShut tries everything that a reader may not do; nothing of it leaves a
+// trace in the log.
+func TestOutletIsShut(t *testing.T) {
+	a := newAudience(t)
+	filled(t, a.journal, 3)
+	if _, err := a.journal.AppendUses(t.Context(), "1", []byte("1")); err != nil {
+		t.Fatal(err)
+	}
+	before := a.states()
+	nc, denied := a.connect()
+	forbidden := []string{
+		"ledger.100000000001", "ledger.100000000001.200000000000000001", "used.0", "summary.x", "$KV.CELLS.clock", "_INBOX.somebody", "anything",
+		"$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.STREAM.INFO.KV_CELLS", "$JS.API.STREAM.INFO.SUMMARY",
+		"$JS.API.DIRECT.GET.KV_CELLS", "$JS.API.DIRECT.GET.KV_CELLS.$KV.CELLS.clock", "$JS.API.DIRECT.GET.SUMMARY", "$JS.API.STREAM.MSG.GET.LEDGER",
+		"$JS.API.STREAM.MSG.GET.KV_CELLS",
+		"$SYS.REQ.SERVER.PING", "$SYS.REQ.ACCOUNT.PING.INFO", "$SYS.REQ.USER.INFO", "$JS.ACK.LEDGER.x.1.1.1.1.1",
+	}
+	for _, stream := range []string{"LEDGER", "USED", "SUMMARY", "KV_CELLS", "NEW"} {
+		for _, action := range []string{"CREATE", "UPDATE", "DELETE", "PURGE", "MSG.DELETE", "RESTORE", "SNAPSHOT", "LEADER.STEPDOWN"} {
+			forbidden = append(forbidden, "$JS.API.STREAM."+action+"."+stream)
+		}
+		for _, action := range []string{"CREATE", "DURABLE.CREATE", "DELETE", "MSG.NEXT", "INFO", "PAUSE"} {
+			forbidden = append(forbidden, "$JS.API.CONSUMER."+action+"."+stream+".c")
+		}
+		forbidden = append(forbidden, "$JS.API.CONSUMER.NAMES."+stream, "$JS.API.CONSUMER.LIST."+stream, "$JS.API.CONSUMER.CREATE."+stream)
+	}
+	for _, subject := range forbidden {
+		if err := nc.PublishRequest(subject, nc.NewInbox(), []byte(`{}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	subscriptions := []string{">", "*", "$JS.>", "$JS.API.>", "$KV.>", "$KV.CELLS.>", "summary.>", "$SYS.>", "_R_.>", "*.100000000001"}
+	for _, subject := range subscriptions {
+		if _, err := nc.SubscribeSync(subject); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	want := int64(len(forbidden) + len(subscriptions))
+	for until := time.Now().Add(5 * time.Second); denied.Load() < want && time.Now().Before(until); {
+		time.Sleep(time.Millisecond)
+	}
+	if denied.Load() != want {
+		t.Errorf("%d of %d were denied", denied.Load(), want)
+	}
+	if after := a.states(); !slices.Equal(before, after) {
+		t.Errorf("the log was changed: %v, then %v", before, after)
+	}
+}
+
+// TestOutletAnswersInInboxesOnly has a reader ask for answers to be sent where they
+// would be taken for somebody's words, or for a question.
+func TestOutletAnswersInInboxesOnly(t *testing.T) {
+	a := newAudience(t)
+	victim, _ := a.connect()
+	heard, err := victim.SubscribeSync("ledger.>")
+	if err != nil || victim.Flush() != nil {
+		t.Fatal(err)
+	}
+	filled(t, a.journal, 3)
+	for range 3 {
+		if _, err := heard.NextMsg(5 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := a.states()
+	nc, _ := a.connect()
+	for _, reply := range []string{"ledger.100000000001", "used.0", "$JS.API.DIRECT.GET.LEDGER", "$JS.API.STREAM.DELETE.LEDGER", "$KV.CELLS.clock", "_INBOX"} {
+		for _, request := range []string{`{"seq":1}`, `{"seq":1,"batch":10}`, `nonsense`, `{}`} {
+			if err := nc.PublishRequest("$JS.API.DIRECT.GET.LEDGER", reply, []byte(request)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := nc.PublishRequest("$JS.API.STREAM.INFO.LEDGER", reply, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := batch(t, nc, "LEDGER", `{"seq":1,"batch":10}`); len(got) != 3 {
+		t.Errorf("got %v", got)
+	}
+	if err := victim.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if n, _, _ := heard.Pending(); n != 0 {
+		t.Errorf("%d answers were sent to somebody else", n)
+	}
+	if after := a.states(); !slices.Equal(before, after) {
+		t.Errorf("the log was changed: %v, then %v", before, after)
+	}
+}
+
+// states is what can be changed of the log's streams.
+func (a *audience) states() (out []string) {
+	a.Helper()
+	for _, c := range streams() {
+		s, err := a.journal.state(a.Context(), c.Name)
+		if err != nil {
+			a.Fatal(err)
+		}
+		out = append(out, fmt.Sprint(c.Name, s.State, s.Created, len(s.Config)))
+	}
+	return out
+}
+
+// TestOutletLetsNobodyElseIn: without a key, with another's, with the log's own name,
+// and with one that was taken back.
+func TestOutletLetsNobodyElseIn(t *testing.T) {
+	a := newAudience(t)
+	stranger, seed, err := NewOutletUser("stranger")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := "nats://" + a.outlet.Addr()
+	for name, option := range map[string]nats.Option{
+		"nobody": nats.Name("x"), "a stranger": by(stranger, seed), "another's name": by(a.user, seed), "the outlet's own": nats.UserInfo("keyledger", ""),
+	} {
+		if nc, err := nats.Connect(url, option, nats.MaxReconnects(0)); err == nil {
+			nc.Close()
+			t.Errorf("%s was let in", name)
+		}
+	}
+	cut := make(chan struct{})
+	a.connect(nats.ClosedHandler(func(*nats.Conn) { close(cut) }))
+	if err := a.outlet.SetUsers([]OutletUser{stranger}); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-cut:
+	case <-time.After(5 * time.Second):
+		t.Error("whose key was taken back is still connected")
+	}
+	if nc, err := nats.Connect(url, by(a.user, a.seed), nats.MaxReconnects(0)); err == nil {
+		nc.Close()
+		t.Error("whose key was taken back was let in")
+	}
+	nc, err := nats.Connect(url, by(stranger, seed))
+	if err != nil {
+		t.Fatalf("whose key was added was not let in: %v", err)
+	}
+	nc.Close()
+}
+
+// TestOutletFlood has readers ask as fast as they can and read nothing, while the log
+// is written to: every append goes through.
+func TestOutletFlood(t *testing.T) {
+	a := newAudience(t)
+	filled(t, a.journal, 500)
+	ctx, stop := context.WithCancel(t.Context())
+	var flood sync.WaitGroup
+	defer flood.Wait()
+	defer stop()
+	for range 8 {
+		nc, _ := a.connect(nats.MaxReconnects(-1), nats.ReconnectWait(time.Millisecond))
+		inbox := nc.NewInbox()
+		if _, err := nc.SubscribeSync(inbox); err != nil {
+			t.Fatal(err)
+		}
+		flood.Go(func() {
+			for ctx.Err() == nil {
+				_ = nc.PublishRequest("$JS.API.DIRECT.GET.LEDGER", inbox, []byte(`{"seq":1,"batch":1000}`))
+				_ = nc.PublishRequest("$JS.API.STREAM.INFO.USED", inbox, bytes.Repeat([]byte("x"), 1000))
+			}
+		})
+	}
+	for i := range 100 {
+		if _, err := a.journal.AppendUses(t.Context(), fmt.Sprint("flood-", i), access.Append(nil, nil)); err != nil {
+			t.Fatalf("append %d of USED: %v", i, err)
+		}
+		if _, err := a.journal.Append(t.Context(), logtest.Decision(logtest.Keyring(1000+i), 0)); err != nil {
+			t.Fatalf("append %d of LEDGER: %v", i, err)
+		}
+	}
+}
+
+func TestOutletUsersFile(t *testing.T) {
+	one, seed, err := NewOutletUser("leak-detector")
+	if err != nil || !strings.HasPrefix(seed, "SU") || !strings.HasPrefix(one.Key, "U") {
+		t.Fatalf("got %+v, %v", one, err)
+	}
+	two, _, err := NewOutletUser("siem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := FormatOutletUsers([]OutletUser{one, two})
+	if got, err := ParseOutletUsers(text); err != nil || !slices.Equal(got, []OutletUser{one, two}) || strings.Contains(text, seed) {
+		t.Errorf("got %v, %v from %s", got, err, text)
+	}
+	for _, bad := range []string{"siem", "siem x", "siem " + seed, "a b " + one.Key, "siem " + one.Key + "\nother " + one.Key, "siem " + one.Key + "\nsiem " + two.Key, "si/em " + one.Key} {
+		if users, err := ParseOutletUsers(bad); err == nil || strings.Contains(err.Error(), seed) {
+			t.Errorf("%q: got %v, %v", bad, users, err)
+		}
+	}
+	if _, _, err := NewOutletUser("no good"); err == nil {
+		t.Error("a name with a space was taken")
+	}
+}

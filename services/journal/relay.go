@@ -1,0 +1,280 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/events/access"
+)
+
+// What an outlet answers: JetStream's own subjects, of the two streams that are
+// there to be read.
+const (
+	streamInfo = "$JS.API.STREAM.INFO."
+	streamGet  = "$JS.API.DIRECT.GET."
+	// inboxes is where answers go. To any other subject the outlet sends nothing, so that
+	// nobody can have it speak to others.
+	inboxes = "_INBOX."
+)
+
+const (
+	relayWorkers = 4       // requests that are answered at once
+	relayWaiting = 256     // requests that wait for one of them; more are dropped
+	relayRequest = 4 << 10 // bytes of a request
+	relayBatch   = 1000    // messages of an answer
+	relayBytes   = 1 << 20 // of an answer, about
+	relayWithin  = 10 * time.Second
+)
+
+func outletRequests() (out []string) {
+	for _, stream := range []string{streamLedger, streamUsed} {
+		out = append(out, streamInfo+stream, streamGet+stream, streamGet+stream+".>")
+	}
+	return out
+}
+
+// answer begins to answer requests and to tell what is new.
+func (o *Outlet) answer() error {
+	requests := make(chan *nats.Msg, relayWaiting)
+	for _, subject := range outletRequests() {
+		if _, err := o.nc.ChanSubscribe(subject, requests); err != nil {
+			return fmt.Errorf("journal: the outlet: %w", err)
+		}
+	}
+	for range relayWorkers {
+		o.tasks.Go(func() { o.work(requests) })
+	}
+	ledger, err := o.journal.Last(o.ctx)
+	if err != nil {
+		return err
+	}
+	used, err := o.journal.LastUse(o.ctx)
+	if err != nil {
+		return err
+	}
+	o.tasks.Go(func() { o.tellLedger(ledger) })
+	o.tasks.Go(func() { o.tellUsed(used) })
+	return o.nc.Flush()
+}
+
+func (o *Outlet) work(requests <-chan *nats.Msg) {
+	for {
+		select {
+		case m := <-requests:
+			o.reply(m)
+		case <-o.ctx.Done():
+			return
+		}
+	}
+}
+
+// reply answers one request. One that wants its answer anywhere but in an inbox gets
+// none.
+func (o *Outlet) reply(m *nats.Msg) {
+	if !strings.HasPrefix(m.Reply, inboxes) {
+		return
+	}
+	ctx, cancel := o.journal.host.bounded(o.ctx, relayWithin)
+	defer cancel()
+	if stream, ok := strings.CutPrefix(m.Subject, streamInfo); ok {
+		o.info(ctx, stream, m.Reply)
+		return
+	}
+	stream, subject, _ := strings.Cut(strings.TrimPrefix(m.Subject, streamGet), ".")
+	q, err := readQuestion(m.Data, subject)
+	if err != nil {
+		o.status(m.Reply, "400", err.Error())
+		return
+	}
+	if err := o.get(ctx, stream, q, m.Reply); err != nil {
+		o.journal.log.Debug("journal: the outlet could not read", "stream", stream, "error", err)
+		o.status(m.Reply, "500", "the log cannot be read now; try again")
+	}
+}
+
+// readQuestion is what a request asks for, as far as the outlet answers it.
+func readQuestion(body []byte, subject string) (getRequest, error) {
+	var q getRequest
+	if len(body) > relayRequest {
+		return q, errors.New("the request is too large")
+	}
+	if subject != "" {
+		return getRequest{LastFor: subject}, nil
+	}
+	if err := json.Unmarshal(body, &q); err != nil {
+		return q, errors.New("the request is not JSON")
+	}
+	if q.Seq == 0 && q.Start == nil && q.LastFor == "" && q.NextFor == "" {
+		return q, errors.New("want seq, start_time, next_by_subj or last_by_subj")
+	}
+	if q.Batch < 0 || q.MaxBytes < 0 {
+		return q, errors.New("batch and max_bytes are not below 0")
+	}
+	if q.MaxBytes == 0 || q.MaxBytes > relayBytes {
+		q.MaxBytes = relayBytes
+	}
+	if q.Batch = min(q.Batch, relayBatch); q.Batch == 0 {
+		q.MaxBytes = 0
+	}
+	return q, nil
+}
+
+// A getRequest is what a message is asked for by: JetStream's direct get, without what
+// would have the server look through a whole stream.
+type getRequest struct {
+	Seq      uint64     `json:"seq,omitempty"`
+	NextFor  string     `json:"next_by_subj,omitempty"`
+	LastFor  string     `json:"last_by_subj,omitempty"`
+	Start    *time.Time `json:"start_time,omitempty"`
+	Batch    int        `json:"batch,omitempty"`
+	MaxBytes int        `json:"max_bytes,omitempty"`
+}
+
+// info passes on what the log's server says of a stream. Nothing of the request goes
+// there.
+func (o *Outlet) info(ctx context.Context, stream, reply string) {
+	m, err := o.journal.read.RequestWithContext(ctx, streamInfo+stream, nil)
+	if err != nil {
+		return // whoever asked asks again
+	}
+	_ = o.nc.Publish(reply, m.Data)
+}
+
+// get passes on what the log's server answers to q, without what is sealed.
+func (o *Outlet) get(ctx context.Context, stream string, q getRequest, reply string) error {
+	for m, err := range o.journal.got(ctx, stream, q) {
+		if err != nil {
+			return err
+		}
+		if m.Header.Get("Status") == "" {
+			if err := o.journal.onDisk(ctx, m.Header.Get(headerBatchID)); err != nil {
+				return err // what a power cut can take back is told to nobody
+			}
+			if m, err = public(stream, m); err != nil {
+				o.status(reply, "500", "the message cannot be read: an operator has to look at the log")
+				return nil
+			}
+		}
+		m.Subject, m.Reply = reply, ""
+		if err := o.nc.PublishMsg(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// got is the server's answer to a direct get: one message, or a batch and the status
+// that ends it.
+func (j *Journal) got(ctx context.Context, stream string, q getRequest) iter.Seq2[*nats.Msg, error] {
+	return func(yield func(*nats.Msg, error) bool) {
+		inbox := j.read.NewInbox()
+		sub, err := j.read.SubscribeSync(inbox)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer func() { _ = sub.Unsubscribe() }()
+		body, err := json.Marshal(q)
+		if err == nil {
+			err = j.read.PublishRequest(streamGet+stream, inbox, body)
+		}
+		for err == nil {
+			var m *nats.Msg
+			if m, err = sub.NextMsgWithContext(ctx); err != nil {
+				break
+			}
+			if !yield(m, nil) || q.Batch == 0 || m.Header.Get("Status") != "" {
+				return
+			}
+		}
+		yield(nil, err)
+	}
+}
+
+// told are the headers that leave: what direct get says of a message, and what it is
+// made of. How it was written is nobody's business.
+var told = []string{"Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp", "Nats-Num-Pending", "Nats-Last-Sequence", headerContentType}
+
+// public is a message of a stream as those outside see it.
+func public(stream string, m *nats.Msg) (*nats.Msg, error) {
+	out := &nats.Msg{Header: nats.Header{}, Data: m.Data}
+	for name, values := range m.Header {
+		if slices.Contains(told, name) {
+			out.Header[name] = values
+		}
+	}
+	if stream != streamLedger {
+		return out, nil
+	}
+	raw, err := readMessage(m)
+	if err == nil {
+		out.Data, err = publicLedger(raw)
+	}
+	return out, err
+}
+
+// publicLedger is the data of a message of LEDGER without what is sealed.
+func publicLedger(m events.Message) ([]byte, error) {
+	rec, err := events.Decode(m)
+	if err != nil {
+		return nil, err
+	}
+	batch := make([]json.RawMessage, len(rec.Events))
+	for i := range rec.Events {
+		if batch[i], err = events.EncodePublic(rec, i); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(batch)
+}
+
+// status answers with a status and no message, as JetStream does.
+func (o *Outlet) status(reply, code, description string) {
+	_ = o.nc.PublishMsg(&nats.Msg{Subject: reply, Header: nats.Header{"Status": {code}, "Description": {description}}})
+}
+
+// tellLedger publishes what is new in LEDGER under its own subject. Nobody is owed it:
+// whoever hears a sequence that is not the next asks for what lies between.
+func (o *Outlet) tellLedger(after events.Position) {
+	for ok := true; ok; ok = pause(o.ctx, time.Second) {
+		for m, err := range (Tail{o.journal}).Follow(o.ctx, after) {
+			if err != nil {
+				o.journal.log.Warn("journal: the outlet cannot follow LEDGER", "after", after, "error", err)
+				break
+			}
+			after = m.Position
+			if data, err := publicLedger(m); err == nil { // otherwise whoever asks for it is told
+				o.tell(streamLedger, m.Subject, uint64(m.Position), events.ContentType, data)
+			}
+		}
+	}
+}
+
+func (o *Outlet) tellUsed(after access.Position) {
+	for ok := true; ok; ok = pause(o.ctx, time.Second) {
+		for m, err := range (Tail{o.journal}).FollowUses(o.ctx, after) {
+			if err != nil {
+				o.journal.log.Warn("journal: the outlet cannot follow USED", "after", after, "error", err)
+				break
+			}
+			after = m.Position
+			o.tell(streamUsed, subjectUses, uint64(m.Position), access.ContentType, m.Data)
+		}
+	}
+}
+
+func (o *Outlet) tell(stream, subject string, sequence uint64, media string, data []byte) {
+	_ = o.nc.PublishMsg(&nats.Msg{Subject: subject, Data: data, Header: nats.Header{
+		"Nats-Stream": {stream}, "Nats-Subject": {subject}, "Nats-Sequence": {strconv.FormatUint(sequence, 10)}, headerContentType: {media},
+	}})
+}
