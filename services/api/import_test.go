@@ -26,6 +26,9 @@ func TestImport(t *testing.T) {
 	id, secret := unique("LTAI5t"), unique("s3cr3t/")+"+="
 	the.keep(secret)
 	at := "/v1/users/" + alice + "/keys/import"
+	for range 2 { // the program signs before its key is here: that there is none is not kept in mind
+		refused(t, client{a.url, id, secret}.get(t, "/v1/caller"), 401, "signature.refused")
+	}
 	first := a.named(t, "import-1", "POST", at, brought(id, secret)).ok(t, 201)
 	again := a.named(t, "import-1", "POST", at, brought(id, secret)).ok(t, 201)
 	one, other := decode[imported](t, first), decode[imported](t, again)

@@ -89,7 +89,8 @@ func New(c Config) (*Verifier, error) {
 	return v, nil
 }
 
-// decoyID names no key: ours never hold a '-'.
+// decoyID names no key: ours never hold a '-', and a key that was imported with this ID would
+// be found, and is sealed for its own account.
 const decoyID events.AccessKeyID = "DECOY-KEY-OF-NOBODY-"
 
 // A Decision is the answer.
