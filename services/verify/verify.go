@@ -131,7 +131,7 @@ func (v *Verifier) verify(ctx context.Context, r *dialect.Request) (Decision, er
 	if err != nil || len(claims) == 0 {
 		return unread(err)
 	}
-	return v.judge(claims)
+	return v.judge(claims, v.replayed)
 }
 
 // unread is the decision about a request that no scheme could read.
@@ -147,8 +147,8 @@ func unread(err error) (Decision, error) {
 
 // judge judges the readings of one request, of which one that holds is enough.
 // The state of the key is looked at last, so that a stranger who has no secret
-// learns nothing of it.
-func (v *Verifier) judge(claims []dialect.Claim) (Decision, error) {
+// learns nothing of it. replayed says whether a nonce came before.
+func (v *Verifier) judge(claims []dialect.Claim, replayed func(events.AccessKeyID, dialect.Claim) (Nonce, bool, error)) (Decision, error) {
 	first := claims[0]
 	id := events.AccessKeyID(first.AccessKeyID)
 	d := Decision{Key: id, Claim: first, Position: v.Applied()}
@@ -170,7 +170,7 @@ func (v *Verifier) judge(claims []dialect.Claim) (Decision, error) {
 	}
 	d.Claim = held
 	if held.Nonce != "" {
-		n, seen, err := v.replayed(id, held)
+		n, seen, err := replayed(id, held)
 		if err != nil {
 			return d, err
 		}
