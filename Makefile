@@ -62,6 +62,7 @@ sdk: build sdk-go ## drives the binary with every client program, the AWS CLI in
 	@command -v curl >/dev/null || $(SUDO) apt-get -qq install -y curl >/dev/null
 	@command -v npm >/dev/null || $(SUDO) apt-get -qq install -y npm >/dev/null
 	@for d in cmd/keyledger/testdata/sdk/*-node; do (cd $$d && npm ci --silent --ignore-scripts --no-audit --no-fund) || exit 1; done
+	@for d in $(SDKS); do (cd $$d && KEYLEDGER_SDK=1 KEYLEDGER_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -run SDK ./...) || exit 1; done
 	@PATH=$$PATH:/usr/sbin KEYLEDGER_SDK=1 KEYLEDGER_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -run 'SDK' ./cmd/keyledger
 
 bench: build ## prints every figure with its ratio

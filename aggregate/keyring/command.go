@@ -65,6 +65,15 @@ type Describe struct {
 	Description string
 }
 
+// Update gives a key a description, and enables or disables it, at once: both or
+// neither. What is nil stays as it is.
+type Update struct {
+	Key         events.AccessKeyID
+	Active      *bool
+	Description *string // as Describe has it
+	Policy      events.Policy
+}
+
 // Close makes the keyring take no key any more, because its user, who has none
 // left, is about to be removed.
 type Close struct{ User events.UserID }
@@ -90,6 +99,7 @@ func (Delete) command()   {}
 func (Restore) command()  {}
 func (Purge) command()    {}
 func (Describe) command() {}
+func (Update) command()   {}
 func (Close) command()    {}
 func (Reopen) command()   {}
 func (Recover) command()  {}

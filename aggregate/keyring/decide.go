@@ -34,6 +34,8 @@ func Decide(s State, c Command, now time.Time) ([]events.Event, error) {
 		return purge(s, c, now)
 	case Describe:
 		return describe(s, c)
+	case Update:
+		return update(s, c, now)
 	case Close:
 		return closeRing(s, c)
 	case Reopen:
@@ -209,6 +211,32 @@ func describe(s State, c Describe) ([]events.Event, error) {
 		return nothing()
 	}
 	return facts(events.KeyDescribed{Key: k.ID, Description: c.Description})
+}
+
+// update decides its steps one after the other, each on what the one before left.
+func update(s State, c Update, now time.Time) (all []events.Event, err error) {
+	var steps []Command
+	if c.Description != nil {
+		steps = append(steps, Describe{Key: c.Key, Description: *c.Description})
+	}
+	switch {
+	case c.Active == nil:
+	case *c.Active:
+		steps = append(steps, Enable{Key: c.Key, Policy: c.Policy})
+	default:
+		steps = append(steps, Disable{Key: c.Key})
+	}
+	for _, step := range steps {
+		es, err := Decide(s, step, now)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range es {
+			s = Evolve(s, e)
+		}
+		all = append(all, es...)
+	}
+	return all, nil
 }
 
 func closeRing(s State, c Close) ([]events.Event, error) {

@@ -228,6 +228,7 @@ func (h *history) anyCommand(t *rapid.T) keyring.Command {
 		keyring.Purge{Key: key, Cause: events.CauseRequested},
 		keyring.Purge{Key: key, Cause: events.CauseRetention},
 		keyring.Describe{Key: key, Description: rapid.StringN(0, 5, -1).Draw(t, "description")},
+		keyring.Update{Key: key, Policy: h.policy, Active: maybe(t, rapid.Bool(), "active"), Description: maybe(t, rapid.StringN(0, 5, -1), "description")},
 		keyring.Close{User: user},
 		keyring.Reopen{User: user},
 	}
@@ -235,6 +236,15 @@ func (h *history) anyCommand(t *rapid.T) keyring.Command {
 		commands = append(commands, keyring.Create{Key: k.ID, Cause: events.CauseRequested, Policy: h.policy, OwnerKind: h.kind})
 	}
 	return rapid.SampledFrom(commands).Draw(t, "command")
+}
+
+// maybe is a value, or none.
+func maybe[T any](t *rapid.T, g *rapid.Generator[T], label string) *T {
+	if !rapid.Bool().Draw(t, label+" given") {
+		return nil
+	}
+	v := g.Draw(t, label)
+	return &v
 }
 
 // anyUse is when a key was last used: before now, or after it by another clock.

@@ -201,6 +201,16 @@ func (s *story) command(t *testing.T, d *datadriven.TestData, line string, p eve
 		return keyring.Purge{Key: key, Cause: or(argument(args, "cause"), events.CauseRequested)}
 	case "describe":
 		return keyring.Describe{Key: key, Description: argument(args, "description")}
+	case "update":
+		c := keyring.Update{Key: key, Policy: p}
+		if text := argument(args, "description"); text != "" {
+			c.Description = &text
+		}
+		if status := argument(args, "status"); status != "" {
+			active := status == "active"
+			c.Active = &active
+		}
+		return c
 	case "close":
 		return keyring.Close{User: user}
 	case "reopen":

@@ -79,7 +79,7 @@ func New(c Config) http.Handler {
 	s.open = s.openPaths()
 	for _, d := range c.Dialects {
 		if d.Front != nil {
-			s.doors = append(s.doors, door{s, d.Name, d.Front})
+			s.doors = append(s.doors, door{s, d.Name, d.Front, newLockout(d.Lockout)})
 		}
 	}
 	native := humago.New(s.mux, s.describe())

@@ -19,8 +19,9 @@ import (
 // words, and every change is the same as through the native API.
 type door struct {
 	*server
-	name  string
-	front dialect.Front
+	name    string
+	front   dialect.Front
+	lockout *lockout // nil if the vendor has none
 }
 
 // open serves a request whose body could be read, and refuses any other in the
@@ -40,6 +41,7 @@ func (d door) serve(w http.ResponseWriter, r *http.Request, wire *dialect.Reques
 		d.front.Refuse(w, wire, string(id), d.fault(err, id))
 		return
 	}
+	decision = d.lock(r, decision)
 	d.record(r, decision, d.service(wire, decision.Claim), d.front.Action(wire), id)
 	in, err := d.enter(r, wire, decision, id)
 	if err != nil {
@@ -77,6 +79,19 @@ func (d door) enter(r *http.Request, wire *dialect.Request, decision verify.Deci
 	return in, nil
 }
 
+// lock refuses a request by a key that is locked for its source. Keys that are not
+// active are left out: whether there is one is not told.
+func (d door) lock(r *http.Request, decision verify.Decision) verify.Decision {
+	wrong := decision.Refused != nil && decision.Refused.Reason == dialect.SignatureMismatch
+	if d.lockout == nil || decision.Status != events.StatusActive || !wrong && !decision.Genuine {
+		return decision
+	}
+	if d.lockout.locked(decision.Key, d.client(r), wrong, d.Now()) {
+		decision.Allowed, decision.Reason, decision.Detail = false, verify.KeyLocked, "the access key is locked for this source: too many wrong signatures came from it"
+	}
+	return decision
+}
+
 // identity is the request ID for what a vendor's client calls its request:
 // in a space of its own beside Idempotency-Keys, and shortened by a hash where it would be
 // too long.
@@ -98,6 +113,8 @@ func turnedAway(d verify.Decision) error {
 		return d.Malformed
 	case d.Reason == verify.Unsigned:
 		return dialect.ErrUnsigned
+	case d.Reason == verify.KeyLocked:
+		return dialect.ErrKeyLocked
 	case d.Refused != nil && d.Status == events.StatusActive:
 		return d.Refused
 	case d.Genuine && d.Status == events.StatusDisabled:
@@ -260,6 +277,13 @@ func (k doorKeys) SetStatus(ctx context.Context, of dialect.Owner, accessKeyID s
 func (k doorKeys) Describe(ctx context.Context, of dialect.Owner, accessKeyID, description string) error {
 	return k.change(ctx, of, accessKeyID, lives, func(req ledger.Request, id events.AccessKeyID) (ledger.Outcome, error) {
 		return k.Ledger.DescribeKey(ctx, req, id, description)
+	})
+}
+
+// Update describes a key of a user and enables or disables it, by one decision.
+func (k doorKeys) Update(ctx context.Context, of dialect.Owner, accessKeyID string, to dialect.Change) error {
+	return k.change(ctx, of, accessKeyID, lives, func(req ledger.Request, id events.AccessKeyID) (ledger.Outcome, error) {
+		return k.Ledger.UpdateKey(ctx, req, id, ledger.KeyUpdate{Active: to.Active, Description: to.Description})
 	})
 }
 

@@ -40,6 +40,7 @@ type signedRequest struct {
 	Method     string       `json:"method" minLength:"1" maxLength:"32"`
 	Target     string       `json:"target" minLength:"1" doc:"path and query as they were sent, undecoded"`
 	Host       string       `json:"host" minLength:"1" maxLength:"512" doc:"the Host header"`
+	BaseHost   string       `json:"base_host,omitempty" maxLength:"512" doc:"the part of host that names the service, where what stands before it names a bucket; without it a signature of an object store (OBS-HMAC-SHA1, AWS-V2-HMAC-SHA1) also holds where another part of host would"`
 	Headers    []headerLine `json:"headers,omitempty" maxItems:"200" doc:"every header line but Host"`
 	BodyBase64 *string      `json:"body_base64,omitempty" doc:"the body; leave it out if there is none, or give body_sha256"`
 	BodySHA256 string       `json:"body_sha256,omitempty" doc:"64 hexadecimal digits; for schemes that sign the body's SHA-256"`
@@ -202,7 +203,7 @@ func asked(in inbound, d verify.Decision) (verify.Decision, error) {
 
 // wire is the request as a scheme reads it.
 func (in *signedRequest) wire() (r *dialect.Request, source netip.Addr, err error) {
-	r = &dialect.Request{Method: in.Method, Target: in.Target, Host: in.Host, Header: []dialect.Field{{Name: "Host", Value: in.Host}}}
+	r = &dialect.Request{Method: in.Method, Target: in.Target, Host: in.Host, BaseHost: in.BaseHost, Header: []dialect.Field{{Name: "Host", Value: in.Host}}}
 	for _, h := range in.Headers {
 		if !strings.EqualFold(h.Name, "Host") {
 			r.Header = append(r.Header, dialect.Field{Name: h.Name, Value: h.Value})

@@ -18,6 +18,7 @@ package dialect
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // A Dialect is one vendor: its name, the signatures it knows and its own API.
@@ -25,6 +26,14 @@ type Dialect struct {
 	Name    string   // lower case, stable: "aws"
 	Schemes []Scheme // tried in order
 	Front   Front    // nil if the vendor has no API on access keys, or it is not spoken
+	Lockout Lockout  // of requests to Front
+}
+
+// A Lockout is a vendor's rule against guessing: after more than Failures wrong signatures
+// in a row that name a key, it is locked for as long as For. The zero Lockout is none.
+type Lockout struct {
+	Failures int
+	For      time.Duration
 }
 
 // Schemes returns the schemes of some vendors, in the order they are tried.
@@ -68,6 +77,10 @@ var ErrUnknownKey = errors.New("the access key ID is not valid")
 // ErrKeyDisabled is an [ErrUnknownKey] for a request whose signature is genuine: its key is
 // disabled, and whoever holds the secret may be told so where the vendor tells.
 var ErrKeyDisabled = fmt.Errorf("%w: it is disabled", ErrUnknownKey)
+
+// ErrKeyLocked is an [ErrUnknownKey] for a key that is locked for where the request came
+// from, because of too many wrong signatures that came from there, whatever this one is.
+var ErrKeyLocked = fmt.Errorf("%w: it is locked for this source for a while", ErrUnknownKey)
 
 // A NetworkError is an [ErrUnknownKey] for a genuine request that came from where its key may
 // not be used from.

@@ -76,6 +76,8 @@ type Keys interface {
 	SetStatus(ctx context.Context, of Owner, accessKeyID string, active bool) error
 	// Describe gives a key a description of at most 256 characters on one line.
 	Describe(ctx context.Context, of Owner, accessKeyID, description string) error
+	// Update does what SetStatus and Describe do at once: both or neither.
+	Update(ctx context.Context, of Owner, accessKeyID string, to Change) error
 	// Delete deletes a key: to the recycle bin where the account has one, else for good.
 	Delete(ctx context.Context, of Owner, accessKeyID string) error
 	// LastUsed is when a key was last used.
@@ -111,6 +113,12 @@ type Key struct {
 type CreatedKey struct {
 	Key
 	Secret Secret // "" if it was sent before
+}
+
+// A Change is what is to become of a key. What is nil stays as it is.
+type Change struct {
+	Active      *bool
+	Description *string // as Describe has it
 }
 
 // A Page is some of a user's keys. Next is "" on the last one.

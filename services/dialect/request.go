@@ -13,10 +13,13 @@ type Field struct{ Name, Value string }
 // A Request is a request as it came off the wire. It is read only.
 type Request struct {
 	Method string
-	Target string  // the request target, undecoded: "/a%20b?c=d"
-	Host   string  // the value of the Host header; Header holds it too
-	Header []Field // every header line; lines of one name are in their order
-	Body   []byte  // after transfer decoding, before content decoding
+	Target string // the request target, undecoded: "/a%20b?c=d"
+	Host   string // the value of the Host header; Header holds it too
+	// BaseHost is the part of Host that names the service, where what stands before it may name
+	// a bucket; "" if that is not known.
+	BaseHost string
+	Header   []Field // every header line; lines of one name are in their order
+	Body     []byte  // after transfer decoding, before content decoding
 	// BodySum is the SHA-256 of a body that is not at hand; Body is empty then.
 	// Whoever sets it says that he has seen a body with that sum.
 	BodySum *[sha256.Size]byte

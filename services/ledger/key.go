@@ -153,6 +153,20 @@ func (l *Ledger) DescribeKey(ctx context.Context, req Request, key events.Access
 	})
 }
 
+// A KeyUpdate is what is to become of a key; what is nil stays.
+type KeyUpdate struct {
+	Active      *bool
+	Description *string
+}
+
+// UpdateKey describes a key and enables or disables it by one decision: both or neither.
+func (l *Ledger) UpdateKey(ctx context.Context, req Request, key events.AccessKeyID, u KeyUpdate) (Outcome, error) {
+	disables := u.Description == nil && u.Active != nil && !*u.Active // as DisableKey
+	return l.changeKey(ctx, req, key, disables, func(kv keyringView) keyring.Command {
+		return keyring.Update{Key: key, Active: u.Active, Description: u.Description, Policy: kv.policy}
+	})
+}
+
 // changeKey carries out a command on a key of whoever owns it. A key never
 // changes owner, so that the owner may be read before the step.
 func (l *Ledger) changeKey(ctx context.Context, req Request, key events.AccessKeyID, reserve bool,

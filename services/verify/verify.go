@@ -34,6 +34,7 @@ const (
 	KeyDisabled      = "key_disabled"       // the key is disabled
 	KeyDeleted       = "key_deleted"        // the key is in the recycle bin
 	SchemeNotAllowed = "scheme_not_allowed" // the account's policy narrows the schemes
+	KeyLocked        = "key_locked"         // too many wrong signatures; said by a vendor's front, not here
 	SessionToken     = "session_token"      // temporary credentials, of which there are none here
 )
 

@@ -193,7 +193,7 @@ func (a *assertion) readPresigned() error {
 	if err := a.readTriple(p.triple); err != nil {
 		return err
 	}
-	a.presigned, a.token = true, p.token
+	a.presigned, a.token, a.contentHash = true, p.token, p.contentHash
 	if p.date == "" {
 		return malformed(CodeMissingDate, "a presigned request must have X-Amz-Date, YYYYMMDDTHHMMSSZ")
 	}
@@ -206,7 +206,7 @@ func (a *assertion) readPresigned() error {
 // presigned is the query parameters of a presigned request, decoded.
 type presigned struct {
 	triple
-	algorithm, date, expires, token string
+	algorithm, date, expires, token, contentHash string
 }
 
 func (p *presigned) field(name string) *string {
@@ -219,6 +219,8 @@ func (p *presigned) field(name string) *string {
 		return &p.expires
 	case "X-Amz-Security-Token":
 		return &p.token
+	case "X-Amz-Content-Sha256":
+		return &p.contentHash
 	}
 	if name, ok := strings.CutPrefix(name, "X-Amz-"); ok {
 		return p.triple.field(name)

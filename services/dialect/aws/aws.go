@@ -1,14 +1,13 @@
 // Package aws speaks the dialect of Amazon Web Services: its request signature
-// (Signature Version 4, from headers or a presigned query) and the part of its
+// (Signature Version 4, from headers or a presigned query, and Version 2 of S3) and the part of its
 // IAM and STS Query APIs that manages access keys.
 //
 // The ways in: [SigV4] reads signatures, [Sign] makes them, and [Front] is the
 // Query API.
 //
-// Limits: of S3, requests signed by header with a plain body hash or
-// UNSIGNED-PAYLOAD are read; streaming bodies, presigned S3 URLs, Signature
-// Version 2 and SigV4A are not yet. Temporary credentials are not issued; a
-// session token is read and passed on unjudged.
+// Limits: of S3 every signature but SigV4A is read, and nothing is stored: what is genuine
+// is told that there is no such bucket. Temporary credentials are not issued; a session
+// token is read and passed on unjudged.
 package aws
 
 import (
@@ -19,7 +18,7 @@ import (
 
 // Dialect returns this vendor's line in the table of vendors.
 func Dialect() dialect.Dialect {
-	return dialect.Dialect{Name: "aws", Schemes: []dialect.Scheme{SigV4{}}, Front: Front{}}
+	return dialect.Dialect{Name: "aws", Schemes: []dialect.Scheme{SigV4{}, V2}, Front: Front{}}
 }
 
 // Times of Signature Version 4.

@@ -20,7 +20,7 @@ func (a *assertion) appendCanonical(b []byte, r *dialect.Request, query func([]b
 	b = query(append(b, '\n'), a.query)
 	b = append(b, '\n')
 	for _, name := range a.names {
-		if b, err = appendHeader(b, r, name); err != nil {
+		if b, err = a.appendHeader(b, r, name); err != nil {
 			return nil, err
 		}
 	}
@@ -143,7 +143,7 @@ func canonicalPart(s string) (string, bool) {
 
 // appendHeader appends one header as name:value, the values of several lines
 // joined by commas.
-func appendHeader(b []byte, r *dialect.Request, name string) ([]byte, error) {
+func (a *assertion) appendHeader(b []byte, r *dialect.Request, name string) ([]byte, error) {
 	found := false
 	for i := range r.Header {
 		f := &r.Header[i]
@@ -155,7 +155,11 @@ func appendHeader(b []byte, r *dialect.Request, name string) ([]byte, error) {
 		} else {
 			b = append(b, ',')
 		}
-		b, found = appendCollapsed(b, f.Value), true
+		if found = true; a.spaced {
+			b = append(b, strings.Trim(f.Value, " \t")...)
+		} else {
+			b = appendCollapsed(b, f.Value)
+		}
 	}
 	if !found {
 		return nil, malformed(CodeHeaderMissing, quoted(name)+" is among SignedHeaders and not in the request; a proxy may have removed it")

@@ -25,6 +25,7 @@ const (
 	CodeEncoding             = "bad_encoding"           // a broken percent escape
 	CodePayloadHash          = "bad_payload_hash"       // x-amz-content-sha256 is no hash and no known word
 	CodePayloadMismatch      = "payload_hash_mismatch"  // x-amz-content-sha256 is not the body's hash
+	CodePayloadChunks        = "bad_chunks"             // a body in chunks that are not as they must be
 	CodePresignedUnsupported = "unsupported_presigned"  // presigned, and it would manage keys
 	CodePayloadUnsupported   = "unsupported_payload"    // a payload form that is not read here
 	CodeScopeService         = "scope_service_mismatch" // scoped to another service; see CheckScope

@@ -16,14 +16,18 @@ const (
 	namespaceSTS = "https://sts.amazonaws.com/doc/2011-06-15/"
 )
 
-// Front is the IAM and STS Query APIs, as a [dialect.Front].
+// Front is the IAM and STS Query APIs, and what S3 says where there are no buckets, as
+// a [dialect.Front].
 type Front struct{}
 
 // Recognise reports whether r wants to be a request to the IAM or STS Query
-// API: a POST or GET of "/" with Action and a Version of these APIs, or with
-// any Version if it is signed the AWS way. It does not say that r is right:
-// also a request that will be refused should be refused in AWS's words.
-func (Front) Recognise(r *dialect.Request) bool {
+// API, or is signed for S3.
+func (Front) Recognise(r *dialect.Request) bool { return ofQueryAPI(r) || s3.Recognise(r) }
+
+// ofQueryAPI reports whether r is a POST or GET of "/" with Action and a Version of the
+// Query APIs, or with any Version if it is signed the AWS way. It does not say that r is
+// right: also a request that will be refused should be refused in AWS's words.
+func ofQueryAPI(r *dialect.Request) bool {
 	if r.Path() != "/" {
 		return false
 	}
@@ -36,6 +40,9 @@ func (Front) Recognise(r *dialect.Request) bool {
 
 // Action is the operation that r names.
 func (Front) Action(r *dialect.Request) string {
+	if ofS3(r) {
+		return s3.Action(r)
+	}
 	action, _ := parameter(r, "Action")
 	return action
 }
@@ -81,6 +88,9 @@ func (Front) Identity(r *dialect.Request) string {
 // long as it was signed for, up to seven days. Who somebody is (STS) may be asked so.
 // It returns a [*dialect.MalformedError].
 func (Front) CheckScope(r *dialect.Request, c dialect.Claim) error {
+	if ofS3(r) {
+		return s3.CheckScope(r, c)
+	}
 	version, _ := parameter(r, "Version")
 	want := serviceIAM
 	if version == versionSTS {
@@ -116,6 +126,9 @@ var operations = map[[2]string]operation{
 // for, and writes the answer in one write. Unknown parameters are passed over,
 // as AWS does. requestID is ours, for the answer.
 func (f Front) Answer(ctx context.Context, w http.ResponseWriter, r *dialect.Request, requestID string, keys dialect.Keys) dialect.Outcome {
+	if ofS3(r) {
+		return s3.Answer(ctx, w, r, requestID, keys)
+	}
 	form, err := readForm(r)
 	if err != nil {
 		return f.Refuse(w, r, requestID, err)

@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
@@ -15,28 +16,35 @@ type payload struct {
 	word    string // what the caller wrote there; "" to write sum
 	sum     [sha256.Size]byte
 	covered bool // the body is signed
+	// Of a body in signed chunks: what is signed in turn, and the signatures as sent.
+	parts      []part
+	signatures []byte
 }
 
-// readPayload decides what stands for the body. The header is believed only
-// where it agrees with the body; without it, the body's own hash is signed.
+// readPayload decides what stands for the body. The header is believed only where
+// it agrees with the body; without it, the body's own hash is signed.
 //
-// UNSIGNED-PAYLOAD is S3's alone; a request to manage keys must not have a
-// body that anyone can change.
+// UNSIGNED-PAYLOAD and bodies in chunks are S3's alone; a request to manage keys must not have
+// a body that anyone can change. A presigned S3 request that does not say is UNSIGNED-PAYLOAD.
 func (a *assertion) readPayload(r *dialect.Request, h *headers) error {
 	word := h.contentHash.value
+	ofS3 := a.service == serviceS3
+	if ofS3 && a.presigned && !h.contentHash.there {
+		word = cmp.Or(a.contentHash, unsignedPayload)
+	}
 	switch {
-	case a.presigned && a.service == serviceS3:
-		return malformed(CodePayloadUnsupported, "presigned S3 requests are not read here; sign with an Authorization header")
-	case strings.HasPrefix(word, "STREAMING-"):
-		return malformed(CodePayloadUnsupported, "streaming payloads are not read here; send the SHA-256 of the whole body in x-amz-content-sha256")
-	case word == unsignedPayload && a.service != serviceS3:
-		return malformed(CodePayloadUnsupported, "UNSIGNED-PAYLOAD is for S3 only; send the SHA-256 of the body in x-amz-content-sha256")
-	case word == unsignedPayload:
+	case !ofS3 && (word == unsignedPayload || strings.HasPrefix(word, "STREAMING-")):
+		return malformed(CodePayloadUnsupported, "UNSIGNED-PAYLOAD and streaming payloads are for S3 only; send the SHA-256 of the body in x-amz-content-sha256")
+	case word == unsignedPayload, word == streamingUnsignedTrailer:
 		a.payload = payload{word: word}
 		return nil
+	case word == streamingSigned, word == streamingSignedTrailer:
+		return a.readStreaming(r, word)
+	case strings.HasPrefix(word, "STREAMING-"):
+		return malformed(CodePayloadUnsupported, "this streaming payload is not read here; want "+streamingSigned+", "+streamingSignedTrailer+" or "+streamingUnsignedTrailer)
 	}
 	a.payload = payload{word: word, sum: r.SHA256(), covered: true}
-	if !h.contentHash.there {
+	if !h.contentHash.there && word == "" {
 		return nil
 	}
 	return a.payload.agree()

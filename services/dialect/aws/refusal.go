@@ -41,6 +41,9 @@ var faults = map[dialect.Kind]refusal{
 // [*dialect.MalformedError], a [*dialect.RefusedError] and a [*dialect.Fault]; of any
 // other error nothing is shown but that there was one.
 func (Front) Refuse(w http.ResponseWriter, r *dialect.Request, requestID string, err error) dialect.Outcome {
+	if ofS3(r) {
+		return s3.Refuse(w, r, requestID, err)
+	}
 	e := inWords(err)
 	write(w, e.status, requestID, failure(namespace(r), e, requestID))
 	return dialect.Outcome{Status: e.status, Code: e.code}

@@ -1,7 +1,6 @@
 package aws
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -22,9 +21,10 @@ const algorithm = "AWS4-HMAC-SHA256"
 // a service other than S3 is signed as it was sent, with no dot segment or
 // double slash removed; Date stands in for an absent X-Amz-Date.
 //
-// A request signed by header whose query is not in canonical order and spelling
+// A request whose query is not in canonical order and spelling
 // is read a second time with the query as it was sent: so curl before 8 and the
-// OBS SDK for Go sign it. The parameters are the same in either reading, so
+// OBS SDK for Go sign it, the latter presigned ones of S3, too. That SDK also leaves
+// runs of spaces in header values as they are, which is read a third time where there are any. The parameters are the same in either reading, so
 // neither lets anyone change a request that was signed under the other.
 //
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
@@ -33,7 +33,7 @@ type SigV4 struct{}
 // Name returns "AWS4-HMAC-SHA256".
 func (SigV4) Name() string { return algorithm }
 
-// Read returns one claim, or two for the two readings of a query. Errors are as
+// Read returns one claim for each reading of a request, at most three. Errors are as
 // for [dialect.Scheme]; the codes are the Code constants of this package.
 func (SigV4) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	h := scanHeaders(r)
@@ -52,12 +52,46 @@ func (SigV4) Read(r *dialect.Request) ([]dialect.Claim, error) {
 		return nil, err
 	}
 	claims := []dialect.Claim{a.claim(canonical)}
-	if !a.presigned && !isCanonical(a.query, r.Query()) {
-		asSent := func(b []byte, _ []pair) []byte { return append(b, r.Query()...) }
+	if a.presigned && a.service != serviceS3 {
+		return claims, nil
+	}
+	sent := a.querySent(r)
+	asSent := func(b []byte, _ []pair) []byte { return append(b, sent...) }
+	if !isCanonical(a.query, sent) {
 		canonical, _ := a.appendCanonical(nil, r, asSent) // it went well once
 		claims = append(claims, a.claim(canonical))
 	}
+	if a.service == serviceS3 && a.collapses(r) {
+		a.spaced = true
+		canonical, _ := a.appendCanonical(nil, r, asSent)
+		claims = append(claims, a.claim(canonical))
+	}
 	return claims, nil
+}
+
+// collapses reports whether the value of a signed header has runs of spaces.
+func (a *assertion) collapses(r *dialect.Request) bool {
+	for i := range r.Header {
+		f := &r.Header[i]
+		if strings.Contains(strings.Trim(f.Value, " \t"), "  ") && a.signs(f.Name) {
+			return true
+		}
+	}
+	return false
+}
+
+// querySent is the query as it was sent, of a presigned request without its signature.
+func (a *assertion) querySent(r *dialect.Request) string {
+	if !a.presigned {
+		return r.Query()
+	}
+	var kept []string
+	for param := range strings.SplitSeq(r.Query(), "&") {
+		if name, _, _ := strings.Cut(param, "="); name != "X-Amz-Signature" {
+			kept = append(kept, param)
+		}
+	}
+	return strings.Join(kept, "&")
 }
 
 // An assertion is what the signer wrote down about its signature.
@@ -73,6 +107,9 @@ type assertion struct {
 	presigned bool
 	lifetime  time.Duration
 	query     []pair // canonical, sorted
+
+	contentHash string // X-Amz-Content-Sha256 of a presigned query
+	spaced      bool   // runs of spaces in header values stay as they are
 }
 
 // read finds where the signature is written and reads it there.
@@ -103,9 +140,11 @@ func (a *assertion) read(r *dialect.Request, h *headers) (err error) {
 func (a *assertion) claim(canonical []byte) dialect.Claim {
 	all := a.appendStringToSign(canonical, canonical)
 	toSign := all[len(canonical):]
-	signature := make([]byte, sha256.Size)
+	signature := make([]byte, sha256.Size, sha256.Size+len(a.payload.signatures))
 	_, _ = hex.Decode(signature, []byte(a.signature)) // its form was checked when it was read
+	signature = append(signature, a.payload.signatures...)
 	c := a.credential
+	signed := &chain{credential: c, stamp: a.stamp, toSign: toSign, parts: a.payload.parts}
 	return dialect.Claim{
 		Scheme:           algorithm,
 		AccessKeyID:      c.accessKeyID,
@@ -119,7 +158,7 @@ func (a *assertion) claim(canonical []byte) dialect.Claim {
 		Covers:           a.covers(),
 		SignedHeaders:    a.names,
 		Signature:        signature,
-		MAC:              func(secret []byte) []byte { return mac(c, secret, toSign) },
+		MAC:              func(secret []byte) []byte { return signed.appendMAC(nil, secret) },
 		CanonicalRequest: canonical[:len(canonical):len(canonical)], // toSign may lie behind it
 		StringToSign:     toSign,
 	}
@@ -141,15 +180,18 @@ func (a *assertion) appendStringToSign(b, canonical []byte) []byte {
 	return hex.AppendEncode(b, sum[:])
 }
 
-// mac derives the key of a day, region and service from the secret and signs
-// with it.
+// mac signs with the key that is derived from the secret.
 func mac(c credential, secret, stringToSign []byte) []byte {
-	var sum [sha256.Size]byte
+	return hmacSHA256(c.signingKey(secret), stringToSign, nil)
+}
+
+// signingKey derives the key of a day, region and service from the secret.
+func (c credential) signingKey(secret []byte) []byte {
 	key := append(append(make([]byte, 0, 64), "AWS4"...), secret...)
-	for part := range bytes.SplitSeq([]byte(c.scope), []byte("/")) {
-		key = hmacSHA256(key, part, sum[:0])
+	for part := range strings.SplitSeq(c.scope, "/") {
+		key = hmacSHA256(key, []byte(part), key[:0])
 	}
-	return hmacSHA256(key, stringToSign, nil)
+	return key
 }
 
 func hmacSHA256(key, message, out []byte) []byte {

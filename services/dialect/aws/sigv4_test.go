@@ -17,23 +17,8 @@ import (
 	"github.com/keyledger/keyledger/services/dialect/vector"
 )
 
-// later are the captured requests that wait for S3 streaming bodies, presigned
-// S3 URLs and Signature Version 2.
-var later = []string{
-	"cli1-s3-presign",
-	"s3-presigned-get-odd-key~bad-signature",
-	"s3-presigned-get-odd-key~extended",
-	"s3-presigned-put-signed-header",
-	"s3-put-https-streaming-unsigned-trailer",
-	"s3-put-https-streaming-unsigned-trailer~body-not-covered",
-	"s3-streaming-signed-chunks",
-	"s3-streaming-signed-chunks-and-trailer",
-	"s3-streaming-signed-chunks~bad-chunk",
-	"s3-v2-put",
-}
-
 func TestVectors(t *testing.T) {
-	dialecttest.Run(t, aws.Dialect().Schemes, "testdata/vectors", later...)
+	dialecttest.Run(t, aws.Dialect().Schemes, "testdata/vectors")
 }
 
 const (
@@ -409,10 +394,10 @@ func FuzzRead(f *testing.F) {
 		if !bytes.Equal(c.CanonicalRequest, second[0].CanonicalRequest) || !bytes.Equal(c.StringToSign, second[0].StringToSign) {
 			t.Fatal("reading twice gives two texts")
 		}
-		if c.AccessKeyID == "" || len(c.Signature) != 32 || c.SignedAt.IsZero() {
+		if c.AccessKeyID == "" || len(c.Signature)%32 != 0 || len(c.Signature) == 0 || c.SignedAt.IsZero() {
 			t.Fatalf("a claim with a hole: %+v", c)
 		}
-		if len(first) > 2 || first[len(first)-1].AccessKeyID != c.AccessKeyID {
+		if len(first) > 3 || first[len(first)-1].AccessKeyID != c.AccessKeyID {
 			t.Fatalf("%d readings", len(first))
 		}
 		if _, err := dialect.CheckAny(first, nil, c.SignedAt); err == nil {

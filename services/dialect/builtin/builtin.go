@@ -6,6 +6,8 @@ import (
 	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/dialect/aws"
 	"github.com/keyledger/keyledger/services/dialect/cdnetworks"
+	"github.com/keyledger/keyledger/services/dialect/huawei"
+	"github.com/keyledger/keyledger/services/dialect/obs"
 	"github.com/keyledger/keyledger/services/dialect/tencent"
 )
 
@@ -13,6 +15,8 @@ import (
 func All() []dialect.Dialect {
 	return []dialect.Dialect{
 		aws.Dialect(),
+		huawei.Dialect(),
+		obs.Dialect(),
 		tencent.Dialect(),
 		cdnetworks.Dialect(),
 	}

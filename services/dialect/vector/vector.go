@@ -79,7 +79,7 @@ func (v Vector) complete() error {
 
 // Request returns the request of v as a server would have received it.
 func (v Vector) Request() *dialect.Request {
-	r := &dialect.Request{Method: v.Method, Target: v.RequestTarget, Host: v.Host, Body: v.Body}
+	r := &dialect.Request{Method: v.Method, Target: v.RequestTarget, Host: v.Host, BaseHost: v.BaseHost, Body: v.Body}
 	hosted := false
 	for _, h := range v.Headers {
 		if len(h) != 2 {

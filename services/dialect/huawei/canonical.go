@@ -1,0 +1,122 @@
+package huawei
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/keyledger/keyledger/services/dialect"
+)
+
+// appendCanonical appends the canonical request: method, path, query, headers,
+// their names, payload, each on a line of its own.
+func (a *assertion) appendCanonical(b []byte, r *dialect.Request) ([]byte, error) {
+	b = append(append(b, r.Method...), '\n')
+	b, ok := appendPath(b, r.Path())
+	if !ok {
+		return nil, errEncoding("path")
+	}
+	query, ok := parseQuery(r.Query())
+	if !ok {
+		return nil, errEncoding("query")
+	}
+	b = append(appendQuery(append(b, '\n'), query), '\n')
+	for _, name := range a.names {
+		value, err := signedHeader(r, name)
+		if err != nil {
+			return nil, err
+		}
+		b = append(append(b, name...), ':')
+		b = append(append(b, value...), '\n')
+	}
+	b = append(b, '\n')
+	b = append(append(b, a.nameList...), '\n')
+	return a.payload.append(b), nil
+}
+
+// appendPath appends the path: each byte decoded and encoded again, whatever the client
+// left as it was, and a slash at its end.
+func appendPath(b []byte, path string) ([]byte, bool) {
+	for i := 0; i < len(path); i++ {
+		switch c := path[i]; {
+		case c == '/':
+			b = append(b, '/')
+		case c != '%':
+			b = appendByte(b, c)
+		default:
+			decoded, ok := unescape(path[i:])
+			if !ok {
+				return nil, false
+			}
+			b = appendByte(b, decoded)
+			i += 2
+		}
+	}
+	if !strings.HasSuffix(path, "/") {
+		b = append(b, '/')
+	}
+	return b, true
+}
+
+// A pair is one query parameter, decoded.
+type pair struct{ name, value string }
+
+// parseQuery returns the parameters of a raw query as the vendor's signers order
+// them: by name, then by value, decoded. A parameter without "=" has an empty value; empty
+// parameters are passed over, as every query parser does.
+func parseQuery(raw string) ([]pair, bool) {
+	if raw == "" {
+		return nil, true
+	}
+	pairs := make([]pair, 0, 1+strings.Count(raw, "&"))
+	for param := range strings.SplitSeq(raw, "&") {
+		if param == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(param, "=")
+		name, nameOK := decode(name)
+		value, valueOK := decode(value)
+		if !nameOK || !valueOK {
+			return nil, false
+		}
+		pairs = append(pairs, pair{name, value})
+	}
+	slices.SortFunc(pairs, func(x, y pair) int {
+		return cmp.Or(strings.Compare(x.name, y.name), strings.Compare(x.value, y.value))
+	})
+	return pairs, true
+}
+
+func appendQuery(b []byte, pairs []pair) []byte {
+	for i, p := range pairs {
+		if i > 0 {
+			b = append(b, '&')
+		}
+		b = append(appendEncoded(b, p.name), '=')
+		b = appendEncoded(b, p.value)
+	}
+	return b
+}
+
+// signedHeader is the value of a header that is signed, without the space around it.
+func signedHeader(r *dialect.Request, name string) (string, error) {
+	value, found := "", false
+	for i := range r.Header {
+		f := &r.Header[i]
+		if len(f.Name) != len(name) || !strings.EqualFold(f.Name, name) {
+			continue
+		}
+		if found {
+			return "", malformed(CodeDuplicateHeader, "the request has "+quoted(name)+" more than once; send it once")
+		}
+		value, found = strings.Trim(f.Value, " \t"), true
+	}
+	if !found {
+		return "", malformed(CodeHeaderMissing, quoted(name)+" is among SignedHeaders and not in the request; a proxy may have removed it")
+	}
+	return value, nil
+}
+
+func errEncoding(where string) error {
+	return malformed(CodeEncoding, "the "+where+" has a percent sign that is not followed by two hexadecimal digits")
+}

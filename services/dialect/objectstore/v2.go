@@ -1,0 +1,210 @@
+package objectstore
+
+import (
+	"crypto/hmac"
+	"crypto/sha1"
+	"encoding/base64"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/keyledger/keyledger/services/dialect"
+)
+
+// V2 reads Signature Version 2, from the Authorization header or from a signed URL.
+//
+// It covers little: of the query only what names a part of a resource, and of the body
+// only its Content-MD5, if there is one. The path is signed as it was sent. Of the host it covers the
+// bucket's name; see [dialect.Request].BaseHost for what is done where it is not known which part
+// of the host that is.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html
+// https://support.huaweicloud.com/intl/en-us/api-obs/obs_04_0010.html
+type V2 struct {
+	Scheme       string // the scheme's name: "AWS-V2-HMAC-SHA1"
+	Word         string // of the Authorization header: "AWS"
+	Prefix       string // of the headers that are signed, lower case: "x-amz-"
+	KeyParameter string // that names the key in a signed URL: "AWSAccessKeyId"
+	Service      string // what a signature of this kind is for: "s3"
+}
+
+// Name returns the scheme's name.
+func (v V2) Name() string { return v.Scheme }
+
+// skew is how far a clock may be off.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+// https://support.huaweicloud.com/intl/en-us/api-obs/obs_04_0115.html
+const skew = 15 * time.Minute
+
+// maxKeyID bounds an access key ID, in bytes.
+const maxKeyID = 128
+
+// Read returns one claim, or one for each part of the host that may be a bucket's name.
+// Errors are as for [dialect.Scheme]; the codes are the Code constants of this package.
+func (v V2) Read(r *dialect.Request) ([]dialect.Claim, error) {
+	authorization, authorizations := v.authorization(r)
+	byHeader := strings.HasPrefix(authorization, v.Word+" ")
+	if !byHeader && !strings.Contains(r.Query(), "Signature") {
+		return nil, dialect.ErrUnsigned
+	}
+	q, err := parseQuery(r.Query())
+	byQuery := err == nil && q.signed(v.KeyParameter)
+	switch {
+	case !byHeader && !byQuery:
+		return nil, dialect.ErrUnsigned
+	case err != nil:
+		return nil, err
+	case byQuery && authorizations > 0:
+		return nil, malformed(CodeTwoMethods, "the request carries both an Authorization header and a signature in its query; send one of them")
+	case authorizations > 1:
+		return nil, malformed(CodeTwoAuthorizations, "the request has more than one Authorization header; send one")
+	case !strings.HasPrefix(r.Target, "/"):
+		return nil, malformed(CodeTarget, "the request target must be a path that begins with a slash")
+	}
+	a := assertion{v2: v, query: q}
+	if err := a.read(r, byQuery, strings.TrimPrefix(authorization, v.Word+" ")); err != nil {
+		return nil, err
+	}
+	return a.claims(r), nil
+}
+
+// authorization is the first Authorization header of this word, else the first, and how many
+// there are.
+func (v V2) authorization(r *dialect.Request) (value string, n int) {
+	for i := range r.Header {
+		f := &r.Header[i]
+		if len(f.Name) != 13 || !strings.EqualFold(f.Name, "Authorization") {
+			continue
+		}
+		if text := strings.Trim(f.Value, " \t"); n == 0 || strings.HasPrefix(text, v.Word+" ") {
+			value = text
+		}
+		n++
+	}
+	return value, n
+}
+
+// An assertion is what the signer wrote down about its signature.
+type assertion struct {
+	v2          V2
+	query       query
+	accessKeyID string
+	signature   []byte
+	headers     headers
+	dateLine    string // as it is signed
+	at          time.Time
+	presigned   bool
+	lifetime    time.Duration
+	subresource string // with its question mark
+	bodySigned  bool
+}
+
+func (a *assertion) read(r *dialect.Request, byQuery bool, authorization string) (err error) {
+	if a.headers, err = scanHeaders(r, a.v2.Prefix); err != nil {
+		return err
+	}
+	if a.subresource, err = a.query.subresource(a.v2.Prefix); err != nil {
+		return err
+	}
+	if a.bodySigned, err = a.headers.digest(r); err != nil {
+		return err
+	}
+	if byQuery {
+		return a.readURL()
+	}
+	id, signature, ok := strings.Cut(authorization, ":")
+	if !ok || id == "" || len(id) > maxKeyID {
+		return malformed(CodeAuthorization, "Authorization must be "+a.v2.Word+" KEY:SIGNATURE, and the key no longer than 128 characters")
+	}
+	a.accessKeyID = id
+	if err := a.readSignature(signature); err != nil {
+		return err
+	}
+	a.dateLine, a.at, err = a.headers.date()
+	return err
+}
+
+// readURL reads the query of a signed URL. It says when the URL ends and not when it was made.
+func (a *assertion) readURL() error {
+	for _, name := range []string{a.v2.KeyParameter, "Signature", "Expires"} {
+		switch n := a.query.count(name); {
+		case n == 0 && name == "Expires" && a.query.count("Policy") > 0:
+			return malformed(CodePolicy, "a signed URL with Policy is not read here; sign one with Expires")
+		case n == 0 || a.query.get(name) == "":
+			return malformed(CodeMissingParameter, "a signed URL must have "+a.v2.KeyParameter+", Expires and Signature")
+		case n > 1:
+			return malformed(CodeDuplicateParameter, "the query has "+name+" more than once; give it once")
+		}
+	}
+	if a.accessKeyID = a.query.get(a.v2.KeyParameter); len(a.accessKeyID) > maxKeyID {
+		return malformed(CodeAuthorization, "the access key ID must not be longer than 128 characters")
+	}
+	a.dateLine = a.query.get("Expires")
+	seconds, err := strconv.ParseUint(a.dateLine, 10, 32)
+	if err != nil {
+		return malformed(CodeExpires, "Expires must be a Unix time in seconds")
+	}
+	a.at, a.presigned, a.lifetime = time.Unix(0, 0), true, time.Duration(seconds)*time.Second
+	return a.readSignature(a.query.get("Signature"))
+}
+
+func (a *assertion) readSignature(text string) (err error) {
+	a.signature, err = base64.StdEncoding.Strict().DecodeString(text)
+	if err != nil || len(a.signature) != sha1.Size || strings.ContainsAny(text, "\r\n") {
+		return malformed(CodeSignature, "the signature must be the base64 of 20 bytes")
+	}
+	return nil
+}
+
+// claims is one reading for each name that the bucket may have.
+func (a *assertion) claims(r *dialect.Request) []dialect.Claim {
+	covers := dialect.Method | dialect.Path
+	if a.bodySigned {
+		covers |= dialect.Body
+	}
+	token := a.headers.token
+	if token == "" {
+		token = a.query.get(a.v2.Prefix + "security-token")
+	}
+	base := dialect.Claim{
+		Scheme: a.v2.Scheme, AccessKeyID: a.accessKeyID, Service: a.v2.Service, SessionToken: token,
+		SignedAt: a.at, Skew: skew, Presigned: a.presigned, Lifetime: a.lifetime,
+		Covers: covers, SignedHeaders: a.headers.signed(a.presigned), Signature: a.signature,
+	}
+	names := buckets(r)
+	claims := make([]dialect.Claim, len(names))
+	for i, bucket := range names {
+		c := &claims[i]
+		*c = base
+		toSign := a.appendStringToSign(make([]byte, 0, 256), r, bucket)
+		c.StringToSign = toSign
+		c.CanonicalRequest = toSign // this signature knows no other
+		c.MAC = func(secret []byte) []byte {
+			m := hmac.New(sha1.New, secret)
+			m.Write(toSign)
+			return m.Sum(nil)
+		}
+	}
+	return claims
+}
+
+// appendStringToSign appends method, Content-MD5, Content-Type, date, headers and resource.
+func (a *assertion) appendStringToSign(b []byte, r *dialect.Request, bucket string) []byte {
+	for _, text := range [...]string{r.Method, a.headers.contentMD5.value, a.headers.contentType.value, a.dateLine} {
+		b = append(append(b, text...), '\n')
+	}
+	b = a.headers.append(b)
+	if bucket != "" {
+		b = append(append(b, '/'), bucket...)
+	}
+	return append(append(b, r.Path()...), a.subresource...)
+}
+
+// Speaks reports whether r is signed this way, well or badly.
+func (v V2) Speaks(r *dialect.Request) bool {
+	if value, _ := v.authorization(r); strings.HasPrefix(value, v.Word+" ") {
+		return true
+	}
+	q, err := parseQuery(r.Query())
+	return err == nil && q.signed(v.KeyParameter)
+}
