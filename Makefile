@@ -8,12 +8,14 @@ DATA    ?= keyledger-data
 LISTEN  ?= 127.0.0.1:7420
 FUZZTIME ?= 30s
 BENCHTIME ?= 2s
+BENCHRECORDS ?= 10000000
+SOAK    ?= 10m
 LINTER  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 SDKS    := $(wildcard cmd/keyledger/testdata/sdk/*-go)
 SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help build run test unit sdk-go lint race fuzz fault sdk bench docs tools
+.PHONY: help build run test unit sdk-go lint race fuzz fault soak sdk bench docs tools postgresql
 
 help: ## prints this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -53,7 +55,10 @@ fuzz: ## fuzzes every parser for FUZZTIME each
 	  done; done
 
 fault: tools build ## kills, fills and damages a running ledger, for minutes
-	@KEYLEDGER_FAULT=1 KEYLEDGER_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 60m -run 'Fault|Crash|Disk|Guard|Fsync' ./cmd/... ./services/journal/... ./projections/...
+	@KEYLEDGER_FAULT=1 KEYLEDGER_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 60m -run 'Fault|Crash|Disk|Guard|Fsync|Soak' ./cmd/... ./services/journal/... ./projections/...
+
+soak: build ## verifies at half of the peak rate for SOAK; memory and lag must not grow
+	@KEYLEDGER_SOAK=$(SOAK) KEYLEDGER_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 24h -run '^TestSoak$$' -v ./cmd/keyledger
 
 sdk: build sdk-go ## drives the binary with every client program, the AWS CLI included
 	@command -v aws >/dev/null || { $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y awscli; } >/dev/null
@@ -65,8 +70,15 @@ sdk: build sdk-go ## drives the binary with every client program, the AWS CLI in
 	@for d in $(SDKS); do (cd $$d && KEYLEDGER_SDK=1 KEYLEDGER_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -run SDK ./...) || exit 1; done
 	@PATH=$$PATH:/usr/sbin KEYLEDGER_SDK=1 KEYLEDGER_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -run 'SDK' ./cmd/keyledger
 
-bench: build ## prints every figure with its ratio
-	@$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./...
+# One package after the other: they share the processors and the disk.
+bench: build postgresql ## prints every figure with its ratio
+	@KEYLEDGER_BINARY=$(CURDIR)/$(BIN) KEYLEDGER_POSTGRESQL_RECORDS=$(BENCHRECORDS) \
+	  $(GO) test -p 1 -timeout 3h -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./...
+
+# For the benchmark that starts a cluster of its own; without root it is skipped where there is none.
+postgresql:
+	@[ -x /usr/lib/postgresql/15/bin/initdb ] || [ "$$(id -u)" != 0 ] || \
+	  { apt-get -qq update && apt-get -qq install -y --no-install-recommends postgresql-15; } >/dev/null
 
 docs: ## writes the generated pages anew
 	@$(GO) test ./docs -run TestGenerated -update

@@ -74,6 +74,13 @@ var samples = []struct {
 	{1, events.ClockConfirmed{Account: account, Clock: purgeAt}},
 	{1, events.GatewayTokenCreated{Token: token, Name: "edge <eu>", Account: account, Installation: true, Hash: tokenHash}},
 	{1, events.GatewayTokenRevoked{Token: token, Name: "edge <eu>"}},
+	{1, events.AccountNetworkPolicySet{Account: account, NetworkPolicy: events.NetworkPolicy{
+		Status: events.NetworkActive, Statements: []events.NetworkStatement{
+			{Type: events.NetworkAddress, Addresses: []string{"192.0.2.17", "198.51.100.0/24", "2001:db8::/32"}},
+			{Type: events.NetworkVPC, VPC: "vpc-1", Addresses: []string{"10.0.0.0/8"}},
+		},
+	}}},
+	{1, events.KeyNetworkPolicySet{Key: key, NetworkPolicy: events.NetworkPolicy{Status: events.NetworkInactive}}},
 	{1, events.KeyReserved{Key: "LTAI5tImported", Account: account, User: user}},
 }
 

@@ -73,6 +73,13 @@ func readerOf(t reflect.Type) func(*plain, reflect.Value) bool {
 		if s := shapeOf(t); s != nil {
 			return s.read
 		}
+	case reflect.Slice:
+		if t.Elem().Kind() != reflect.Struct {
+			return nil
+		}
+		if s := shapeOf(t.Elem()); s != nil {
+			return s.list
+		}
 	}
 	return nil
 }
@@ -134,6 +141,26 @@ func (s *shape) read(r *plain, v reflect.Value) bool {
 			return false
 		}
 	}
+}
+
+// list takes an array of such objects.
+func (s *shape) list(r *plain, v reflect.Value) bool {
+	if !r.take('[') {
+		return false
+	}
+	out := reflect.MakeSlice(v.Type(), 0, 0)
+	for !r.take(']') {
+		if out.Len() > 0 && !r.take(',') {
+			return false
+		}
+		one := reflect.New(v.Type().Elem()).Elem()
+		if !s.read(r, one) {
+			return false
+		}
+		out = reflect.Append(out, one)
+	}
+	v.Set(out)
+	return true
 }
 
 // A plain takes values off the front of plain JSON. Each method says whether the

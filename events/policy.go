@@ -11,6 +11,8 @@ type Policy struct {
 	Root        RootRule   `json:"root"`
 	SelfService string     `json:"self_service"` // "on", "grant" (needs GrantManageOwnKeys) or "off"
 	Signature   Signature  `json:"signature"`
+	// Network is zero in policies that were recorded before there was the field; it means "replace" then.
+	Network NetworkRule `json:"network,omitzero"`
 }
 
 // Quota bounds the keys of one user.
@@ -50,4 +52,9 @@ type RootRule struct {
 // Signature narrows which signature schemes an account's keys may use.
 type Signature struct {
 	Schemes []string `json:"schemes,omitempty"` // empty: every scheme
+}
+
+// NetworkRule says how the account's network policy and a key's own go together.
+type NetworkRule struct {
+	Precedence string `json:"precedence"` // "replace": an active one of the key is asked alone; "intersect": both have to allow
 }

@@ -32,10 +32,11 @@ type State struct {
 	Opened    bool
 	ID        events.AccountID
 	Name      string
-	Operator  bool            // its admins manage the other accounts
-	Preset    string          // that the policy starts from
-	Overrides json.RawMessage // of the preset, as they were asked for; nil if there are none
-	Policy    events.Policy   // in force: the preset with its overrides, as of when they were recorded
+	Operator  bool                 // its admins manage the other accounts
+	Preset    string               // that the policy starts from
+	Overrides json.RawMessage      // of the preset, as they were asked for; nil if there are none
+	Policy    events.Policy        // in force: the preset with its overrides, as of when they were recorded
+	Network   events.NetworkPolicy // from where its keys may be used; zero if it was never set
 	RootUser  events.UserID
 	Users     map[events.UserID]User // at least those that the command is about
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/keyledger/keyledger/events"
 )
 
 // The first byte of what is encoded. What follows it are the fields in the order
@@ -12,7 +14,7 @@ import (
 // uvarint and its bytes, a list its length as uvarint and its texts, a number a varint, a
 // bool one byte.
 const (
-	headerLayout       = 2 // 1 had no gateway tokens; it is still read
+	headerLayout       = 3 // 2 had no networks, 1 no gateway tokens; both are still read
 	userLayout         = 1
 	gatewayTokenLayout = 1
 )
@@ -46,6 +48,10 @@ func eachField(s *State, c coder, layout byte) {
 	if layout >= 2 {
 		c.int(&s.LiveGatewayTokens)
 	}
+	if layout >= 3 {
+		c.text(&p.Network.Precedence)
+		c.network(&s.Network)
+	}
 }
 
 // AppendState appends the header of s in binary to dst, as ParseState reads it: all
@@ -60,7 +66,7 @@ func AppendState(dst []byte, s State) []byte {
 // of theirs answer until they are rebuilt. It refuses everything else, and never panics.
 // The state has no users and no gateway tokens, and shares no memory with data.
 func ParseState(data []byte) (State, error) {
-	r, err := readerOf(data, 1, headerLayout)
+	r, err := readerOf(data, 1, 2, headerLayout)
 	if err != nil {
 		return State{}, fmt.Errorf("account: encoded state: %w", err)
 	}
@@ -133,6 +139,7 @@ type coder interface {
 	text(*string)
 	bytes(*[]byte)
 	list(*[]string)
+	network(*events.NetworkPolicy)
 	int(*int)
 	int64(*int64)
 	bool(*bool)
@@ -152,6 +159,18 @@ func (w *writer) list(v *[]string) {
 	w.dst = binary.AppendUvarint(w.dst, uint64(len(*v)))
 	for i := range *v {
 		w.text(&(*v)[i])
+	}
+}
+
+// network writes the status, and each statement's type, VPC and addresses behind how many there are.
+func (w *writer) network(v *events.NetworkPolicy) {
+	w.text(&v.Status)
+	w.dst = binary.AppendUvarint(w.dst, uint64(len(v.Statements)))
+	for i := range v.Statements {
+		s := &v.Statements[i]
+		w.text(&s.Type)
+		w.text(&s.VPC)
+		w.list(&s.Addresses)
 	}
 }
 
@@ -218,6 +237,19 @@ func (r *reader) list(v *[]string) {
 	}
 	for i := range *v {
 		r.text(&(*v)[i])
+	}
+}
+
+func (r *reader) network(v *events.NetworkPolicy) {
+	r.text(&v.Status)
+	if n := r.length(); n > 0 {
+		v.Statements = make([]events.NetworkStatement, n)
+	}
+	for i := range v.Statements {
+		s := &v.Statements[i]
+		r.text(&s.Type)
+		r.text(&s.VPC)
+		r.list(&s.Addresses)
 	}
 }
 

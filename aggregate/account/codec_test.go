@@ -60,14 +60,19 @@ func keptState(t testing.TB) account.State {
 	return account.State{
 		Opened: true, ID: "123456789012", Name: "Example, Inc.", Operator: true, Preset: "strict",
 		Overrides: json.RawMessage(`{"signature":{"schemes":["AWS4-HMAC-SHA256"]}}`), Policy: p, RootUser: "234567890123456789",
-		LiveGatewayTokens: 3,
+		LiveGatewayTokens: 3, Network: keptNetwork,
 	}
 }
 
+var keptNetwork = events.NetworkPolicy{Status: events.NetworkActive, Statements: []events.NetworkStatement{
+	{Type: events.NetworkVPC, VPC: "any", Addresses: []string{"10.0.0.0/8", "::1"}},
+}}
+
 // The bytes on disk, for as long as these layouts are read.
 const (
-	keptStateBytes  = "\x02" + keptStateFields + "\x06"
-	firstStateBytes = "\x01" + keptStateFields // before there were gateway tokens
+	keptStateBytes   = "\x03" + keptStateFields + "\x06" + "\x09intersect" + "\x06active\x01\x03vpc\x03any\x02\x0a10.0.0.0/8\x03::1"
+	secondStateBytes = "\x02" + keptStateFields + "\x06" // before there were networks
+	firstStateBytes  = "\x01" + keptStateFields          // before there were gateway tokens
 )
 
 const keptStateFields = "\x01" + "\x0c123456789012" + "\x0dExample, Inc." + "\x01" + "\x06strict" +
@@ -114,14 +119,18 @@ func TestStateOnDisk(t *testing.T) {
 	}
 }
 
-// A header that was written before there were gateway tokens has none.
-func TestFirstStateIsRead(t *testing.T) {
+// A header that was written before there were networks or gateway tokens has none.
+func TestFirstStatesAreRead(t *testing.T) {
 	want := keptState(t)
+	want.Network, want.Policy.Network = events.NetworkPolicy{}, events.NetworkRule{}
+	if got, err := account.ParseState([]byte(secondStateBytes)); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %#v, %v\nwant %#v", got, err, want)
+	}
 	want.LiveGatewayTokens = 0
 	if got, err := account.ParseState([]byte(firstStateBytes)); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %#v, %v\nwant %#v", got, err, want)
 	}
-	for _, data := range []string{firstStateBytes + "\x06", "\x02" + firstStateBytes[1:], "\x01" + keptStateBytes[1:]} {
+	for _, data := range []string{firstStateBytes + "\x06", "\x02" + firstStateBytes[1:], "\x01" + keptStateBytes[1:], "\x03" + secondStateBytes[1:], "\x02" + keptStateBytes[1:]} {
 		if s, err := account.ParseState([]byte(data)); err == nil {
 			t.Errorf("%q: got %#v", data, s)
 		}
@@ -180,7 +189,7 @@ func TestParseStateRefuses(t *testing.T) {
 			t.Errorf("the first %d bytes: got %#v", n, s)
 		}
 	}
-	for _, data := range []string{whole + "\x00", "\x03" + whole[1:], "\x02\x02" + whole[2:], "\x02\x01\xff\xff\xff\xff\x7f"} {
+	for _, data := range []string{whole + "\x00", "\x04" + whole[1:], "\x03\x02" + whole[2:], "\x03\x01\xff\xff\xff\xff\x7f"} {
 		if s, err := account.ParseState([]byte(data)); err == nil {
 			t.Errorf("%q: got %#v", data, s)
 		}

@@ -29,6 +29,9 @@ type SetPolicy struct {
 	Overrides json.RawMessage
 }
 
+// SetNetworkPolicy says from where the account's keys may be used.
+type SetNetworkPolicy struct{ Network events.NetworkPolicy }
+
 // AddUser adds a user. Its ID has never been used.
 type AddUser struct {
 	User events.UserID
@@ -97,6 +100,7 @@ type RevokeGatewayToken struct {
 
 func (Open) command()               {}
 func (SetPolicy) command()          {}
+func (SetNetworkPolicy) command()   {}
 func (AddUser) command()            {}
 func (RenameUser) command()         {}
 func (ChangeRole) command()         {}

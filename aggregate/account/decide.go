@@ -23,6 +23,8 @@ func Decide(s State, c Command, now time.Time) ([]events.Event, error) {
 		return openAccount(s, c)
 	case SetPolicy:
 		return setPolicy(s, c)
+	case SetNetworkPolicy:
+		return setNetworkPolicy(s, c)
 	case AddUser:
 		return addUser(s, c)
 	case RenameUser:
@@ -80,6 +82,17 @@ func setPolicy(s State, c SetPolicy) ([]events.Event, error) {
 		return nothing()
 	}
 	return facts(events.PolicyChanged{Account: s.ID, Preset: preset, Overrides: overrides, Policy: effective})
+}
+
+func setNetworkPolicy(s State, c SetNetworkPolicy) ([]events.Event, error) {
+	if err := policy.CheckNetwork(c.Network); err != nil {
+		return nil, err
+	}
+	next := policy.KeptNetwork(c.Network)
+	if reflect.DeepEqual(next, policy.KeptNetwork(s.Network)) {
+		return nothing()
+	}
+	return facts(events.AccountNetworkPolicySet{Account: s.ID, NetworkPolicy: next})
 }
 
 // compact is a document in the one form in which the log gives it back, and nil

@@ -50,6 +50,9 @@ func EvolveHeader(s State, e events.Event) State {
 	case events.PolicyChanged:
 		s.Preset, s.Overrides, s.Policy = e.Preset, e.Overrides, e.Policy
 		return s
+	case events.AccountNetworkPolicySet:
+		s.Network = e.NetworkPolicy
+		return s
 	case events.UserAdded:
 		if e.UserKind == events.KindRoot {
 			s.RootUser = e.User
@@ -66,7 +69,7 @@ func EvolveHeader(s State, e events.Event) State {
 	case events.RecordAcknowledged, events.ClockConfirmed:
 		return s // read by those whom they concern; no rule depends on them
 	case events.KeyCreated, events.KeyDisabled, events.KeyEnabled, events.KeyDeleted, events.KeyRestored, events.KeyPurged,
-		events.KeyDescribed, events.KeyringClosed, events.KeyringReopened, events.KeyReserved:
+		events.KeyDescribed, events.KeyNetworkPolicySet, events.KeyringClosed, events.KeyringReopened, events.KeyReserved:
 		return s // facts of a keyring
 	}
 	return s
@@ -103,10 +106,10 @@ func EvolveUser(u User, present bool, e events.Event) (User, bool) {
 			return User{}, false
 		}
 	case events.AccountOpened, events.PolicyChanged, events.RecordAcknowledged, events.ClockConfirmed,
-		events.GatewayTokenCreated, events.GatewayTokenRevoked:
+		events.GatewayTokenCreated, events.GatewayTokenRevoked, events.AccountNetworkPolicySet:
 		// facts of the account
 	case events.KeyCreated, events.KeyDisabled, events.KeyEnabled, events.KeyDeleted, events.KeyRestored, events.KeyPurged,
-		events.KeyDescribed, events.KeyringClosed, events.KeyringReopened, events.KeyReserved:
+		events.KeyDescribed, events.KeyNetworkPolicySet, events.KeyringClosed, events.KeyringReopened, events.KeyReserved:
 		// facts of a keyring
 	}
 	return u, present
@@ -128,10 +131,10 @@ func UserOf(e events.Event) (events.UserID, bool) {
 	case events.UserRemoved:
 		return e.User, true
 	case events.AccountOpened, events.PolicyChanged, events.RecordAcknowledged, events.ClockConfirmed,
-		events.GatewayTokenCreated, events.GatewayTokenRevoked:
+		events.GatewayTokenCreated, events.GatewayTokenRevoked, events.AccountNetworkPolicySet:
 		return "", false // of the account
 	case events.KeyCreated, events.KeyDisabled, events.KeyEnabled, events.KeyDeleted, events.KeyRestored, events.KeyPurged,
-		events.KeyDescribed, events.KeyringClosed, events.KeyringReopened, events.KeyReserved:
+		events.KeyDescribed, events.KeyNetworkPolicySet, events.KeyringClosed, events.KeyringReopened, events.KeyReserved:
 		return "", false // of a keyring, though some name its user
 	}
 	return "", false

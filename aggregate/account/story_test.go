@@ -34,7 +34,7 @@ import (
 //	----
 //	what comes of each: events, nothing, or a refusal
 //
-// Commands are open, policy, add U, rename U, role U, grant U, revoke U, remove U,
+// Commands are open, policy, network, add U, rename U, role U, grant U, revoke U, remove U,
 // acknowledge P, clock, token T and untoken T, with arguments as their Go namesakes
 // have. Users and gateway tokens are numbers, of which user 1 is root; x*300 is 300
 // times x.
@@ -135,6 +135,14 @@ func command(t *testing.T, d *datadriven.TestData, line string) account.Command 
 		}
 	case "policy":
 		return account.SetPolicy{Preset: arg("preset"), Overrides: json.RawMessage(document)}
+	case "network":
+		p := events.NetworkPolicy{Status: or(arg("status"), events.NetworkActive)}
+		for _, a := range args {
+			if a.Key == "from" {
+				p.Statements = append(p.Statements, events.NetworkStatement{Type: events.NetworkAddress, Addresses: a.Vals})
+			}
+		}
+		return account.SetNetworkPolicy{Network: p}
 	case "add":
 		return account.AddUser{User: user, Name: arg("name"), Kind: or(arg("kind"), events.KindUser), Role: or(arg("role"), events.RoleUser)}
 	case "rename":
@@ -211,6 +219,8 @@ func tell(e events.Event) string {
 		return fmt.Sprintf(" %s %q%s", e.Account, e.Name, chosen(e.Preset, e.Overrides, e.Policy))
 	case events.PolicyChanged:
 		return chosen(e.Preset, e.Overrides, e.Policy)
+	case events.AccountNetworkPolicySet:
+		return networkText(e.NetworkPolicy)
 	case events.UserAdded:
 		return fmt.Sprintf(" %s %s, %s, %s", numberOf(e.About()), e.Name, e.UserKind, e.Role)
 	case events.UserRenamed:
@@ -244,6 +254,14 @@ func chosen(preset string, overrides json.RawMessage, p events.Policy) string {
 	return fmt.Sprintf("%s: %d keys", text, p.Quota.Max)
 }
 
+func networkText(p events.NetworkPolicy) string {
+	text := " " + p.Status
+	for _, s := range p.Statements {
+		text += " " + s.Type + " " + strings.Join(s.Addresses, " ")
+	}
+	return text
+}
+
 // shown is the account in words.
 func shown(s account.State) string {
 	if !s.Opened {
@@ -252,6 +270,9 @@ func shown(s account.State) string {
 	out := fmt.Sprintf("%s %q%s", s.ID, s.Name, chosen(s.Preset, s.Overrides, s.Policy))
 	if s.Operator {
 		out += ", operator"
+	}
+	if !s.Network.IsZero() {
+		out += ", keys from" + networkText(s.Network)
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.Users)) {
 		u := s.Users[id]

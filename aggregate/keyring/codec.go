@@ -4,12 +4,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/keyledger/keyledger/events"
 )
 
-// layout is the first byte of an encoded state. What follows it:
+// The first byte of an encoded state. What follows it:
 //
 //	closed       1 byte, 0 or 1
 //	keys         uvarint, how many, then for each:
@@ -19,19 +20,56 @@ import (
 //	  if deleted:
 //	    purge at   varint Unix seconds, uvarint nanoseconds
 //	    place in the bin's order  uvarint
-const layout = 1
+//	  in the layout with networks:
+//	    status     uvarint length, bytes; empty: it was never set
+//	    statements uvarint, how many, then for each:
+//	      type, VPC  uvarint length, bytes
+//	      addresses  uvarint, how many, then for each uvarint length, bytes
+//
+// The layout with networks is that of a state in which a key has a network policy, and of no
+// other: what was written before there were any is written so today.
+const (
+	layout         = 1
+	layoutNetworks = 2
+)
 
 var statuses = [...]Status{Active, Disabled, Deleted}
 
 // AppendState appends s in binary to dst, as ParseState reads it.
 func AppendState(dst []byte, s State) []byte {
-	dst = append(dst, layout, 0)
+	form := byte(layout)
+	if s.networks() {
+		form = layoutNetworks
+	}
+	dst = append(dst, form, 0)
 	if s.Closed {
 		dst[len(dst)-1] = 1
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(s.Keys)))
 	for i := range s.Keys {
 		dst = appendKey(dst, &s.Keys[i])
+		if form == layoutNetworks {
+			dst = appendNetwork(dst, &s.Keys[i].Network)
+		}
+	}
+	return dst
+}
+
+// networks says whether a key has a network policy.
+func (s State) networks() bool {
+	return slices.ContainsFunc(s.Keys, func(k Key) bool { return !k.Network.IsZero() })
+}
+
+func appendNetwork(dst []byte, p *events.NetworkPolicy) []byte {
+	dst = appendText(dst, p.Status)
+	dst = binary.AppendUvarint(dst, uint64(len(p.Statements)))
+	for i := range p.Statements {
+		s := &p.Statements[i]
+		dst = appendText(appendText(dst, s.Type), s.VPC)
+		dst = binary.AppendUvarint(dst, uint64(len(s.Addresses)))
+		for _, a := range s.Addresses {
+			dst = appendText(dst, a)
+		}
 	}
 	return dst
 }
@@ -65,18 +103,22 @@ func appendText(dst []byte, text string) []byte {
 // ParseState is the inverse of AppendState. It refuses everything else, and never
 // panics. The state shares no memory with data.
 func ParseState(data []byte) (State, error) {
-	if len(data) == 0 || data[0] != layout {
-		return State{}, fmt.Errorf("keyring: encoded state: want layout %d", layout)
+	if len(data) == 0 || data[0] != layout && data[0] != layoutNetworks {
+		return State{}, fmt.Errorf("keyring: encoded state: want layout %d or %d", layout, layoutNetworks)
 	}
 	r := reader{data: data[1:], text: string(data[1:])} // one copy, of which all texts are parts
 	s := State{Closed: r.below(2) == 1}
-	if n := r.count(); n > 0 {
+	const leastKey = 3 // status and two empty texts
+	if n := r.count(leastKey); n > 0 {
 		s.Keys = make([]Key, n)
 	}
 	for i := range s.Keys {
 		r.key(&s.Keys[i])
+		if data[0] == layoutNetworks {
+			r.network(&s.Keys[i].Network)
+		}
 	}
-	if r.bad || r.left() > 0 {
+	if r.bad || r.left() > 0 || s.networks() != (data[0] == layoutNetworks) {
 		return State{}, errors.New("keyring: encoded state: cut short, too long or damaged")
 	}
 	return s, nil
@@ -115,12 +157,29 @@ func (r *reader) below(n byte) byte {
 	return r.data[r.at-1]
 }
 
-// count is the number of keys to come. It is bounded by what is left to read, so
-// that damage cannot ask for more memory than a small multiple of the data's length.
-func (r *reader) count() int {
-	const leastKey = 3 // status and two empty texts
+func (r *reader) network(p *events.NetworkPolicy) {
+	p.Status = r.string()
+	const leastStatement = 3 // two empty texts and no address
+	if n := r.count(leastStatement); n > 0 {
+		p.Statements = make([]events.NetworkStatement, n)
+	}
+	for i := range p.Statements {
+		s := &p.Statements[i]
+		s.Type, s.VPC = r.string(), r.string()
+		if n := r.count(1); n > 0 {
+			s.Addresses = make([]string, n)
+		}
+		for j := range s.Addresses {
+			s.Addresses[j] = r.string()
+		}
+	}
+}
+
+// count is the number of things to come, each of so many bytes at least. It is bounded by what
+// is left to read, so that damage cannot ask for more memory than a small multiple of the data's length.
+func (r *reader) count(least int) int {
 	n := r.uvarint()
-	if n > uint64(r.left()/leastKey) {
+	if n > uint64(r.left()/least) {
 		r.fail()
 		return 0
 	}

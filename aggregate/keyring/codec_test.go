@@ -41,6 +41,36 @@ func TestStateOnDisk(t *testing.T) {
 	}
 }
 
+// networked is a state in which a key has a network policy of its own.
+var networked = keyring.State{Keys: []keyring.Key{
+	{ID: "A", Status: keyring.Active, Network: events.NetworkPolicy{Status: events.NetworkActive, Statements: []events.NetworkStatement{
+		{Type: events.NetworkAddress, Addresses: []string{"192.0.2.0/24", "::1"}}, {Type: events.NetworkVPC, VPC: "any", Addresses: []string{"10.0.0.1"}},
+	}}},
+	{ID: "B", Status: keyring.Disabled},
+}}
+
+// The bytes on disk, for as long as this layout is read.
+const networkedBytes = "\x02\x00\x02" +
+	"\x00\x01A\x00" + "\x06active\x02" + "\x07address\x00\x02\x0c192.0.2.0/24\x03::1" + "\x03vpc\x03any\x01\x0810.0.0.1" +
+	"\x01\x01B\x00" + "\x00\x00"
+
+func TestNetworksOnDisk(t *testing.T) {
+	if got := string(keyring.AppendState(nil, networked)); got != networkedBytes {
+		t.Errorf("got\n%q\nwant\n%q", got, networkedBytes)
+	}
+	if got, err := keyring.ParseState([]byte(networkedBytes)); err != nil || !reflect.DeepEqual(got, networked) {
+		t.Errorf("got %#v, %v", got, err)
+	}
+	for n := range networkedBytes {
+		if s, err := keyring.ParseState([]byte(networkedBytes[:n])); err == nil {
+			t.Errorf("the first %d of %d bytes: got %#v", n, len(networkedBytes), s)
+		}
+	}
+	if s, err := keyring.ParseState([]byte("\x02\x00\x01\x00\x01A\x00\x00\x00")); err == nil {
+		t.Errorf("no network in the layout with networks: got %#v", s)
+	}
+}
+
 // A state that was cut short anywhere, or is longer than it says, is refused.
 func TestParseStateRefuses(t *testing.T) {
 	whole := keyring.AppendState(nil, kept)
@@ -83,6 +113,7 @@ func TestParseStateCopies(t *testing.T) {
 // it reads the same.
 func FuzzParseState(f *testing.F) {
 	f.Add(keyring.AppendState(nil, kept))
+	f.Add(keyring.AppendState(nil, networked))
 	f.Add(keyring.AppendState(nil, keyring.State{}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, err := keyring.ParseState(data)

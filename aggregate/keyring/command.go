@@ -65,6 +65,12 @@ type Describe struct {
 	Description string
 }
 
+// SetNetworkPolicy says from where a key may be used, as a rule of its own.
+type SetNetworkPolicy struct {
+	Key     events.AccessKeyID
+	Network events.NetworkPolicy
+}
+
 // Update gives a key a description, and enables or disables it, at once: both or
 // neither. What is nil stays as it is.
 type Update struct {
@@ -92,14 +98,15 @@ type Recover struct {
 	Policy events.Policy
 }
 
-func (Create) command()   {}
-func (Disable) command()  {}
-func (Enable) command()   {}
-func (Delete) command()   {}
-func (Restore) command()  {}
-func (Purge) command()    {}
-func (Describe) command() {}
-func (Update) command()   {}
-func (Close) command()    {}
-func (Reopen) command()   {}
-func (Recover) command()  {}
+func (Create) command()           {}
+func (Disable) command()          {}
+func (Enable) command()           {}
+func (Delete) command()           {}
+func (Restore) command()          {}
+func (Purge) command()            {}
+func (Describe) command()         {}
+func (SetNetworkPolicy) command() {}
+func (Update) command()           {}
+func (Close) command()            {}
+func (Reopen) command()           {}
+func (Recover) command()          {}

@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"reflect"
 	"time"
 
 	"github.com/keyledger/keyledger/aggregate"
@@ -34,6 +35,8 @@ func Decide(s State, c Command, now time.Time) ([]events.Event, error) {
 		return purge(s, c, now)
 	case Describe:
 		return describe(s, c)
+	case SetNetworkPolicy:
+		return setNetworkPolicy(s, c)
 	case Update:
 		return update(s, c, now)
 	case Close:
@@ -211,6 +214,20 @@ func describe(s State, c Describe) ([]events.Event, error) {
 		return nothing()
 	}
 	return facts(events.KeyDescribed{Key: k.ID, Description: c.Description})
+}
+
+func setNetworkPolicy(s State, c SetNetworkPolicy) ([]events.Event, error) {
+	k, err := lookup(s, c.Key, policy.CheckNetwork(c.Network))
+	next := policy.KeptNetwork(c.Network)
+	switch {
+	case err != nil:
+		return nil, err
+	case k.Status == Deleted:
+		return nil, inBin(k, "given a network policy")
+	case reflect.DeepEqual(next, policy.KeptNetwork(k.Network)):
+		return nothing()
+	}
+	return facts(events.KeyNetworkPolicySet{Key: k.ID, NetworkPolicy: next})
 }
 
 // update decides its steps one after the other, each on what the one before left.

@@ -26,6 +26,8 @@ func Evolve(s State, e events.Event) State {
 		return take(s, e.Key)
 	case events.KeyDescribed:
 		return change(s, e.Key, func(k *Key) { k.Description = e.Description })
+	case events.KeyNetworkPolicySet:
+		return change(s, e.Key, func(k *Key) { k.Network = e.NetworkPolicy })
 	case events.KeyringClosed:
 		s.Closed = true
 		return s
@@ -34,7 +36,7 @@ func Evolve(s State, e events.Event) State {
 		return s
 	case events.AccountOpened, events.PolicyChanged, events.UserAdded, events.UserRenamed, events.UserRoleChanged,
 		events.UserGranted, events.UserGrantRevoked, events.UserRemoved, events.RecordAcknowledged, events.ClockConfirmed,
-		events.GatewayTokenCreated, events.GatewayTokenRevoked:
+		events.GatewayTokenCreated, events.GatewayTokenRevoked, events.AccountNetworkPolicySet:
 		return s // facts of the account, not of a keyring
 	case events.KeyReserved:
 		return s // it says that a key may come, and lies elsewhere

@@ -56,8 +56,9 @@ type Key struct {
 	ID          events.AccessKeyID
 	Status      Status
 	Description string
-	PurgeAt     time.Time // when it falls due for purge; UTC; zero unless deleted
-	Binned      uint64    // its place in the order in which the keys in the bin were deleted; zero unless deleted
+	Network     events.NetworkPolicy // of its own; zero if it was never set
+	PurgeAt     time.Time            // when it falls due for purge; UTC; zero unless deleted
+	Binned      uint64               // its place in the order in which the keys in the bin were deleted; zero unless deleted
 }
 
 // Key is the key with the ID, if it is in the state.

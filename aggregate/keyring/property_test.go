@@ -228,6 +228,7 @@ func (h *history) anyCommand(t *rapid.T) keyring.Command {
 		keyring.Purge{Key: key, Cause: events.CauseRequested},
 		keyring.Purge{Key: key, Cause: events.CauseRetention},
 		keyring.Describe{Key: key, Description: rapid.StringN(0, 5, -1).Draw(t, "description")},
+		keyring.SetNetworkPolicy{Key: key, Network: rapid.SampledFrom(networks).Draw(t, "network")},
 		keyring.Update{Key: key, Policy: h.policy, Active: maybe(t, rapid.Bool(), "active"), Description: maybe(t, rapid.StringN(0, 5, -1), "description")},
 		keyring.Close{User: user},
 		keyring.Reopen{User: user},
@@ -309,6 +310,7 @@ func TestEvolveIgnoresTheRest(t *testing.T) {
 	for _, e := range []events.Event{
 		events.AccountOpened{}, events.PolicyChanged{}, events.UserAdded{}, events.UserRenamed{}, events.UserRoleChanged{},
 		events.UserGranted{}, events.UserGrantRevoked{}, events.UserRemoved{}, events.RecordAcknowledged{}, events.ClockConfirmed{},
+		events.AccountNetworkPolicySet{}, events.KeyNetworkPolicySet{Key: "B", NetworkPolicy: networks[0]},
 		events.KeyDisabled{Key: "B"}, events.KeyEnabled{Key: "B"}, events.KeyDeleted{Key: "B"}, events.KeyRestored{Key: "B"},
 		events.KeyPurged{Key: "B"}, events.KeyDescribed{Key: "B"}, events.KeyCreated{Key: "A", Description: "second"}, nil,
 	} {
@@ -316,4 +318,11 @@ func TestEvolveIgnoresTheRest(t *testing.T) {
 			t.Errorf("%#v: got %#v, want %#v", e, got, s)
 		}
 	}
+}
+
+// networks are some network policies, the last of which cannot be.
+var networks = []events.NetworkPolicy{
+	{Status: events.NetworkActive, Statements: []events.NetworkStatement{{Type: events.NetworkAddress, Addresses: []string{"192.0.2.0/24"}}}},
+	{Status: events.NetworkInactive},
+	{Status: events.NetworkActive},
 }

@@ -199,6 +199,8 @@ func (s *story) command(t *testing.T, d *datadriven.TestData, line string, p eve
 		return keyring.Restore{Key: key, Policy: p}
 	case "purge":
 		return keyring.Purge{Key: key, Cause: or(argument(args, "cause"), events.CauseRequested)}
+	case "network":
+		return keyring.SetNetworkPolicy{Key: key, Network: network(args)}
 	case "describe":
 		return keyring.Describe{Key: key, Description: argument(args, "description")}
 	case "update":
@@ -282,6 +284,8 @@ func tell(e events.Event) string {
 		}
 	case events.KeyPurged:
 		text += because(e.Cause)
+	case events.KeyNetworkPolicySet:
+		text += networkText(e.NetworkPolicy)
 	case events.KeyDescribed:
 		text += " " + strconv.Quote(e.Description)
 	}
@@ -312,6 +316,9 @@ func rings(s keyring.State) string {
 	}
 	for _, k := range s.Keys {
 		text := string(k.ID) + " " + string(k.Status) + quoted(k.Description)
+		if !k.Network.IsZero() {
+			text += " from" + networkText(k.Network)
+		}
 		if k.Status == keyring.Deleted {
 			text += " due " + since(k.PurgeAt)
 		}
@@ -394,6 +401,25 @@ func since(at time.Time) string {
 	text := fmt.Sprintf("+%dd", after/(24*time.Hour))
 	if rest := after % (24 * time.Hour); rest != 0 {
 		text += rest.String()
+	}
+	return text
+}
+
+// network is the policy that a line describes: from=(a, b) is a statement on addresses.
+func network(args []datadriven.CmdArg) events.NetworkPolicy {
+	p := events.NetworkPolicy{Status: or(argument(args, "status"), events.NetworkActive)}
+	for _, arg := range args {
+		if arg.Key == "from" {
+			p.Statements = append(p.Statements, events.NetworkStatement{Type: events.NetworkAddress, Addresses: arg.Vals})
+		}
+	}
+	return p
+}
+
+func networkText(p events.NetworkPolicy) string {
+	text := " " + p.Status
+	for _, s := range p.Statements {
+		text += " " + s.Type + " " + strings.Join(s.Addresses, " ")
 	}
 	return text
 }

@@ -49,6 +49,13 @@ const (
 	SelfServiceOff   = "off"
 )
 
+// Values of NetworkRule.Precedence: what becomes of the account's network policy where a key
+// has an active one of its own.
+const (
+	NetworkReplace   = "replace"   // the key's is asked alone
+	NetworkIntersect = "intersect" // both have to allow
+)
+
 // Bounds of the numbers in a policy.
 const (
 	MaxQuota      = 100
@@ -75,6 +82,7 @@ func check(p events.Policy) error {
 		oneOf("root.create", p.Root.Create, RootAllow, RootWarn, RootDeny),
 		oneOf("self_service", p.SelfService, SelfServiceOn, SelfServiceGrant, SelfServiceOff),
 		schemes(p.Signature.Schemes),
+		oneOf("network.precedence", p.Network.Precedence, NetworkReplace, NetworkIntersect),
 	)
 }
 

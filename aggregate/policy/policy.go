@@ -75,7 +75,9 @@ func merge(p *events.Policy, overrides json.RawMessage) error {
 // them in any case, so that of two spellings in one document the last would count.
 func spelt(overrides json.RawMessage) error {
 	var given, known map[string]any
-	whole, err := json.Marshal(events.Policy{Signature: events.Signature{Schemes: []string{""}}}) // with every name
+	whole, err := json.Marshal(events.Policy{ // with every name
+		Signature: events.Signature{Schemes: []string{""}}, Network: events.NetworkRule{Precedence: NetworkReplace},
+	})
 	if err != nil {
 		return err
 	}

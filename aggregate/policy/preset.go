@@ -34,6 +34,7 @@ var presets = []Preset{
 			Confirm:     events.Confirm{Disable: ConfirmClick, Enable: ConfirmClick, Delete: ConfirmTypeDelete},
 			Root:        events.RootRule{Create: RootWarn},
 			SelfService: SelfServiceOn,
+			Network:     events.NetworkRule{Precedence: NetworkReplace},
 		},
 	},
 	{
@@ -46,6 +47,7 @@ var presets = []Preset{
 			Confirm:     events.Confirm{Disable: ConfirmClick, Enable: ConfirmNone, Delete: ConfirmClick},
 			Root:        events.RootRule{Create: RootAllow},
 			SelfService: SelfServiceGrant,
+			Network:     events.NetworkRule{Precedence: NetworkReplace},
 		},
 	},
 	{
@@ -58,6 +60,7 @@ var presets = []Preset{
 			Confirm:     events.Confirm{Disable: ConfirmClick, Enable: ConfirmNone, Delete: ConfirmClick},
 			Root:        events.RootRule{Create: RootWarn},
 			SelfService: SelfServiceOn,
+			Network:     events.NetworkRule{Precedence: NetworkReplace},
 		},
 	},
 	{
@@ -70,6 +73,7 @@ var presets = []Preset{
 			Confirm:     events.Confirm{Disable: ConfirmClick, Enable: ConfirmNone, Delete: ConfirmClick},
 			Root:        events.RootRule{Create: RootAllow},
 			SelfService: SelfServiceOn,
+			Network:     events.NetworkRule{Precedence: NetworkReplace},
 		},
 	},
 	{
@@ -82,6 +86,7 @@ var presets = []Preset{
 			Confirm:     events.Confirm{Disable: ConfirmClick, Enable: ConfirmNone, Delete: ConfirmTypeKeyID},
 			Root:        events.RootRule{Create: RootWarn},
 			SelfService: SelfServiceOn,
+			Network:     events.NetworkRule{Precedence: NetworkReplace},
 		},
 	},
 	{
@@ -94,6 +99,7 @@ var presets = []Preset{
 			Confirm:     events.Confirm{Disable: ConfirmClick, Enable: ConfirmClick, Delete: ConfirmTypeKeyID},
 			Root:        events.RootRule{Create: RootWarn},
 			SelfService: SelfServiceOn,
+			Network:     events.NetworkRule{Precedence: NetworkIntersect},
 		},
 	},
 	{
@@ -106,6 +112,7 @@ var presets = []Preset{
 			Confirm:     events.Confirm{Disable: ConfirmClick, Enable: ConfirmNone, Delete: ConfirmTypeKeyID},
 			Root:        events.RootRule{Create: RootWarn},
 			SelfService: SelfServiceOn,
+			Network:     events.NetworkRule{Precedence: NetworkReplace},
 		},
 	},
 }

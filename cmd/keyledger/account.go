@@ -13,6 +13,8 @@ type accountCommands struct {
 	List      accountList      `cmd:"" help:"List accounts, newest first (operator)."`
 	Show      accountShow      `cmd:"" help:"Show an account and its policy."`
 	SetPolicy accountSetPolicy `cmd:"" name:"set-policy" help:"Give an account another policy; overrides that are not named again are forgotten."`
+
+	NetworkPolicy accountNetworkCommands `cmd:"" name:"network-policy" help:"From where an account's keys may be used."`
 }
 
 var accountColumns = []column{
@@ -26,6 +28,7 @@ var policyColumns = []column{
 	{"RECYCLE BIN SECONDS", "policy.recycle.retention_seconds"}, {"RECYCLE BIN KEYS", "policy.recycle.max_per_user"},
 	{"RECYCLE BIN OVERFLOW", "policy.recycle.overflow"},
 	{"CONFIRM DISABLE", "policy.confirm.disable"}, {"CONFIRM ENABLE", "policy.confirm.enable"}, {"CONFIRM DELETE", "policy.confirm.delete"},
+	{"NETWORK PRECEDENCE", "policy.network.precedence"},
 	{"SELF SERVICE", "policy.self_service"}, {"SIGNATURE SCHEMES", "policy.signature.schemes"},
 }
 

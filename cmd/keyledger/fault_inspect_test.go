@@ -25,7 +25,7 @@ import (
 // An inspection reads a copy of what a server left behind, so that the next
 // start finds it as it was left.
 type inspection struct {
-	*testing.T
+	testing.TB
 	dir      string
 	journal  *journal.Journal
 	requests map[events.RequestID]int // to how often each stands in the log
@@ -43,10 +43,10 @@ type ruled struct {
 }
 
 // inspect copies a data directory and opens the copy's log.
-func inspect(t *testing.T, data string) *inspection {
+func inspect(t testing.TB, data string) *inspection {
 	t.Helper()
 	in := &inspection{
-		T: t, dir: filepath.Join(t.TempDir(), "copy"), requests: map[events.RequestID]int{}, keyrings: map[events.Subject]keyring.State{},
+		TB: t, dir: filepath.Join(t.TempDir(), "copy"), requests: map[events.RequestID]int{}, keyrings: map[events.Subject]keyring.State{},
 		policies: map[events.AccountID][]ruled{}, roots: map[events.Subject]bool{}, removed: map[events.Subject]bool{},
 	}
 	copyData(t, data, in.dir)
@@ -91,7 +91,7 @@ func (in *inspection) installation() (i installed) {
 }
 
 // copyData copies a data directory without what takes up room and holds nothing.
-func copyData(t *testing.T, from, to string) {
+func copyData(t testing.TB, from, to string) {
 	t.Helper()
 	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

@@ -34,7 +34,7 @@ const (
 // A load is clients that ask a server for everything it can do, and what they
 // were told: the journal of the outside, which survives the server.
 type load struct {
-	t      *testing.T
+	t      testing.TB
 	client *http.Client
 	url    atomic.Pointer[string] // nil while no server runs
 	ctx    context.Context        // ends when clients are to give up, settled or not
@@ -47,7 +47,7 @@ type load struct {
 	cause map[string]int // codes of refusals, for the curious
 }
 
-func newLoad(t *testing.T) *load {
+func newLoad(t testing.TB) *load {
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &load{
@@ -95,7 +95,7 @@ func (l *load) stop() {
 }
 
 // eventually polls until a condition holds.
-func eventually(t *testing.T, within time.Duration, what string, holds func() bool) {
+func eventually(t testing.TB, within time.Duration, what string, holds func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()

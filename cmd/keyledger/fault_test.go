@@ -17,7 +17,7 @@ import (
 
 // A victim is a server that is killed, and its data.
 type victim struct {
-	t       *testing.T
+	t       testing.TB
 	binary  string
 	dir     string
 	flags   []string
@@ -27,7 +27,7 @@ type victim struct {
 }
 
 // newVictim starts a server for the first time. KEYLEDGER_SEED repeats a run.
-func newVictim(t *testing.T, dir string, flags ...string) *victim {
+func newVictim(t testing.TB, dir string, flags ...string) *victim {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	if text := os.Getenv("KEYLEDGER_SEED"); text != "" {
@@ -58,7 +58,7 @@ func tail(text string, n int) string {
 }
 
 // binary is the program under test: the one that was built, or this one.
-func binary(t *testing.T) string {
+func binary(t testing.TB) string {
 	t.Helper()
 	if path := os.Getenv("KEYLEDGER_BINARY"); path != "" {
 		return path
@@ -201,17 +201,21 @@ func (v *victim) writer(c caller, name string) *writer {
 	return &writer{caller: c, name: name, lots: rand.New(rand.NewPCG(v.lots.Uint64(), 1))}
 }
 
+// faultRounds is how often a server is killed.
+func faultRounds() int {
+	if os.Getenv("KEYLEDGER_FAULT") != "" {
+		return 30
+	}
+	return 3
+}
+
 // TestCrash kills a server under load, again and again. After each crash what
 // was acknowledged is in the log once, and what the projections hold is what a replay
 // of the log gives; at the end nothing is half done.
 func TestCrash(t *testing.T) {
-	rounds := 3
-	if os.Getenv("KEYLEDGER_FAULT") != "" {
-		rounds = 30
-	}
 	v := newVictim(t, t.TempDir())
 	v.work()
-	for round := range rounds {
+	for round := range faultRounds() {
 		v.load.reach(v.load.acked.Load() + 50 + v.lots.Int64N(250))
 		v.kill()
 		v.inspect(fmt.Sprintf("crash %d", round+1), false)

@@ -20,6 +20,8 @@ type keyCommands struct {
 	Describe keyDescribe `cmd:"" help:"Give a key a description."`
 	History  keyHistory  `cmd:"" help:"List everything that happened to a key, newest first."`
 	LastUsed keyLastUsed `cmd:"" help:"Show when a key was last used, and last refused."`
+
+	NetworkPolicy keyNetworkCommands `cmd:"" name:"network-policy" help:"From where a key may be used, as a policy of its own."`
 }
 
 var keyColumns = []column{

@@ -19,7 +19,7 @@ import (
 // TestMain makes this test binary the command itself: every script and test
 // that runs "keyledger" runs it as a process of its own.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"keyledger": main})
+	testscript.Main(m, map[string]func(){"keyledger": main, "empty-handler": emptyHandler})
 }
 
 // TestScripts runs the transcripts under testdata/script. Besides testscript's

@@ -114,7 +114,7 @@ func benchStore(b *testing.B, messages []uses.Message) *access.Store {
 	return s
 }
 
-// BenchmarkApply folds messages that are in memory, in calls of twenty: records a second and
+// BenchmarkApply folds messages that are in memory, a hundred at a time: records a second and
 // their cost in processor time, flushes and compactions included.
 func BenchmarkApply(b *testing.B) {
 	for name, over := range map[string]time.Duration{"over 92 days": 92 * 24 * time.Hour, "as fast as it comes": 3 * time.Second} {

@@ -82,6 +82,8 @@ func apply(b *projections.Batch, r *events.Record, e events.Event) error {
 		return open(b, r, e)
 	case events.PolicyChanged:
 		return changeAccount(b, r, func(a *Account) { a.Preset = e.Preset })
+	case events.AccountNetworkPolicySet:
+		return changeAccount(b, r, func(*Account) {})
 	case events.UserAdded:
 		return add(b, r, e)
 	case events.UserRenamed:

@@ -47,6 +47,8 @@ type Key struct {
 	PurgedAt    time.Time       // zero unless purged
 	Created     events.Position // of its creation
 	Last        events.Position // of the last event
+	// Network is its own network policy; zero if it was never set, or if the key is purged.
+	Network events.NetworkPolicy
 }
 
 // projection is the fold.
@@ -91,9 +93,12 @@ func apply(b *projections.Batch, r *events.Record, e events.Event) error {
 		secrets.Delete(b, e.Key)
 		return change(b, r, e.Key, func(k *Key) {
 			k.Status, k.PurgeAt, k.PurgedAt, k.PurgeCause = Purged, time.Time{}, r.Meta.Time, e.Cause
+			k.Network = events.NetworkPolicy{}
 		})
 	case events.KeyDescribed:
 		return change(b, r, e.Key, func(k *Key) { k.Description = e.Description })
+	case events.KeyNetworkPolicySet:
+		return change(b, r, e.Key, func(k *Key) { k.Network = e.NetworkPolicy })
 	default: // nothing else is about a key
 		return nil
 	}

@@ -32,7 +32,9 @@ func model(story []events.Message) (map[events.AccessKeyID]keys.Key, map[events.
 			id := events.AccessKeyID(e.Event.About())
 			k := known[id]
 			k.ID, k.Account, k.User, k.Last = id, r.Subject.Account, r.Subject.User, r.Position
-			if _, described := e.Event.(events.KeyDescribed); !described {
+			switch e.Event.(type) {
+			case events.KeyDescribed, events.KeyNetworkPolicySet:
+			default:
 				k.ChangedAt = r.Meta.Time
 			}
 			switch e := e.Event.(type) {
@@ -48,8 +50,10 @@ func model(story []events.Message) (map[events.AccessKeyID]keys.Key, map[events.
 			case events.KeyRestored:
 				k.Status, k.Reason, k.DeletedAt, k.PurgeAt = "disabled", "", time.Time{}, time.Time{}
 			case events.KeyPurged:
-				k.Status, k.PurgeAt, k.PurgedAt, k.PurgeCause = "purged", time.Time{}, r.Meta.Time, e.Cause
+				k.Status, k.PurgeAt, k.PurgedAt, k.PurgeCause, k.Network = "purged", time.Time{}, r.Meta.Time, e.Cause, events.NetworkPolicy{}
 				delete(sealed, id)
+			case events.KeyNetworkPolicySet:
+				k.Network = e.NetworkPolicy
 			case events.KeyDescribed:
 				k.Description = e.Description
 			}

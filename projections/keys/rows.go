@@ -41,8 +41,18 @@ func appendID(dst []byte, id events.AccessKeyID) []byte { return append(dst, id.
 
 func parseID(b []byte) (events.AccessKeyID, error) { return events.AccessKeyID(b), nil }
 
+// Forms of a key's row. The second is that of a key with a network policy, and of no other.
+const (
+	formKey        = 1
+	formKeyNetwork = 2
+)
+
 func appendKey(dst []byte, k Key) []byte {
-	dst = append(dst, 1)
+	form := byte(formKey)
+	if !k.Network.IsZero() {
+		form = formKeyNetwork
+	}
+	dst = append(dst, form)
 	dst = row.AppendString(dst, k.ID)
 	dst = row.AppendSubject(dst, events.Subject{Account: k.Account, User: k.User})
 	dst = append(dst, statusByte(k.Status))
@@ -56,12 +66,44 @@ func appendKey(dst []byte, k Key) []byte {
 	dst = row.AppendTime(dst, k.PurgeAt)
 	dst = row.AppendTime(dst, k.PurgedAt)
 	dst = row.AppendUvarint(dst, uint64(k.Created))
-	return row.AppendUvarint(dst, uint64(k.Last))
+	dst = row.AppendUvarint(dst, uint64(k.Last))
+	if form == formKeyNetwork {
+		dst = appendNetwork(dst, k.Network)
+	}
+	return dst
+}
+
+func appendNetwork(dst []byte, n events.NetworkPolicy) []byte {
+	dst = row.AppendString(dst, n.Status)
+	dst = row.AppendUvarint(dst, uint64(len(n.Statements)))
+	for _, s := range n.Statements {
+		dst = row.AppendString(row.AppendString(dst, s.Type), s.VPC)
+		dst = row.AppendUvarint(dst, uint64(len(s.Addresses)))
+		for _, a := range s.Addresses {
+			dst = row.AppendString(dst, a)
+		}
+	}
+	return dst
+}
+
+func parseNetwork(p *row.Parser) (n events.NetworkPolicy) {
+	n.Status = p.Str()
+	for left := p.Uvarint(); left > 0 && p.Err() == nil; left-- {
+		s := events.NetworkStatement{Type: p.Str(), VPC: p.Str()}
+		for left := p.Uvarint(); left > 0 && p.Err() == nil; left-- {
+			s.Addresses = append(s.Addresses, p.Str())
+		}
+		n.Statements = append(n.Statements, s)
+	}
+	if n.IsZero() {
+		p.Fail("there is no network policy where there must be one")
+	}
+	return n
 }
 
 func parseKey(b []byte) (Key, error) {
 	p := row.Parse(b)
-	p.Version(1)
+	form := p.Version(formKey, formKeyNetwork)
 	k := Key{ID: events.AccessKeyID(p.Str())}
 	s := p.Subject()
 	k.Account, k.User = s.Account, s.User
@@ -69,6 +111,9 @@ func parseKey(b []byte) (Key, error) {
 	k.Description, k.Cause, k.Reason, k.PurgeCause = p.Str(), p.Str(), p.Str(), p.Str()
 	k.CreatedAt, k.ChangedAt, k.DeletedAt, k.PurgeAt, k.PurgedAt = p.Time(), p.Time(), p.Time(), p.Time(), p.Time()
 	k.Created, k.Last = events.Position(p.Uvarint()), events.Position(p.Uvarint())
+	if form == formKeyNetwork {
+		k.Network = parseNetwork(&p)
+	}
 	return k, p.Done()
 }
 

@@ -11,10 +11,17 @@ import (
 	"pgregory.net/rapid"
 )
 
+// network has every field.
+var network = events.NetworkPolicy{Status: events.NetworkActive, Statements: []events.NetworkStatement{
+	{Type: events.NetworkVPC, VPC: "vpc-1", Addresses: []string{"10.0.0.0/8", "::1"}}, {Type: events.NetworkAddress, Addresses: []string{"192.0.2.1"}},
+}}
+
 func FuzzParseRows(f *testing.F) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 	k := Key{ID: "KLAK1", Account: "100000000001", User: "200000000000000001", Status: Deleted, Description: "d", Cause: "requested", Reason: "leaked",
 		PurgeCause: "retention", CreatedAt: at, ChangedAt: at, DeletedAt: at, PurgeAt: at, PurgedAt: at, Created: 7, Last: 9}
+	f.Add(appendKey(nil, k))
+	k.Network = network
 	f.Add(appendKey(nil, k))
 	f.Add(appendSealed(nil, events.Sealed{Layout: 1, Version: 2, Epoch: 3, Ciphertext: []byte("c"), WrappedKey: []byte("w")}))
 	f.Add(appendUserPlace(nil, userPlace(&k)))
@@ -40,7 +47,7 @@ func FuzzParseRows(f *testing.F) {
 func TestEveryFieldIsKept(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 	k := Key{ID: "KLAK1", Account: "100000000001", User: "200000000000000001", Status: Purged, Description: "d", Cause: "c", Reason: "r",
-		PurgeCause: "p", CreatedAt: at, ChangedAt: at.Add(1), DeletedAt: at.Add(2), PurgeAt: at.Add(3), PurgedAt: at.Add(4), Created: 7, Last: 9}
+		PurgeCause: "p", CreatedAt: at, ChangedAt: at.Add(1), DeletedAt: at.Add(2), PurgeAt: at.Add(3), PurgedAt: at.Add(4), Created: 7, Last: 9, Network: network}
 	v := reflect.ValueOf(k)
 	for i := range v.NumField() {
 		if v.Field(i).IsZero() {
@@ -49,6 +56,10 @@ func TestEveryFieldIsKept(t *testing.T) {
 	}
 	if got, err := parseKey(appendKey(nil, k)); err != nil || !reflect.DeepEqual(got, k) {
 		t.Errorf("got %+v, %v", got, err)
+	}
+	k.Network = events.NetworkPolicy{}
+	if b := appendKey(nil, k); b[0] != formKey {
+		t.Errorf("a key without a network policy is written in form %d, not as it always was", b[0])
 	}
 }
 

@@ -219,6 +219,9 @@ func (h *History) add() (events.Subject, []events.Event) {
 }
 
 func (h *History) policy(a *account) (events.Subject, []events.Event) {
+	if h.rand.IntN(4) == 0 {
+		return events.AccountSubject(a.id), []events.Event{events.AccountNetworkPolicySet{Account: a.id, NetworkPolicy: h.network()}}
+	}
 	return events.AccountSubject(a.id), []events.Event{events.PolicyChanged{Account: a.id, Preset: []string{"strict", "obs"}[h.rand.IntN(2)], Policy: policy}}
 }
 

@@ -22,6 +22,9 @@ func (h *History) keyring(u *user) (events.Subject, []events.Event) {
 	if h.rand.IntN(12) == 0 {
 		return s, []events.Event{events.KeyDescribed{Key: k.id, Description: fmt.Sprintf("for job %d", h.rand.IntN(9))}}
 	}
+	if k.status != "deleted" && h.rand.IntN(20) == 0 {
+		return s, []events.Event{events.KeyNetworkPolicySet{Key: k.id, NetworkPolicy: h.network()}}
+	}
 	switch k.status {
 	case "active":
 		k.status = "disabled"
@@ -92,4 +95,14 @@ func (h *History) noise(n int) []byte {
 		b[i] = byte(h.rand.Uint32())
 	}
 	return b
+}
+
+// network is a network policy, and once in a while the taking back of one.
+func (h *History) network() events.NetworkPolicy {
+	if h.rand.IntN(4) == 0 {
+		return events.NetworkPolicy{Status: events.NetworkInactive}
+	}
+	return events.NetworkPolicy{Status: events.NetworkActive, Statements: []events.NetworkStatement{
+		{Type: events.NetworkAddress, Addresses: []string{fmt.Sprintf("192.0.2.%d", h.rand.IntN(256)), "2001:db8::/32"}},
+	}}
 }

@@ -19,6 +19,8 @@ func (s *server) accountRoutes(api huma.API) {
 	add(api, route{http.MethodGet, "/v1/accounts", "list-accounts", "List accounts, newest first", 200, "accounts"}, s.listAccounts)
 	add(api, route{http.MethodGet, "/v1/accounts/{account_id}", "show-account", "Show an account and its policy", 200, "accounts"}, s.showAccount)
 	add(api, route{http.MethodPut, "/v1/accounts/{account_id}/policy", "set-policy", "Give an account another policy: a preset and what differs from it", 200, "accounts"}, s.setPolicy)
+	add(api, route{http.MethodGet, "/v1/accounts/{account_id}/network-policy", "show-account-network-policy", "Show from where an account's keys may be used", 200, "accounts"}, s.showAccountNetworkPolicy)
+	add(api, route{http.MethodPut, "/v1/accounts/{account_id}/network-policy", "set-account-network-policy", "Say from where an account's keys may be used", 200, "accounts"}, s.setAccountNetworkPolicy)
 	add(api, route{http.MethodGet, "/v1/caller", "show-caller", "Show whose key signed the request", 200, "accounts"}, s.showCaller)
 }
 

@@ -119,6 +119,8 @@ func turnedAway(d verify.Decision) error {
 		return d.Refused
 	case d.Genuine && d.Status == events.StatusDisabled:
 		return dialect.ErrKeyDisabled
+	case d.Network != nil:
+		return d.Network
 	}
 	return dialect.ErrUnknownKey
 }
@@ -151,6 +153,8 @@ func kindOf(r *aggregate.Refusal) dialect.Kind {
 		return dialect.Reused
 	case "bin.full":
 		return dialect.BinFull
+	case "network_policy.locks_out":
+		return dialect.Invalid
 	case "user.not_found":
 		return dialect.NoUser
 	}
@@ -311,7 +315,13 @@ func (k doorKeys) Purge(ctx context.Context, of dialect.Owner, accessKeyID strin
 // change carries out a command on a key that the caller may change and that is there.
 func (k doorKeys) change(ctx context.Context, of dialect.Owner, accessKeyID string, there func(Key) bool,
 	do func(ledger.Request, events.AccessKeyID) (ledger.Outcome, error)) error {
-	_, found, err := k.find(ctx, permission.KeyWrite, of, accessKeyID, there)
+	return k.changeAs(ctx, permission.KeyWrite, of, accessKeyID, there, do)
+}
+
+// changeAs is change for another operation of the permission table.
+func (k doorKeys) changeAs(ctx context.Context, op permission.Operation, of dialect.Owner, accessKeyID string, there func(Key) bool,
+	do func(ledger.Request, events.AccessKeyID) (ledger.Outcome, error)) error {
+	_, found, err := k.find(ctx, op, of, accessKeyID, there)
 	if err != nil {
 		return err
 	}

@@ -87,6 +87,7 @@ func (f *ForwardAuth) Decide(ctx context.Context, g GatewayToken, h Held) (Answe
 	if h.Bodiless {
 		h.Request.Body, h.Request.BodySum = nil, digestOf(h.Request, f.Dialects)
 	}
+	h.Request.Source = h.Client
 	d, err := f.Verifier.Verify(ctx, h.Request)
 	if err == nil {
 		d, err = asked(inbound{gateway: &g}, d)

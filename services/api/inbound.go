@@ -73,6 +73,7 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	body, p := readBody(w, r)
 	wire := dialect.FromHTTP(r, body)
+	wire.Source = s.client(r)
 	for _, d := range s.doors {
 		if d.front.Recognise(wire) {
 			operation(w, d.name)
@@ -257,6 +258,8 @@ func refusedProblem(d verify.Decision) *Problem {
 		return problem(http.StatusUnauthorized, "signature."+d.Malformed.Code, d.Malformed.Detail)
 	case d.Refused != nil && d.Refused.Reason != dialect.SignatureMismatch:
 		return problem(http.StatusUnauthorized, "signature."+d.Refused.Reason, d.Refused.Error())
+	case d.Network != nil:
+		return problem(http.StatusForbidden, "network_policy.denied", d.Detail)
 	}
 	return problem(http.StatusUnauthorized, codeBadSignature, "the access key is not valid or the signature does not match the request")
 }
@@ -307,7 +310,7 @@ func digest(wire *dialect.Request) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// client is who sent a request: the peer, or whoever a trusted proxy says it asks
+// client is who sent a request, for records and network policies: the peer, or whoever a trusted proxy says it asks
 // for.
 func (c *Config) client(r *http.Request) netip.Addr {
 	peer, _ := netip.ParseAddrPort(r.RemoteAddr)

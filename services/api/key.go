@@ -23,6 +23,8 @@ func (s *server) keyRoutes(api huma.API) {
 	add(api, route{http.MethodDelete, "/v1/keys/{access_key_id}", "delete-key", "Move a key to the recycle bin", 200, "keys"}, s.deleteKey)
 	add(api, route{http.MethodPost, "/v1/keys/{access_key_id}/restore", "restore-key", "Restore a key from the recycle bin, disabled", 200, "keys"}, s.restoreKey)
 	add(api, route{http.MethodPost, "/v1/keys/{access_key_id}/purge", "purge-key", "Purge a key in the recycle bin for ever", 200, "keys"}, s.purgeKey)
+	add(api, route{http.MethodGet, "/v1/keys/{access_key_id}/network-policy", "show-key-network-policy", "Show a key's own network policy", 200, "keys"}, s.showKeyNetworkPolicy)
+	add(api, route{http.MethodPut, "/v1/keys/{access_key_id}/network-policy", "set-key-network-policy", "Say from where a key may be used, as a policy of its own", 200, "keys"}, s.setKeyNetworkPolicy)
 	add(api, route{http.MethodGet, "/v1/recycle-bin", "list-recycle-bin", "List the keys in the recycle bin, newest first", 200, "keys"}, s.listBin)
 }
 

@@ -16,6 +16,7 @@ type Account struct {
 	Preset    string
 	Overrides []byte // JSON; empty if there are none
 	Policy    events.Policy
+	Network   events.NetworkPolicy // from where its keys may be used; zero if it was never set
 	Root      events.UserID
 	OpenedAt  time.Time
 	Position  events.Position
@@ -40,10 +41,11 @@ type Key struct {
 	Description string
 	Cause       string
 	CreatedAt   time.Time
-	ChangedAt   time.Time // of its status
-	DeletedAt   time.Time // zero unless in the recycle bin or purged
-	PurgeAt     time.Time // zero unless in the recycle bin
-	PurgedAt    time.Time // zero unless purged
+	ChangedAt   time.Time            // of its status
+	DeletedAt   time.Time            // zero unless in the recycle bin or purged
+	PurgeAt     time.Time            // zero unless in the recycle bin
+	PurgedAt    time.Time            // zero unless purged
+	Network     events.NetworkPolicy // of its own; zero if it was never set
 }
 
 // A GatewayToken is what is known of a gateway token.

@@ -44,7 +44,7 @@ type signedRequest struct {
 	Headers    []headerLine `json:"headers,omitempty" maxItems:"200" doc:"every header line but Host"`
 	BodyBase64 *string      `json:"body_base64,omitempty" doc:"the body; leave it out if there is none, or give body_sha256"`
 	BodySHA256 string       `json:"body_sha256,omitempty" doc:"64 hexadecimal digits; for schemes that sign the body's SHA-256"`
-	SourceIP   string       `json:"source_ip,omitempty" doc:"of the client; for the access record and for network policies"`
+	SourceIP   string       `json:"source_ip,omitempty" doc:"of the client; for the access record and for network policies: where one is active, a request without it is denied"`
 	Service    string       `json:"service,omitempty" maxLength:"128" doc:"what the request is for; what the signature names if left out"`
 	Action     string       `json:"action,omitempty" maxLength:"128" doc:"what it wants to do"`
 }
@@ -228,6 +228,7 @@ func (in *signedRequest) wire() (r *dialect.Request, source netip.Addr, err erro
 			return nil, source, invalidBody("source_ip is not an IPv4 or IPv6 address")
 		}
 	}
+	r.Source = source.Unmap()
 	return r, source, nil
 }
 

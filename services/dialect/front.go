@@ -92,6 +92,15 @@ type Keys interface {
 	// Purge ends a key in the recycle bin for ever.
 	Purge(ctx context.Context, of Owner, accessKeyID string) error
 
+	// NetworkPolicy is a key's own network policy; the zero one if it has none.
+	NetworkPolicy(ctx context.Context, of Owner, accessKeyID string) (NetworkPolicy, error)
+	// SetNetworkPolicy gives a key a network policy of its own.
+	SetNetworkPolicy(ctx context.Context, of Owner, accessKeyID string, p NetworkPolicy) error
+	// AccountNetworkPolicy is that of the caller's account, which binds all its keys.
+	AccountNetworkPolicy(ctx context.Context) (NetworkPolicy, error)
+	// SetAccountNetworkPolicy sets it. One that would lock out the caller is [Invalid].
+	SetAccountNetworkPolicy(ctx context.Context, p NetworkPolicy) error
+
 	// Quota is how many keys a user of the caller's account may have; zero: any number.
 	Quota(ctx context.Context) (int, error)
 	// Caller says who is calling.
@@ -150,6 +159,22 @@ type LastUse struct {
 	Time     time.Time
 	Service  string
 	Region   string
+}
+
+// A NetworkPolicy says from where keys may be used. One that is active allows what one of its
+// statements allows; one that is not allows everything.
+type NetworkPolicy struct {
+	Active     bool
+	Statements []NetworkStatement
+}
+
+// AnyVPC is the VPC of a statement about whatever private network.
+const AnyVPC = "any"
+
+// A NetworkStatement allows some sources.
+type NetworkStatement struct {
+	VPC       string   // the private network that a request comes through, or AnyVPC; "" if it is all one
+	Addresses []string // IPv4 and IPv6 addresses and CIDR prefixes
 }
 
 // An Identity is who is calling.

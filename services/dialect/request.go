@@ -3,6 +3,7 @@ package dialect
 import (
 	"crypto/sha256"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -23,6 +24,9 @@ type Request struct {
 	// BodySum is the SHA-256 of a body that is not at hand; Body is empty then.
 	// Whoever sets it says that he has seen a body with that sum.
 	BodySum *[sha256.Size]byte
+	// Source is where the request came from, as whoever made the Request knows it; the zero
+	// Addr if he does not. It is no part of what is signed.
+	Source netip.Addr
 }
 
 // SHA256 is the SHA-256 of the body.
@@ -39,7 +43,7 @@ func (r *Request) SHA256() [sha256.Size]byte {
 // What net/http moves out of the header map is put back: Host, Content-Length
 // and Transfer-Encoding. Two things are lost for good, and no known signer
 // depends on them: the order of lines with different names, and a Trailer
-// header.
+// header. The source is for the caller to say: only he knows which proxies to believe.
 func FromHTTP(r *http.Request, body []byte) *Request {
 	fields := make([]Field, 0, len(r.Header)+3)
 	fields = append(fields, Field{"Host", r.Host})

@@ -127,6 +127,11 @@ func (l *Ledger) SetPolicy(ctx context.Context, req Request, a events.AccountID,
 	return l.changeAccount(ctx, req, a, "", "", account.SetPolicy{Preset: preset, Overrides: overrides})
 }
 
+// SetNetworkPolicy says from where an account's keys may be used.
+func (l *Ledger) SetNetworkPolicy(ctx context.Context, req Request, a events.AccountID, p events.NetworkPolicy) (Outcome, error) {
+	return l.changeAccount(ctx, req, a, "", "", account.SetNetworkPolicy{Network: p})
+}
+
 // Acknowledge lets a projection pass a record that it could not apply. It is
 // recorded in the operator's account.
 func (l *Ledger) Acknowledge(ctx context.Context, req Request, operator events.AccountID, c account.Acknowledge) (Outcome, error) {

@@ -153,6 +153,13 @@ func (l *Ledger) DescribeKey(ctx context.Context, req Request, key events.Access
 	})
 }
 
+// SetKeyNetworkPolicy says from where one key may be used.
+func (l *Ledger) SetKeyNetworkPolicy(ctx context.Context, req Request, key events.AccessKeyID, p events.NetworkPolicy) (Outcome, error) {
+	return l.changeKey(ctx, req, key, false, func(keyringView) keyring.Command {
+		return keyring.SetNetworkPolicy{Key: key, Network: p}
+	})
+}
+
 // A KeyUpdate is what is to become of a key; what is nil stays.
 type KeyUpdate struct {
 	Active      *bool

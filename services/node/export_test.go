@@ -1,9 +1,12 @@
 package node
 
 import (
+	"context"
 	"time"
 
 	"github.com/keyledger/keyledger/events/access"
+	known "github.com/keyledger/keyledger/projections/access"
+	"github.com/keyledger/keyledger/services/usage"
 )
 
 // AtStep has f told what a first start of this process has just made.
@@ -27,6 +30,21 @@ func (n *Node) LoseLog() error { return n.journal.Close() }
 
 // Flush has the projections on the disk in tables.
 func (n *Node) Flush() error { return n.store.Flush() }
+
+// Uses is through what access records go into the log.
+func (n *Node) Uses() *usage.Recorder { return n.uses }
+
+// Records is the store of access records.
+func (n *Node) Records() *known.Store { return n.records.store }
+
+// AwaitRecords returns when the store has applied what is in the log.
+func (n *Node) AwaitRecords(ctx context.Context) error {
+	last, err := n.journal.LastUse(ctx)
+	if err != nil {
+		return err
+	}
+	return n.records.wait(ctx, last)
+}
 
 // LookOften has the nodes of this process notice at once who may read over NATS.
 func LookOften(t interface{ Cleanup(func()) }) {

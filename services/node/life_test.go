@@ -98,6 +98,8 @@ func TestRecover(t *testing.T) {
 	if status, _ := c.send(http.MethodPost, "/v1/users/"+root+"/keys", ""); status != http.StatusConflict {
 		t.Fatalf("a third key: got %d, want the quota to be full", status)
 	}
+	operator := "/v1/accounts/" + c.as.AccountID + "/network-policy"
+	c.ask(http.MethodPut, operator, `{"status":"active","statements":[{"type":"address","addresses":["127.0.0.1","::1"]}]}`)
 	first := c.as.AccessKeyID
 	w.stop(n)
 
@@ -126,9 +128,10 @@ func TestRecover(t *testing.T) {
 	}
 	w.stop(n)
 
-	var last events.Record
-	for _, r := range w.records() {
-		last = r
+	all := w.records()
+	last, opened := all[len(all)-2], all[len(all)-1] // the policy that could have kept the new key out is the last
+	if e, ok := opened.Events[0].Event.(events.AccountNetworkPolicySet); !ok || e.NetworkPolicy.Status != events.NetworkInactive || len(e.NetworkPolicy.Statements) != 1 || opened.Meta.Actor != events.ActorRecovery {
+		t.Errorf("the log ends with %+v by %s, want the network policy to be inactive, and kept", opened.Events[0].Event, opened.Meta.Actor)
 	}
 	created, _ := last.Events[len(last.Events)-1].Event.(events.KeyCreated)
 	if last.Meta.Actor != events.ActorRecovery || created.Cause != events.CauseRecovery || string(created.Key) != made.AccessKeyID {

@@ -351,7 +351,7 @@ func (n *Node) serveEnvoy(c api.Config) {
 }
 
 // forget has the verifier drop what it keeps of the keys that records are about.
-// A policy binds all keys of its account.
+// A policy of an account binds all its keys.
 func (n *Node) forget(records iter.Seq[*events.Record]) {
 	v := n.verifier.Load()
 	if v == nil {
@@ -363,8 +363,10 @@ func (n *Node) forget(records iter.Seq[*events.Record]) {
 	}
 	for r := range records {
 		for _, e := range r.Events {
-			if _, policy := e.Event.(events.PolicyChanged); policy {
+			switch e.Event.(type) {
+			case events.PolicyChanged, events.AccountNetworkPolicySet:
 				v.ForgetAll()
+			default: // about one key, or about none
 			}
 			v.Forget(events.AccessKeyID(e.Event.About()))
 		}

@@ -17,20 +17,22 @@ type Operation string
 
 // The operations. Every route names one.
 const (
-	AccountOpen   Operation = "account.open"   // open, list and read any account
-	AccountRead   Operation = "account.read"   // read one's own account and its policy
-	AccountPolicy Operation = "account.policy" // change the policy
-	UserWrite     Operation = "user.write"     // add, change, remove users
-	UserRead      Operation = "user.read"      // one user
-	UserList      Operation = "user.list"      // every user of the account
-	KeyWrite      Operation = "key.write"      // create, disable, enable, delete, restore, purge, describe
-	KeyRead       Operation = "key.read"       // show, list and read the history of one user's keys
-	KeyExplain    Operation = "key.explain"    // what was made of a request that names a key of one's own account
-	KeyList       Operation = "key.list"       // every key of the account, the recycle bin included
-	AuditRead     Operation = "audit.read"     // every event of the account
-	GatewayWrite  Operation = "gateway.write"  // create and revoke gateway tokens
-	GatewayList   Operation = "gateway.list"   // every gateway token of the account
-	Operate       Operation = "operate"        // the installation itself: status, clock, projections
+	AccountOpen    Operation = "account.open"    // open, list and read any account
+	AccountRead    Operation = "account.read"    // read one's own account and its policy
+	AccountPolicy  Operation = "account.policy"  // change the policy
+	AccountNetwork Operation = "account.network" // say from where the account's keys may be used
+	UserWrite      Operation = "user.write"      // add, change, remove users
+	UserRead       Operation = "user.read"       // one user
+	UserList       Operation = "user.list"       // every user of the account
+	KeyWrite       Operation = "key.write"       // create, disable, enable, delete, restore, purge, describe
+	KeyRead        Operation = "key.read"        // show, list and read the history of one user's keys
+	KeyExplain     Operation = "key.explain"     // what was made of a request that names a key of one's own account
+	KeyList        Operation = "key.list"        // every key of the account, the recycle bin included
+	KeyNetwork     Operation = "key.network"     // give one key a network policy of its own
+	AuditRead      Operation = "audit.read"      // every event of the account
+	GatewayWrite   Operation = "gateway.write"   // create and revoke gateway tokens
+	GatewayList    Operation = "gateway.list"    // every gateway token of the account
+	Operate        Operation = "operate"         // the installation itself: status, clock, projections
 )
 
 // A Caller is who signed a request, with what the ledger knows of them.
@@ -111,6 +113,10 @@ func (c Caller) user(op Operation, t Target) Verdict {
 			return Allowed
 		}
 		return Hidden
+	case KeyNetwork: // not by self-service: it can replace the account's
+		if !own {
+			return Hidden
+		}
 	case KeyWrite:
 		if !own {
 			return Hidden

@@ -2,7 +2,7 @@
 // who holds an active key of the ledger signed it, now.
 //
 // The way in is [Verifier.Verify]. The checks stand in one order: parse, lookup,
-// signature and clock, nonce, state. A key that is not known costs the same work
+// signature and clock, nonce, state, network. A key that is not known costs the same work
 // as one that is: its lookup ends in a decoy whose secret is opened and whose MAC is
 // computed all the same. Keys and opened secrets are kept in memory until an event
 // about them is applied ([Verifier.Forget]); a verdict never is.
@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -36,6 +37,7 @@ const (
 	SchemeNotAllowed = "scheme_not_allowed" // the account's policy narrows the schemes
 	KeyLocked        = "key_locked"         // too many wrong signatures; said by a vendor's front, not here
 	SessionToken     = "session_token"      // temporary credentials, of which there are none here
+	NetworkPolicy    = "network_policy"     // the key may not be used from there
 )
 
 // DetailUnknownKey is what people are told of a key that does not exist.
@@ -51,6 +53,9 @@ type Key struct {
 	Status  string
 	Sealed  events.Sealed
 	Schemes []string // that the account's policy allows; empty: every scheme
+	// Networks are the network policies that bind the key, each of which has to allow a
+	// request; none: it may come from anywhere.
+	Networks []Network
 }
 
 // Config is what a Verifier stands on. All fields but Observe are required.
@@ -110,6 +115,8 @@ type Decision struct {
 	Malformed *dialect.MalformedError
 	// Refused is dialect's own complaint when the signature or the clock was wrong.
 	Refused *dialect.RefusedError
+	// Network says whose network policy denied a genuine request.
+	Network *dialect.NetworkError
 }
 
 // Verify decides about r. The error is ErrStale, ErrRefilling, ErrCrowded or a fault; whether the request
@@ -132,7 +139,7 @@ func (v *Verifier) verify(ctx context.Context, r *dialect.Request) (Decision, er
 	if err != nil || len(claims) == 0 {
 		return unread(err)
 	}
-	return v.judge(claims, v.replayed)
+	return v.judge(claims, r.Source, v.replayed)
 }
 
 // unread is the decision about a request that no scheme could read.
@@ -149,7 +156,7 @@ func unread(err error) (Decision, error) {
 // judge judges the readings of one request, of which one that holds is enough.
 // The state of the key is looked at last, so that a stranger who has no secret
 // learns nothing of it. replayed says whether a nonce came before.
-func (v *Verifier) judge(claims []dialect.Claim, replayed func(events.AccessKeyID, dialect.Claim) (Nonce, bool, error)) (Decision, error) {
+func (v *Verifier) judge(claims []dialect.Claim, source netip.Addr, replayed func(events.AccessKeyID, dialect.Claim) (Nonce, bool, error)) (Decision, error) {
 	first := claims[0]
 	id := events.AccessKeyID(first.AccessKeyID)
 	d := Decision{Key: id, Claim: first, Position: v.Applied()}
@@ -182,7 +189,10 @@ func (v *Verifier) judge(claims []dialect.Claim, replayed func(events.AccessKeyI
 		d.Nonce = n
 	}
 	d.Genuine = true
-	return d.state(e.key), nil
+	if d = d.state(e.key); d.Allowed {
+		d = d.network(e.key.Networks, source)
+	}
+	return d, nil
 }
 
 // find is what a request that names a key is judged by.

@@ -88,7 +88,7 @@ func (b *bench) verifier(t *testing.T) *verify.Verifier {
 	return out
 }
 
-func openVault(t *testing.T) *vault.Vault {
+func openVault(t testing.TB) *vault.Vault {
 	t.Helper()
 	data := t.TempDir()
 	unlock, err := vault.CreateUnlockKey(filepath.Join(t.TempDir(), "unlock.key"), data, "01a2021a-5fa6-7f1b-98d3-5293d28d26f0", noon, rand.Reader)

@@ -31,7 +31,7 @@ func (v *View) account(a directory.Account) (api.Account, error) {
 	header, at, err := v.Account(a.ID)
 	return api.Account{
 		ID: a.ID, Name: a.Name, Operator: a.Operator, Preset: header.Preset, Overrides: header.Overrides, Policy: header.Policy,
-		Root: a.Root, OpenedAt: a.CreatedAt, Position: at,
+		Network: header.Network, Root: a.Root, OpenedAt: a.CreatedAt, Position: at,
 	}, err
 }
 
@@ -131,7 +131,7 @@ func (v *Views) Keys(f api.KeyFilter, p api.Page) ([]api.Key, string, error) {
 func key(k keys.Key) api.Key {
 	return api.Key{
 		ID: k.ID, Owner: events.KeyringSubject(k.Account, k.User), Status: string(k.Status), Description: k.Description, Cause: k.Cause,
-		CreatedAt: k.CreatedAt, ChangedAt: k.ChangedAt, DeletedAt: k.DeletedAt, PurgeAt: k.PurgeAt, PurgedAt: k.PurgedAt,
+		CreatedAt: k.CreatedAt, ChangedAt: k.ChangedAt, DeletedAt: k.DeletedAt, PurgeAt: k.PurgeAt, PurgedAt: k.PurgedAt, Network: k.Network,
 	}
 }
 

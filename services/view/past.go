@@ -56,7 +56,9 @@ func (p *past) apply(r events.Record, e events.Event) {
 		return // it is about the keyring as a whole
 	}
 	k := &p.keys[i]
-	if _, described := e.(events.KeyDescribed); !described {
+	switch e.(type) {
+	case events.KeyDescribed, events.KeyNetworkPolicySet: // the status stays
+	default:
 		k.ChangedAt = r.Meta.Time
 	}
 	switch e.(type) {
@@ -66,10 +68,11 @@ func (p *past) apply(r events.Record, e events.Event) {
 		k.DeletedAt = time.Time{}
 	case events.KeyPurged:
 		k.Status, k.PurgedAt, k.PurgeAt = events.StatusPurged, r.Meta.Time, time.Time{}
+		k.Network = events.NetworkPolicy{}
 		return
 	default: // the state has all that others change
 	}
 	if now, ok := p.state.Key(k.ID); ok {
-		k.Status, k.Description, k.PurgeAt = string(now.Status), now.Description, now.PurgeAt
+		k.Status, k.Description, k.PurgeAt, k.Network = string(now.Status), now.Description, now.PurgeAt, now.Network
 	}
 }

@@ -26,7 +26,7 @@ func (v *Views) VerifyKey(id events.AccessKeyID) (verify.Key, bool, error) {
 	header, _, err := now.Account(k.Account)
 	return verify.Key{
 		Owner: events.KeyringSubject(k.Account, k.User), Status: string(k.Status), Sealed: sealed,
-		Schemes: header.Policy.Signature.Schemes,
+		Schemes: header.Policy.Signature.Schemes, Networks: verify.NetworksOf(header.Policy, header.Network, k.Network),
 	}, true, err
 }
 

@@ -4,6 +4,7 @@ package builtin
 
 import (
 	"github.com/keyledger/keyledger/services/dialect"
+	"github.com/keyledger/keyledger/services/dialect/alibaba"
 	"github.com/keyledger/keyledger/services/dialect/aws"
 	"github.com/keyledger/keyledger/services/dialect/cdnetworks"
 	"github.com/keyledger/keyledger/services/dialect/huawei"
@@ -15,6 +16,7 @@ import (
 func All() []dialect.Dialect {
 	return []dialect.Dialect{
 		aws.Dialect(),
+		alibaba.Dialect(),
 		huawei.Dialect(),
 		obs.Dialect(),
 		tencent.Dialect(),

@@ -158,3 +158,9 @@ func (l *Ledger) Eventually(what string, holds func() bool) {
 		}
 	}
 }
+
+// Operate runs a command as the operator's root user and returns the texts of the JSON that it prints.
+func (l *Ledger) Operate(args ...string) map[string]string {
+	l.t.Helper()
+	return l.run(l.operator, args...)
+}

@@ -1,0 +1,193 @@
+package alibaba
+
+import (
+	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // it is what the vendor signs with; as HMAC it stands
+	"encoding/base64"
+	"strings"
+
+	"github.com/keyledger/keyledger/services/dialect"
+)
+
+const (
+	rpc       = "ALIYUN-RPC-HMAC-SHA1"
+	rpcMethod = "HMAC-SHA1" // the value of SignatureMethod
+	rpcForm   = "application/x-www-form-urlencoded"
+)
+
+// RPC reads the signature of the vendor's RPC style, version 1.0, from parameters in the
+// query or in a form. It covers the method and the parameters; not the path, the host, any
+// header, or a body that is no form.
+//
+// https://www.alibabacloud.com/help/en/sdk/product-overview/rpc-mechanism
+type RPC struct{}
+
+// Name returns "ALIYUN-RPC-HMAC-SHA1".
+func (RPC) Name() string { return rpc }
+
+// Parameters of the signature.
+const (
+	paramKeyID     = "AccessKeyId"
+	paramSignature = "Signature"
+	paramMethod    = "SignatureMethod"
+	paramVersion   = "SignatureVersion"
+	paramNonce     = "SignatureNonce"
+	paramStamp     = "Timestamp"
+	paramToken     = "SecurityToken"
+	paramRegion    = "RegionId"
+	paramAction    = "Action"
+	paramAPI       = "Version"
+)
+
+// isRPC says whether the request carries this signature: other vendors' requests have
+// SignatureVersion or AccessKeyId, and never both.
+func isRPC(r *dialect.Request) bool {
+	query := r.Query()
+	if has(query, paramVersion) && has(query, paramKeyID) {
+		return true
+	}
+	if len(r.Body) == 0 || !isForm(r) {
+		return false
+	}
+	body := string(r.Body)
+	return (has(body, paramVersion) || has(query, paramVersion)) && (has(body, paramKeyID) || has(query, paramKeyID))
+}
+
+// has says whether there is a parameter of that name.
+func has(raw, name string) bool {
+	for from := 0; ; {
+		i := strings.Index(raw[from:], name)
+		if i < 0 {
+			return false
+		}
+		at, end := from+i, from+i+len(name)
+		if (at == 0 || raw[at-1] == '&') && (end == len(raw) || raw[end] == '=' || raw[end] == '&') {
+			return true
+		}
+		from = end
+	}
+}
+
+// isForm says whether the body is a form, by its type, with whatever parameters.
+func isForm(r *dialect.Request) bool { return typeOf(r) == rpcForm }
+
+// typeOf is the media type of the body in lower case.
+func typeOf(r *dialect.Request) string {
+	kind, _, _ := strings.Cut(r.Get(headerType), ";")
+	return strings.ToLower(strings.TrimSpace(kind))
+}
+
+// Read returns one claim. Errors are as for [dialect.Scheme]; the codes are the Code
+// constants of this package.
+func (RPC) Read(r *dialect.Request) ([]dialect.Claim, error) {
+	if !isRPC(r) {
+		return nil, dialect.ErrUnsigned
+	}
+	if !strings.HasPrefix(r.Target, "/") {
+		return nil, malformed(CodeTarget, "the request target must be a path that begins with a slash")
+	}
+	var room [32]pair
+	pairs, err := appendPairs(room[:0], r.Query())
+	form := isForm(r)
+	if err == nil && form {
+		pairs, err = appendPairs(pairs, string(r.Body))
+	}
+	if err == nil {
+		err = sortPairs(pairs)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c, err := readCommon(pairs)
+	if err != nil {
+		return nil, err
+	}
+	c.Covers = dialect.Method | dialect.Query
+	if form {
+		c.Covers |= dialect.Body
+	}
+	c.sign(r.Method, pairs)
+	return []dialect.Claim{c.Claim}, nil
+}
+
+// A signed is a claim in the making.
+type signed struct{ dialect.Claim }
+
+// readCommon reads the parameters that every request has.
+func readCommon(pairs []pair) (signed, error) {
+	c := signed{dialect.Claim{Scheme: rpc, Skew: skew}}
+	var method, version, stamp, signature string
+	for i := range pairs {
+		switch p := &pairs[i]; p.name {
+		case paramKeyID:
+			c.AccessKeyID = p.value
+		case paramSignature:
+			signature = p.value
+		case paramMethod:
+			method = p.value
+		case paramVersion:
+			version = p.value
+		case paramNonce:
+			c.Nonce = p.value
+		case paramStamp:
+			stamp = p.value
+		case paramToken:
+			c.SessionToken = p.value
+		case paramRegion:
+			c.Region = p.value
+		case paramAPI:
+			c.Service = serviceOf(p.value)
+		}
+	}
+	switch {
+	case version != "1.0":
+		return c, malformed(CodeSignatureVersion, paramVersion+" must be 1.0")
+	case method != rpcMethod:
+		return c, malformed(CodeAlgorithm, paramMethod+" must be "+rpcMethod)
+	case !goodNonce(c.AccessKeyID):
+		return c, malformed(CodeCredential, paramKeyID+" must be an access key ID")
+	case signature == "":
+		return c, malformed(CodeMissingParameter, "the parameter "+paramSignature+" is missing")
+	case stamp == "":
+		return c, malformed(CodeMissingParameter, "the parameter "+paramStamp+" is missing")
+	case c.Nonce == "":
+		return c, malformed(CodeMissingParameter, "the parameter "+paramNonce+" is missing")
+	case !goodNonce(c.Nonce):
+		return c, malformed(CodeNonce, paramNonce+" must be 1 to 256 printable characters")
+	}
+	var ok bool
+	if c.SignedAt, ok = parseStamp(stamp); !ok {
+		return c, malformed(CodeDate, paramStamp+" must be a time in UTC as YYYY-MM-DDTHH:MM:SSZ")
+	}
+	var err error
+	if c.Signature, err = base64.StdEncoding.Strict().DecodeString(signature); err != nil || len(c.Signature) != sha1.Size {
+		return c, malformed(CodeSignature, paramSignature+" must be the base64 of 20 bytes")
+	}
+	return c, nil
+}
+
+// sign puts down what is signed: METHOD&%2F&, then the parameters but the signature, encoded,
+// joined, and encoded once more.
+func (c *signed) sign(method string, pairs []pair) {
+	b := append(make([]byte, 0, 1024), method...)
+	b = append(b, "&%2F&"...)
+	first := true
+	for i := range pairs {
+		p := &pairs[i]
+		if p.name == paramSignature {
+			continue
+		}
+		if !first {
+			b = append(b, "%26"...)
+		}
+		first = false
+		b = append(appendTwice(b, p.name), "%3D"...)
+		b = appendTwice(b, p.value)
+	}
+	c.StringToSign, c.CanonicalRequest = b, b // there is no other step
+	c.MAC = func(secret []byte) []byte {
+		m := hmac.New(sha1.New, append(append(make([]byte, 0, 64), secret...), '&'))
+		m.Write(b)
+		return m.Sum(nil)
+	}
+}
