@@ -96,6 +96,36 @@ func TestNonceThatIsNotUsedUp(t *testing.T) {
 	}
 }
 
+// TestExplainUsesNothingUp explains a request before it is made and after: it may be made
+// once all the same, and that it was is told.
+func TestExplainUsesNothingUp(t *testing.T) {
+	b := &bench{}
+	v := b.verifier(t)
+	c := b.claim(known, secret)
+	c.Nonce, c.SignedAt = "one", noon
+	b.claims = []dialect.Claim{c}
+	explain := func(want string) {
+		t.Helper()
+		d, claims, err := v.Explain(t.Context(), &dialect.Request{})
+		if err != nil || d.Reason != want || len(claims) != 1 {
+			t.Errorf("got %+v, %d claims, %v, want %q", d, len(claims), err, want)
+		}
+	}
+	if _, _, err := v.Explain(t.Context(), &dialect.Request{}); !errors.Is(err, verify.ErrRefilling) {
+		t.Errorf("before all is remembered: got %v", err)
+	}
+	v.Remembered()
+	explain("")
+	explain("")
+	if got := b.reason(t, v, "one", secret, 0); got != "" {
+		t.Fatalf("a request that was explained is refused: %s", got)
+	}
+	explain(dialect.Replayed)
+	if got := b.reason(t, v, "two", secret, 0); got != "" {
+		t.Errorf("another nonce: %s", got)
+	}
+}
+
 // TestReplayOfAnotherKey lets two keys use one nonce.
 func TestReplayOfAnotherKey(t *testing.T) {
 	b := &bench{}

@@ -95,7 +95,8 @@ func New(c Config) (*Verifier, error) {
 	return v, nil
 }
 
-// decoyID names no key: ours never hold a '-'.
+// decoyID names no key: ours never hold a '-', and a key that was imported with this ID would
+// be found, and is sealed for its own account.
 const decoyID events.AccessKeyID = "DECOY-KEY-OF-NOBODY-"
 
 // A Decision is the answer.
@@ -148,7 +149,12 @@ func (v *Verifier) verify(ctx context.Context, r *dialect.Request, may func(even
 		d.Position = v.Applied()
 		return d, err
 	}
-	return v.judge(claims, r.Source, may)
+	return v.judge(claims, r.Source, func(owner events.Subject, id events.AccessKeyID, c dialect.Claim) (Nonce, bool, error) {
+		if !may(owner) {
+			return Nonce{}, false, nil
+		}
+		return v.replayed(id, c)
+	})
 }
 
 // unread is the decision about a request that no scheme could read.
@@ -162,10 +168,14 @@ func unread(err error) (Decision, error) {
 	return Decision{}, err
 }
 
+// A nonceJudge says whether the nonce of a claim that holds came before, and what is
+// remembered of it.
+type nonceJudge func(owner events.Subject, id events.AccessKeyID, c dialect.Claim) (n Nonce, seen bool, err error)
+
 // judge judges the readings of one request, of which one that holds is enough.
 // The state of the key is looked at last, so that a stranger who has no secret
-// learns nothing of it.
-func (v *Verifier) judge(claims []dialect.Claim, source netip.Addr, may func(events.Subject) bool) (Decision, error) {
+// learns nothing of it. replayed says whether a nonce came before.
+func (v *Verifier) judge(claims []dialect.Claim, source netip.Addr, replayed nonceJudge) (Decision, error) {
 	first := claims[0]
 	id := events.AccessKeyID(first.AccessKeyID)
 	d := Decision{Key: id, Claim: first, Position: v.Applied()}
@@ -186,8 +196,8 @@ func (v *Verifier) judge(claims []dialect.Claim, source netip.Addr, may func(eve
 		return d, err
 	}
 	d.Claim = held
-	if held.Nonce != "" && may(d.Owner) {
-		n, seen, err := v.replayed(id, held)
+	if held.Nonce != "" {
+		n, seen, err := replayed(d.Owner, id, held)
 		if err != nil {
 			return d, err
 		}
