@@ -29,7 +29,7 @@ of an event never changes its meaning; a new shape gets a higher version, and ol
 | attribute | meaning |
 | --- | --- |
 | ` + "`id`" + ` | UUID version 7 of the event |
-| ` + "`source`" + ` | ` + "`/accounts/<account>`, or `/accounts/<account>/users/<user>`" + ` for what concerns a user's keys |
+| ` + "`source`" + ` | ` + "`/accounts/<account>`, `/accounts/<account>/users/<user>`" + ` for what concerns a user's keys, or ` + "`/keys/<access key ID>`" + ` for the reservation of an imported key's ID |
 | ` + "`type`" + ` | ` + "`dev.keyledger.<name>.v<version>`" + ` |
 | ` + "`subject`" + ` | the access key ID, user ID, account ID, gateway token ID or projection that the event is about |
 | ` + "`time`" + ` | when it was decided, UTC |

@@ -56,6 +56,20 @@ type Record struct {
 	Events   []Recorded // one to n, in the order they were decided
 }
 
+// Owner is the boundary of those whom the record concerns: its subject, but for the
+// reservation of an access key ID the keyring that the key is to go to.
+func (r *Record) Owner() Subject {
+	if r.Subject.Key == "" {
+		return r.Subject
+	}
+	for i := range r.Events {
+		if e, ok := r.Events[i].Event.(KeyReserved); ok {
+			return KeyringSubject(e.Account, e.User)
+		}
+	}
+	return r.Subject
+}
+
 // A Decision is what is to be appended: events that are recorded together or
 // not at all.
 type Decision struct {

@@ -81,6 +81,7 @@ var samples = []struct {
 		},
 	}}},
 	{1, events.KeyNetworkPolicySet{Key: key, NetworkPolicy: events.NetworkPolicy{Status: events.NetworkInactive}}},
+	{1, events.KeyReserved{Key: "LTAI5tImported", Account: account, User: user}},
 }
 
 func samplePath(name string, version int) string {

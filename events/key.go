@@ -7,6 +7,7 @@ const (
 	CauseRequested = "requested" // somebody asked for it
 	CauseOpening   = "opening"   // the root user's first key, made when its account opened
 	CauseRecovery  = "recovery"  // made with the unlock key at hand, because every other was lost
+	CauseImported  = "imported"  // it was moved in with the ID and the secret it has elsewhere
 )
 
 // Causes of KeyPurged, besides CauseRequested.
@@ -23,6 +24,15 @@ const (
 	StatusDeleted  = "deleted"  // it is in the recycle bin
 	StatusPurged   = "purged"   // it is gone; its ID is never used again
 )
+
+// KeyReserved records that an access key ID is one user's for ever: a key with
+// this ID is about to be imported for the user. It lies on a subject of its own, the first
+// and last message there, so that no ID is used twice, not even after its purge.
+type KeyReserved struct {
+	Key     AccessKeyID `json:"access_key_id"`
+	Account AccountID   `json:"account_id"`
+	User    UserID      `json:"user_id"`
+}
 
 // KeyCreated records that a key came to be, active.
 type KeyCreated struct {
@@ -82,6 +92,7 @@ type KeyringReopened struct {
 	User UserID `json:"user_id"`
 }
 
+func (KeyReserved) Kind() string     { return "key.reserved" }
 func (KeyCreated) Kind() string      { return "key.created" }
 func (KeyDisabled) Kind() string     { return "key.disabled" }
 func (KeyEnabled) Kind() string      { return "key.enabled" }
@@ -92,6 +103,7 @@ func (KeyDescribed) Kind() string    { return "key.described" }
 func (KeyringClosed) Kind() string   { return "keyring.closed" }
 func (KeyringReopened) Kind() string { return "keyring.reopened" }
 
+func (e KeyReserved) About() string     { return string(e.Key) }
 func (e KeyCreated) About() string      { return string(e.Key) }
 func (e KeyDisabled) About() string     { return string(e.Key) }
 func (e KeyEnabled) About() string      { return string(e.Key) }
@@ -102,6 +114,7 @@ func (e KeyDescribed) About() string    { return string(e.Key) }
 func (e KeyringClosed) About() string   { return string(e.User) }
 func (e KeyringReopened) About() string { return string(e.User) }
 
+func (KeyReserved) event()     {}
 func (KeyCreated) event()      {}
 func (KeyDisabled) event()     {}
 func (KeyEnabled) event()      {}

@@ -14,6 +14,8 @@ func TestSubject(t *testing.T) {
 	}{
 		{events.AccountSubject(account), "ledger.123456789012", "/accounts/123456789012"},
 		{events.KeyringSubject(account, user), "ledger.123456789012.234567890123456789", "/accounts/123456789012/users/234567890123456789"},
+		{events.ReservationSubject("LTAI5t-x_9"), "ledger.key.LTAI5t-x_9", "/keys/LTAI5t-x_9"},
+		{events.ReservationSubject("123456789012"), "ledger.key.123456789012", "/keys/123456789012"},
 	} {
 		if got := test.subject.String(); got != test.text {
 			t.Errorf("got %s, want %s", got, test.text)
@@ -43,6 +45,11 @@ func TestParseSubjectRefuses(t *testing.T) {
 		"ledger.123456789012.23456789012345678": "want 18 digits, got 17",
 		"ledger.123456789012.234567890123456789.1": "want 18 digits, got 20",
 		"ledger.123456789012.23456789012345678\n":  "want digits only",
+		"ledger.key":     "want 12 digits, got 3",
+		"ledger.key.":    "want 1 to 128 characters, got 0",
+		"ledger.key.a.b": "got '.' at 1",
+		"ledger.key.*":   "got '*' at 0",
+		"ledger.Key.a":   "want 12 digits, got 3",
 	} {
 		if got, err := events.ParseSubject(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, %v; want an error: ... %s", text, got, err, want)
@@ -78,7 +85,7 @@ func TestGatewayTokenIDs(t *testing.T) {
 
 // FuzzSubject: a subject is its text and nothing else is.
 func FuzzSubject(f *testing.F) {
-	for _, text := range []string{"ledger.123456789012", "ledger.123456789012.234567890123456789", "ledger.>", "ledger..", ""} {
+	for _, text := range []string{"ledger.123456789012", "ledger.123456789012.234567890123456789", "ledger.>", "ledger..", "ledger.key.LTAI5tX", "ledger.key.>", ""} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -8,5 +8,7 @@ import (
 
 // TestPromises holds all projections to what projections promise, together.
 func TestPromises(t *testing.T) {
-	projtest.Run(t, all, projtest.NewHistory(1).Messages(700))
+	h := projtest.NewHistory(1)
+	h.Imports = true
+	projtest.Run(t, all, h.Messages(700))
 }

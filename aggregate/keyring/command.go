@@ -13,11 +13,14 @@ import (
 //sumtype:decl
 type Command interface{ command() }
 
-// Create makes a key, active. Its ID has never been used before.
+// Create makes a key, active, and disables it in the same decision if it is to come
+// disabled: it needs the room of an active key all the same. Its ID has never been used
+// before.
 type Create struct {
 	Key         events.AccessKeyID
 	Description string // as Describe has it
-	Cause       string // events.CauseRequested, CauseOpening or CauseRecovery
+	Cause       string // events.CauseRequested, CauseOpening, CauseRecovery or CauseImported
+	Disabled    bool
 	Sealed      events.Sealed
 	Policy      events.Policy
 	OwnerKind   string // events.KindRoot, KindUser or KindCollaborator

@@ -57,24 +57,26 @@ func create(s State, c Create) ([]events.Event, error) {
 	); err != nil {
 		return nil, err
 	}
-	return facts(events.KeyCreated{
-		Key: c.Key, Description: c.Description, Cause: c.Cause, Warnings: warnings, Sealed: c.Sealed,
-	})
+	created := events.KeyCreated{Key: c.Key, Description: c.Description, Cause: c.Cause, Warnings: warnings, Sealed: c.Sealed}
+	if c.Disabled {
+		return facts(created, events.KeyDisabled{Key: c.Key})
+	}
+	return facts(created)
 }
 
 func validCause(cause string) error {
 	switch cause {
-	case events.CauseRequested, events.CauseOpening, events.CauseRecovery:
+	case events.CauseRequested, events.CauseOpening, events.CauseRecovery, events.CauseImported:
 		return nil
 	}
-	return aggregate.Refuse(aggregate.Invalid, "create.cause", "a key is not created because of %q; want requested, opening or recovery", cause)
+	return aggregate.Refuse(aggregate.Invalid, "create.cause", "a key is not created because of %q; want requested, opening, recovery or imported", cause)
 }
 
 // mayOwn judges whether the user may have keys at all, and what to warn of. The
 // key made when an account opens and the one made to recover it are exempt.
 func mayOwn(c Create) (warnings []string, err error) {
 	root, err := isRoot(c.OwnerKind)
-	if err != nil || !root || c.Cause != events.CauseRequested {
+	if err != nil || !root || c.Cause == events.CauseOpening || c.Cause == events.CauseRecovery {
 		return nil, err
 	}
 	switch c.Policy.Root.Create {

@@ -38,6 +38,8 @@ func Evolve(s State, e events.Event) State {
 		events.UserGranted, events.UserGrantRevoked, events.UserRemoved, events.RecordAcknowledged, events.ClockConfirmed,
 		events.GatewayTokenCreated, events.GatewayTokenRevoked, events.AccountNetworkPolicySet:
 		return s // facts of the account, not of a keyring
+	case events.KeyReserved:
+		return s // it says that a key may come, and lies elsewhere
 	}
 	return s
 }

@@ -25,7 +25,7 @@
 // The limits: a purged key leaves the state, so this package cannot tell it from one
 // that never was, and no command on a key that is not in the state brings one
 // back. That an ID is never used again is seen to by the ledger, which draws fresh
-// ones and checks them against the table of all keys. When a key was created and
+// ones, and reserves those that come from elsewhere and checks them against the table of all keys. When a key was created and
 // last used is not here either: the log knows the one, the access records the other.
 package keyring
 

@@ -217,6 +217,7 @@ func (h *history) anyCommand(t *rapid.T) keyring.Command {
 	sealed := events.Sealed{Layout: 1, Version: 1, Ciphertext: []byte("c"), WrappedKey: []byte("w")}
 	commands := []keyring.Command{
 		keyring.Create{Key: fresh, Cause: events.CauseRequested, Sealed: sealed, Policy: h.policy, OwnerKind: h.kind, Description: "new"},
+		keyring.Create{Key: fresh, Cause: events.CauseImported, Sealed: sealed, Policy: h.policy, OwnerKind: h.kind, Disabled: true},
 		keyring.Create{Key: fresh, Cause: events.CauseOpening, Sealed: sealed, Policy: h.policy, OwnerKind: h.kind},
 		keyring.Recover{Key: fresh, Sealed: sealed, Policy: h.policy},
 		keyring.Disable{Key: key, Reason: "any"},

@@ -183,7 +183,7 @@ func (s *story) command(t *testing.T, d *datadriven.TestData, line string, p eve
 	case "create":
 		return keyring.Create{
 			Key: key, Description: argument(args, "description"), Cause: or(argument(args, "cause"), events.CauseRequested),
-			Policy: p, OwnerKind: s.owner,
+			Disabled: argument(args, "disabled") != "", Policy: p, OwnerKind: s.owner,
 		}
 	case "disable":
 		return keyring.Disable{Key: key, Reason: argument(args, "reason")}

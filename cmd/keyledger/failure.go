@@ -31,6 +31,7 @@ const (
 	codeDiffers       = "signature.verdict_differs"
 	codeSecretNotSent = "secret.shown_before"
 	codeFile          = "file.not_written"
+	codeLinesRefused  = "import.lines_refused"
 	codeFailed        = "failed"
 )
 

@@ -9,6 +9,7 @@ import (
 
 type keyCommands struct {
 	Create   keyCreate   `cmd:"" help:"Create an access key for a user; its secret is shown this once."`
+	Import   keyImport   `cmd:"" help:"Import keys that exist elsewhere, with their IDs and secrets: one, or all of a file."`
 	List     keyList     `cmd:"" help:"List keys, newest first."`
 	Show     keyShow     `cmd:"" help:"Show a key, now or at a past moment."`
 	Disable  keyDisable  `cmd:"" help:"Stop a key from working, reversibly."`

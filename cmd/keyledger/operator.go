@@ -33,6 +33,7 @@ func (s *statusCommand) Run(ctx context.Context, t *terminal) error {
 func (t *terminal) showStatus(answer json.RawMessage) error {
 	if err := t.show(answer, []column{
 		{"READY", "ready"}, {"LAST POSITION", "last_position"}, {"CLOCK", "clock"}, {"LOG", "log"}, {"WRITES", "writes"}, {"SECRETS", "secrets"},
+		{"RECORDS", "records.position"}, {"OF", "records.last"}, {"RECORDS STOPPED", "records.stopped"},
 	}); err != nil || t.json {
 		return err
 	}

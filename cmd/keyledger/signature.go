@@ -20,7 +20,9 @@ type signatureCheck struct {
 func (*signatureCheck) Help() string {
 	return `Each request is an object with name, access_key_id, secret, method, request_target,
 host, headers (an array of pairs), body_base64, verify_at (the unix time to judge it at) and
-valid (the verdict it deserves); other fields are passed over. Replays are not noticed: each is
+valid (the verdict it deserves); other fields are passed over. With client_string_to_sign or
+client_canonical_request, what the client says that it signed, --explain shows where it first
+differs from what the server would have. Replays are not noticed: each is
 judged by itself. The file holds secrets in the clear.`
 }
 

@@ -82,6 +82,17 @@ func (t *terminal) writeJSON(document []byte) error {
 	return t.write(text.Bytes())
 }
 
+// askSecret puts a question whose answer is not shown while it is typed.
+func (t *terminal) askSecret(question string) (secret, error) {
+	_, _ = fmt.Fprint(t.err, question)
+	text, err := term.ReadPassword(int(os.Stdin.Fd()))
+	_, _ = fmt.Fprintln(t.err)
+	if err != nil || len(text) == 0 {
+		return "", fail(exitRefused, codeNotConfirmed, "there was no answer; nothing was done")
+	}
+	return secret(text), nil
+}
+
 // ask puts a question to the person at the terminal and returns the answer
 // without the spaces around it.
 func (t *terminal) ask(question string) (string, error) {

@@ -34,6 +34,8 @@ func Run(t *testing.T, open func(t *testing.T) events.Log) {
 		{"a repeat is recognised after later appends", testRepeatLater},
 		{"repeats at once are written once", testRepeatAtOnce},
 		{"another decision after the same message conflicts", testOther},
+		{"an access key ID is reserved once, for its exact spelling", testReservation},
+		{"of many who reserve an access key ID one does", testReservedOnce},
 		{"a decision without events is not written", testMalformed},
 		{"an append whose caller has left is settled by a repeat", testCancelled},
 		{"read yields everything in order", testRead},

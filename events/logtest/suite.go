@@ -3,7 +3,9 @@ package logtest
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -228,6 +230,54 @@ func testOther(t *testing.T, l events.Log) {
 	other.Events = Decision(Keyring(1), 1).Events
 	conflicts(t, l, other, 2)
 	must(t, l, d, 2)
+}
+
+// reservation is a decision that reserves an access key ID.
+func reservation(id events.AccessKeyID) events.Decision {
+	d := Decision(events.ReservationSubject(id), 0)
+	d.Events[0].Event = events.KeyReserved{Key: id, Account: "100000000001", User: "100000000000000001"}
+	return d
+}
+
+func testReservation(t *testing.T, l events.Log) {
+	longest := events.AccessKeyID(strings.Repeat("x", 128))
+	must(t, l, Decision(events.AccountSubject("100000000001"), 0), 1)
+	first := reservation("LTAI5tX-y_9")
+	must(t, l, first, 2)
+	must(t, l, reservation("ltai5tx-y_9"), 3)
+	must(t, l, reservation("100000000001"), 4)
+	must(t, l, reservation(longest), 5)
+	must(t, l, first, 2)
+	conflicts(t, l, reservation("LTAI5tX-y_9"), 2)
+	conflicts(t, l, reservation(longest), 5)
+	m, err := l.LastOf(within(t), first.Subject)
+	if err != nil {
+		t.Fatalf("last of %s: %v", first.Subject, err)
+	}
+	sameAs(t, m, first, 2)
+	if _, err := l.LastOf(within(t), events.ReservationSubject("LTAI5tX-y")); !errors.Is(err, events.ErrNone) {
+		t.Errorf("last of an ID that nobody reserved: got %v, want ErrNone", err)
+	}
+	dense(t, read(t, l, 0), 0)
+}
+
+func testReservedOnce(t *testing.T, l events.Log) {
+	var all sync.WaitGroup
+	var won atomic.Int32
+	for range 32 {
+		all.Go(func() {
+			_, err := l.Append(within(t), reservation("AKIA0000000000000001"))
+			if err == nil {
+				won.Add(1)
+			} else if conflict := new(events.ConflictError); !errors.As(err, &conflict) {
+				t.Errorf("append: got %v, want success or a conflict", err)
+			}
+		})
+	}
+	all.Wait()
+	if won.Load() != 1 || lastOf(t, l) != 1 {
+		t.Errorf("%d reserved the ID in a log of %d messages, want one", won.Load(), lastOf(t, l))
+	}
 }
 
 func testMalformed(t *testing.T, l events.Log) {

@@ -45,11 +45,12 @@ func (projection) Apply(b *projections.Batch, r events.Record) error {
 		return err
 	}
 	records.Put(b, at, w)
-	byAccount.Put(b, entry[events.AccountID]{r.Subject.Account, at}, projections.None{})
-	bySubject.Put(b, entry[events.Subject]{r.Subject, at}, projections.None{})
+	owner := r.Owner()
+	byAccount.Put(b, entry[events.AccountID]{owner.Account, at}, projections.None{})
+	bySubject.Put(b, entry[events.Subject]{owner, at}, projections.None{})
 	byActor.Put(b, entry[events.Actor]{r.Meta.Actor, at}, projections.None{})
 	for i := range r.Events {
-		pointTo(b, r.Subject, r.Events[i].Event, at)
+		pointTo(b, owner, r.Events[i].Event, at)
 	}
 	return nil
 }
@@ -58,8 +59,12 @@ func (projection) Apply(b *projections.Batch, r events.Record) error {
 // everything that happens: such events have no index by action, for a scan finds them as
 // fast, and a key is found by way of its keyring.
 func pointTo(b *projections.Batch, s events.Subject, e events.Event, at place) {
-	if created, ok := e.(events.KeyCreated); ok {
-		keyrings.Put(b, created.Key, s)
+	switch e := e.(type) {
+	case events.KeyCreated:
+		keyrings.Put(b, e.Key, s)
+	case events.KeyReserved:
+		keyrings.Put(b, e.Key, s) // its key may never come
+	default: // its key was created, or it is about none
 	}
 	kind := e.Kind()
 	if !rare(kind) {

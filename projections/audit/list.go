@@ -125,8 +125,9 @@ func (p *page) add(f Filter, r events.Record) {
 
 // matches says whether f lets an event through.
 func (f Filter) matches(r events.Record, e events.Event) bool {
-	return (f.Account == "" || f.Account == r.Subject.Account) &&
-		(f.User == "" || f.User == r.Subject.User || r.Subject.User == "" && strings.HasPrefix(e.Kind(), "user.") && e.About() == string(f.User)) &&
+	owner := r.Owner()
+	return (f.Account == "" || f.Account == owner.Account) &&
+		(f.User == "" || f.User == owner.User || owner.User == "" && strings.HasPrefix(e.Kind(), "user.") && e.About() == string(f.User)) &&
 		(f.Actor == "" || f.Actor == r.Meta.Actor) &&
 		(f.Key == "" || strings.HasPrefix(e.Kind(), "key.") && e.About() == string(f.Key)) &&
 		(f.Action == "" || f.Action == e.Kind()) &&

@@ -20,6 +20,9 @@ type History struct {
 	// MaxGatewayTokens bounds the gateway tokens of an account that are live. Zero,
 	// as at first: there are no gateways in the history.
 	MaxGatewayTokens int
+	// Imports lets some keys come from elsewhere, which begins with a reservation. False at
+	// first: every key is drawn.
+	Imports bool
 
 	rand     *rand.Rand
 	position events.Position
@@ -44,6 +47,8 @@ type user struct {
 	grant        bool
 	closed, gone bool
 	keys         []*key
+
+	reserved []events.AccessKeyID // and not imported so far
 }
 
 type key struct {

@@ -11,6 +11,9 @@ import (
 // keyring lets something happen to a user's keys.
 func (h *History) keyring(u *user) (events.Subject, []events.Event) {
 	s := events.KeyringSubject(u.account.id, u.id)
+	if h.Imports && h.rand.IntN(8) == 0 {
+		return h.imported(u)
+	}
 	if len(u.keys) == 0 || len(u.keys) < h.MaxKeys && h.rand.IntN(3) == 0 {
 		return s, h.create(u)
 	}
@@ -40,6 +43,26 @@ func (h *History) keyring(u *user) (events.Subject, []events.Event) {
 	}
 	u.keys = slices.Delete(u.keys, i, i+1)
 	return s, []events.Event{events.KeyPurged{Key: k.id, Cause: events.CauseRetention}}
+}
+
+// imported reserves an ID for a user, or imports a key whose ID was reserved before;
+// some never are. A reservation is a fact of no account's subject.
+func (h *History) imported(u *user) (events.Subject, []events.Event) {
+	if n := len(u.reserved); n > 0 && h.rand.IntN(3) > 0 {
+		created := h.newKey(u)
+		k := u.keys[len(u.keys)-1]
+		created.Key, created.Cause = u.reserved[n-1], events.CauseImported
+		k.id, u.reserved = created.Key, u.reserved[:n-1]
+		if h.rand.IntN(2) == 0 {
+			return events.KeyringSubject(u.account.id, u.id), []events.Event{created}
+		}
+		k.status = "disabled"
+		return events.KeyringSubject(u.account.id, u.id), []events.Event{created, events.KeyDisabled{Key: k.id}}
+	}
+	h.serial++
+	id := events.AccessKeyID(fmt.Sprintf("LTAI5t-%d", h.serial))
+	u.reserved = append(u.reserved, id)
+	return events.ReservationSubject(id), []events.Event{events.KeyReserved{Key: id, Account: u.account.id, User: u.id}}
 }
 
 // create makes a key, and once in a while two in one decision.

@@ -115,6 +115,7 @@ func (s *server) register(api huma.API) {
 	s.recordRoutes(api)
 	s.eventRoutes(api)
 	s.verifyRoutes(api)
+	s.explainRoutes(api)
 }
 
 // A route is one line of the API.

@@ -112,9 +112,9 @@ func TestExtAuthz(t *testing.T) {
 	}{
 		"genuine":                           {k, []string{"Bearer " + token}, nil, goes},
 		"disabled":                          {disabled, []string{"Bearer " + token}, nil, "403 key_disabled PermissionDenied"},
-		"forged":                            {client{id: k.id, secret: "kls_of_somebody_else"}, []string{"Bearer " + token}, nil, "401 signature_mismatch PermissionDenied"},
-		"unknown key":                       {client{id: "KLAK0000000000000000", secret: k.secret}, []string{"Bearer " + token}, nil, "401 unknown_key PermissionDenied"},
-		"a token of another account":        {k, []string{"Bearer " + foreign}, nil, "401 unknown_key PermissionDenied"},
+		"forged":                            {client{id: k.id, secret: "kls_of_somebody_else"}, []string{"Bearer " + token}, nil, "401 signature_refused PermissionDenied"},
+		"unknown key":                       {client{id: "KLAK0000000000000000", secret: k.secret}, []string{"Bearer " + token}, nil, "401 signature_refused PermissionDenied"},
+		"a token of another account":        {k, []string{"Bearer " + foreign}, nil, "401 signature_refused PermissionDenied"},
 		"no token":                          {k, nil, nil, "Unauthenticated"},
 		"the key's own secret as the token": {k, []string{"Bearer " + k.secret}, nil, "Unauthenticated"},
 		"a revoked token":                   {k, []string{"Bearer " + *revoked.Token}, nil, "Unauthenticated"},
@@ -122,14 +122,14 @@ func TestExtAuthz(t *testing.T) {
 		"unsigned": {k, []string{"Bearer " + token}, func(r *auth.AttributeContext_HttpRequest, _ map[string]string) {
 			delete(r.Headers, "authorization")
 		}, "401 unsigned PermissionDenied"},
-		"another method": {k, []string{"Bearer " + token}, func(r *auth.AttributeContext_HttpRequest, _ map[string]string) { r.Method = "DELETE" }, "401 signature_mismatch PermissionDenied"},
-		"another path":   {k, []string{"Bearer " + token}, func(r *auth.AttributeContext_HttpRequest, _ map[string]string) { r.Path = "/albums/8?size=full" }, "401 signature_mismatch PermissionDenied"},
-		"another query":  {k, []string{"Bearer " + token}, func(r *auth.AttributeContext_HttpRequest, _ map[string]string) { r.Path = "/albums/7%20a?size=thumb" }, "401 signature_mismatch PermissionDenied"},
-		"another host":   {k, []string{"Bearer " + token}, func(r *auth.AttributeContext_HttpRequest, _ map[string]string) { r.Host = "example.com" }, "401 signature_mismatch PermissionDenied"},
+		"another method": {k, []string{"Bearer " + token}, func(r *auth.AttributeContext_HttpRequest, _ map[string]string) { r.Method = "DELETE" }, "401 signature_refused PermissionDenied"},
+		"another path":   {k, []string{"Bearer " + token}, func(r *auth.AttributeContext_HttpRequest, _ map[string]string) { r.Path = "/albums/8?size=full" }, "401 signature_refused PermissionDenied"},
+		"another query":  {k, []string{"Bearer " + token}, func(r *auth.AttributeContext_HttpRequest, _ map[string]string) { r.Path = "/albums/7%20a?size=thumb" }, "401 signature_refused PermissionDenied"},
+		"another host":   {k, []string{"Bearer " + token}, func(r *auth.AttributeContext_HttpRequest, _ map[string]string) { r.Host = "example.com" }, "401 signature_refused PermissionDenied"},
 		"a host of the client's own beside Envoy's": {k, []string{"Bearer " + token}, func(r *auth.AttributeContext_HttpRequest, _ map[string]string) {
 			r.Host = "example.com"
 			r.Headers["host"] = "photos.example.com"
-		}, "401 signature_mismatch PermissionDenied"},
+		}, "401 signature_refused PermissionDenied"},
 		"another body": {k, []string{"Bearer " + token}, func(r *auth.AttributeContext_HttpRequest, _ map[string]string) { r.RawBody = []byte("a Picture") }, "401 payload_hash_mismatch PermissionDenied"},
 		"a body that somebody took off": {k, []string{"Bearer " + token}, func(r *auth.AttributeContext_HttpRequest, _ map[string]string) {
 			r.RawBody = nil
@@ -234,10 +234,10 @@ func TestExtAuthzIdentity(t *testing.T) {
 		t.Fatal(err)
 	}
 	set = sets(out.GetDeniedResponse().GetHeaders())
-	if set["X-Keyledger-Reason"] != "signature_mismatch" || set["WWW-Authenticate"] != "Signature" || set["Cache-Control"] != "no-store" || set["X-Keyledger-Request-Id"] == "" || set["X-Keyledger-Key-Id"] != "" {
+	if set["X-Keyledger-Reason"] != "signature_refused" || set["WWW-Authenticate"] != "Signature" || set["Cache-Control"] != "no-store" || set["X-Keyledger-Request-Id"] == "" || set["X-Keyledger-Key-Id"] != "" {
 		t.Errorf("denied: got %v", set)
 	}
-	if fields := out.GetDynamicMetadata().AsMap(); fields["reason"] != "signature_mismatch" || fields["request_id"] != set["X-Keyledger-Request-Id"] || fields["key_id"] != nil {
+	if fields := out.GetDynamicMetadata().AsMap(); fields["reason"] != "signature_refused" || fields["request_id"] != set["X-Keyledger-Request-Id"] || fields["key_id"] != nil {
 		t.Errorf("denied, metadata: got %v", fields)
 	}
 	if got := a.records(t, "/v1/keys/"+k.id+"/records", 2); len(got) != 2 || got[0].RequestID != set["X-Keyledger-Request-Id"] || got[1].String() != "albums PutPhoto allowed  198.51.100.7" {

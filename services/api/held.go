@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/keyledger/keyledger/events"
-	"github.com/keyledger/keyledger/events/access"
 	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/verify"
 )
@@ -88,9 +87,10 @@ func (f *ForwardAuth) Decide(ctx context.Context, g GatewayToken, h Held) (Answe
 		h.Request.Body, h.Request.BodySum = nil, digestOf(h.Request, f.Dialects)
 	}
 	h.Request.Source = h.Client
-	d, err := f.Verifier.Verify(ctx, h.Request)
+	asker := inbound{gateway: &g}
+	d, err := f.Verifier.VerifyFor(ctx, h.Request, asker.mayAsk)
 	if err == nil {
-		d, err = asked(inbound{gateway: &g}, d)
+		d, err = asked(asker, d)
 	}
 	if err == nil {
 		err = f.recordHeld(ctx, d, h)
@@ -110,19 +110,19 @@ func (f *ForwardAuth) recordHeld(ctx context.Context, d verify.Decision, h Held)
 	}
 	rec.SourceIP, rec.UserAgent, rec.RequestID = h.Client, h.Request.Get("User-Agent"), string(h.ID)
 	rec.Service, rec.Action = orElse(h.Service, rec.Service), h.Action
-	return f.onRecord(ctx, rec)
-}
-
-func (f *ForwardAuth) onRecord(ctx context.Context, rec access.Record) error {
 	wait, err := f.Uses.Submit(rec)
 	if err == nil {
 		err = wait(ctx)
 	}
 	if err != nil {
-		return notRecorded(err)
+		return f.untold(d, err)
 	}
 	return nil
 }
+
+// reasonRefused is what a stranger is told of a key that does not exist, and of one whose
+// signature is wrong: which keys exist is nobody's business who holds none. The access record tells.
+const reasonRefused = "signature_refused"
 
 // answerTo is 204 with who signed the request, 401 if it is not genuine, 403 if it
 // is and may not go on.
@@ -138,6 +138,9 @@ func answerTo(d verify.Decision) Answer {
 		}}
 	case d.Genuine:
 		return Refusal(http.StatusForbidden, d.Reason)
+	}
+	if d.Reason == verify.UnknownKey || d.Reason == dialect.SignatureMismatch {
+		return Refusal(http.StatusUnauthorized, reasonRefused)
 	}
 	return Refusal(http.StatusUnauthorized, d.Reason)
 }

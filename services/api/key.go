@@ -15,6 +15,7 @@ import (
 
 func (s *server) keyRoutes(api huma.API) {
 	add(api, route{http.MethodPost, "/v1/users/{user_id}/keys", "create-key", "Create an access key for a user", 201, "keys"}, s.createKey)
+	add(api, route{http.MethodPost, "/v1/users/{user_id}/keys/import", "import-key", "Import a user's key that exists elsewhere, with its ID and secret", 201, "keys"}, s.importKey)
 	add(api, route{http.MethodGet, "/v1/users/{user_id}/keys", "list-user-keys", "List a user's keys, newest first, now or at a past moment", 200, "keys"}, s.listUserKeys)
 	add(api, route{http.MethodGet, "/v1/keys", "list-keys", "List the keys of an account, newest first", 200, "keys"}, s.listKeys)
 	add(api, route{http.MethodGet, "/v1/keys/{access_key_id}", "show-key", "Show a key, now or at a past moment", 200, "keys"}, s.showKey)

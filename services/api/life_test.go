@@ -60,6 +60,8 @@ func TestTour(t *testing.T) {
 	}
 	the.root.do(t, "POST", "/v1/verify", `{"method":"GET","target":"/","host":"x"}`).ok(t, 200)
 	the.root.do(t, "POST", "/v1/verify/batch", `{"requests":[{"method":"GET","target":"/","host":"x"}]}`).ok(t, 200)
+	a.do(t, "POST", "/v1/users/"+a.root+"/keys/import", brought(unique("AKIA"), "from elsewhere")).ok(t, 201)
+	a.do(t, "POST", "/v1/explain", `{"method":"GET","target":"/","host":"x"}`).ok(t, 200)
 	the.root.get(t, "/v1/accounts").ok(t, 200)
 	the.root.get(t, "/v1/status").ok(t, 200)
 	the.root.do(t, "POST", "/v1/clock/confirm", "").ok(t, 200)

@@ -148,6 +148,7 @@ type Source struct {
 // RecordsStatus is how far the access records have come.
 type RecordsStatus struct {
 	Position uint64 `json:"position" doc:"of the last message of USED that they hold"`
+	Last     uint64 `json:"last" doc:"message of USED; zero if the log does not answer"`
 	Stopped  string `json:"stopped,omitempty" doc:"why they follow no more"`
 }
 

@@ -75,6 +75,8 @@ var routes = []routed{
 	{"show-caller", "self", do("GET", "/v1/caller", ""), 200, ""},
 	{"verify-request", "self", do("POST", "/v1/verify", `{"method":"GET","target":"/","host":"x"}`), 200, ""},
 	{"verify-requests", "self", do("POST", "/v1/verify/batch", `{"requests":[{"method":"GET","target":"/","host":"x"}]}`), 200, ""},
+	{"explain-request", "key.explain", do("POST", "/v1/explain", `{"method":"GET","target":"/","host":"x","headers":[{"name":"X-Amz-Date","value":"20260101T000000Z"},{"name":"Authorization",`+
+		`"value":"AWS4-HMAC-SHA256 Credential=$active/20260101/r/s/aws4_request, SignedHeaders=host;x-amz-date, Signature=`+strings.Repeat("0", 64)+`"}]}`), 200, ""},
 	{"list-key-records", "key.read", do("GET", "/v1/keys/$active/records", ""), 200, ""},
 	{"list-records", "audit.read", do("GET", "/v1/records?account_id=$account", ""), 200, ""},
 	{"show-last-used", "key.read", do("GET", "/v1/keys/$active/last-used", ""), 200, ""},
@@ -94,6 +96,7 @@ var routes = []routed{
 	{"show-user", "user.read", do("GET", "/v1/users/$user?account_id=$account", ""), 200, ""},
 	{"list-users", "user.list", do("GET", "/v1/users?account_id=$account", ""), 200, ""},
 	{"create-key", "key.write", do("POST", "/v1/users/$user/keys?account_id=$account", ""), 201, ""},
+	{"import-key", "key.write", do("POST", "/v1/users/$user/keys/import?account_id=$account", `{"access_key_id":"AK$new","secret_access_key":"from elsewhere"}`), 201, ""},
 	{"list-user-keys", "key.read", do("GET", "/v1/users/$user/keys?account_id=$account", ""), 200, ""},
 	{"show-key", "key.read", do("GET", "/v1/keys/$active", ""), 200, ""},
 	{"update-key", "key.write", do("PATCH", "/v1/keys/$active", `{"status":"active"}`), 200, ""},
@@ -118,22 +121,22 @@ var routes = []routed{
 }
 
 // ops is the order of the columns of the table.
-var ops = strings.Fields("self account.open account.read account.policy user.write user.read user.list account.network key.network key.write key.read key.list audit.read gateway.write gateway.list operate")
+var ops = strings.Fields("self account.open account.read account.policy user.write user.read user.list account.network key.network key.write key.read key.list audit.read gateway.write gateway.list operate key.explain")
 
 // allowed is the table: for each caller and operation in the order of ops, about
 // its own user, another user of its account, and another account. A: allowed, d:
 // denied, h: answered as if it did not exist.
 var allowed = map[string]string{
-	"operator root":    "AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA",
-	"operator admin":   "AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA",
-	"operator auditor": "AAA ddd AAh ddh ddh AAh AAh ddh ddh ddh AAh AAh AAh ddh ddh ddd",
-	"operator user":    "AAA ddd ddh ddh ddh Ahh ddh ddh dhh Ahh Ahh ddh ddh ddh ddh ddd",
-	"root":             "AAA ddd AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh ddd",
-	"admin":            "AAA ddd AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh ddd",
-	"auditor":          "AAA ddd AAh ddh ddh AAh AAh ddh ddh ddh AAh AAh AAh ddh ddh ddd",
-	"user":             "AAA ddd ddh ddh ddh Ahh ddh ddh dhh Ahh Ahh ddh ddh ddh ddh ddd",
-	"ungranted":        "AAA ddd ddh ddh ddh Ahh ddh ddh dhh dhh Ahh ddh ddh ddh ddh ddd",
-	"granted":          "AAA ddd ddh ddh ddh Ahh ddh ddh dhh Ahh Ahh ddh ddh ddh ddh ddd",
+	"operator root":    "AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAh",
+	"operator admin":   "AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAh",
+	"operator auditor": "AAA ddd AAh ddh ddh AAh AAh ddh ddh ddh AAh AAh AAh ddh ddh ddd ddd",
+	"operator user":    "AAA ddd ddh ddh ddh Ahh ddh ddh dhh Ahh Ahh ddh ddh ddh ddh ddd ddd",
+	"root":             "AAA ddd AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh ddd AAh",
+	"admin":            "AAA ddd AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh ddd AAh",
+	"auditor":          "AAA ddd AAh ddh ddh AAh AAh ddh ddh ddh AAh AAh AAh ddh ddh ddd ddd",
+	"user":             "AAA ddd ddh ddh ddh Ahh ddh ddh dhh Ahh Ahh ddh ddh ddh ddh ddd ddd",
+	"ungranted":        "AAA ddd ddh ddh ddh Ahh ddh ddh dhh dhh Ahh ddh ddh ddh ddh ddd ddd",
+	"granted":          "AAA ddd ddh ddh ddh Ahh ddh ddh dhh Ahh Ahh ddh ddh ddh ddh ddd ddd",
 }
 
 func TestRoles(t *testing.T) {

@@ -80,7 +80,7 @@ func (s *server) verifyRequest(ctx context.Context, in *verifyInput) (*read[verd
 		err = wait(ctx)
 	}
 	if err != nil {
-		return nil, notRecorded(err)
+		return nil, s.untold(j.Decision, err)
 	}
 	return &read[verdict]{verdictOf(j.Decision, j.id)}, nil
 }
@@ -96,6 +96,9 @@ func (s *server) verifyRequests(ctx context.Context, in *verifyBatchInput) (*rea
 		var err error
 		id := fmt.Sprintf("%s.%d", inboundOf(ctx).request.ID, i)
 		if judged[i], err = s.judge(ctx, &in.Body.Requests[i], id); err != nil {
+			for _, j := range judged[:i] {
+				s.Verifier.Release(j.Decision)
+			}
 			return nil, inEntry(i, err)
 		}
 	}
@@ -103,14 +106,21 @@ func (s *server) verifyRequests(ctx context.Context, in *verifyBatchInput) (*rea
 	for i := range judged {
 		var err error
 		if waits[i], err = s.submit(&judged[i]); err != nil {
-			return nil, notRecorded(err)
+			for _, j := range judged[i+1:] {
+				s.Verifier.Release(j.Decision)
+			}
+			return nil, s.untold(judged[i].Decision, err)
 		}
 		out[i] = verdictOf(judged[i].Decision, judged[i].id)
 	}
-	for _, wait := range waits {
+	var failed error
+	for i, wait := range waits {
 		if err := wait(ctx); err != nil {
-			return nil, notRecorded(err)
+			failed = s.untold(judged[i].Decision, err)
 		}
+	}
+	if failed != nil {
+		return nil, failed
 	}
 	return &read[list[verdict]]{list[verdict]{Items: out}}, nil
 }
@@ -140,6 +150,16 @@ func notRecorded(err error) error {
 	return err
 }
 
+// untold is why a decision is not told, whose record failed. If it was certainly not
+// recorded, the request may be made again.
+func (c *Config) untold(d verify.Decision, err error) error {
+	var off *events.UnavailableError
+	if errors.As(err, &off) || errors.Is(err, usage.ErrOverloaded) {
+		c.Verifier.Release(d)
+	}
+	return notRecorded(err)
+}
+
 // A judgement is a decision that may not be told before it is on record.
 type judgement struct {
 	verify.Decision
@@ -154,11 +174,12 @@ func (s *server) judge(ctx context.Context, in *signedRequest, id string) (j jud
 	if err != nil {
 		return j, err
 	}
-	d, err := s.Verifier.Verify(ctx, r)
+	asker := inboundOf(ctx)
+	d, err := s.Verifier.VerifyFor(ctx, r, asker.mayAsk)
 	if err != nil {
 		return j, err
 	}
-	if d, err = asked(inboundOf(ctx), d); err != nil {
+	if d, err = asked(asker, d); err != nil {
 		return j, err
 	}
 	j = judgement{Decision: d, id: id, from: source}
@@ -187,15 +208,23 @@ func verdictOf(d verify.Decision, id string) verdict {
 	}
 }
 
+// mayAsk says whether it may ask about requests of an owner's keys.
+func (in inbound) mayAsk(owner events.Subject) bool {
+	if in.gateway != nil {
+		return in.gateway.Serves(owner.Account)
+	}
+	return owner == events.KeyringSubject(in.caller.Account, in.caller.User)
+}
+
 // asked is a decision as whoever asks may learn it. Whoever signs with an access key
 // may ask about requests of his own keys only; a gateway about those of the accounts
 // that it serves. What is not theirs to know gets the same answer as a key that does
 // not exist, and is not on anybody's record.
 func asked(in inbound, d verify.Decision) (verify.Decision, error) {
 	switch {
-	case in.gateway != nil && d.Owner.Account != "" && !in.gateway.Serves(d.Owner.Account):
+	case in.gateway != nil && d.Owner.Account != "" && !in.mayAsk(d.Owner):
 		return verify.Decision{Key: d.Key, Claim: d.Claim, Position: d.Position, Reason: verify.UnknownKey, Detail: verify.DetailUnknownKey}, nil
-	case in.gateway != nil, d.Key == "", d.Owner == events.KeyringSubject(in.caller.Account, in.caller.User):
+	case in.gateway != nil, d.Key == "", in.mayAsk(d.Owner):
 		return d, nil
 	}
 	return d, problem(http.StatusForbidden, codeDenied, "an access key may have requests of its own user's keys verified only; a gateway uses a gateway token")

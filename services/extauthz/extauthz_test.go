@@ -47,7 +47,9 @@ func (draw) RequestID() (events.RequestID, error) { return "r", nil }
 func serve(t *testing.T, s scheme, log *bytes.Buffer) (*extauthz.Server, auth.AuthorizationClient) {
 	t.Helper()
 	logger := slog.New(slog.NewTextHandler(log, nil))
-	verifier := &verify.Verifier{Config: verify.Config{Fresh: func(context.Context) error { return nil }, Schemes: []dialect.Scheme{s}}}
+	verifier := &verify.Verifier{Config: verify.Config{
+		Fresh: func(context.Context) error { return nil }, Schemes: []dialect.Scheme{s}, Applied: func() events.Position { return 1 },
+	}}
 	server := extauthz.New(extauthz.Config{
 		Forward: api.NewForwardAuth(api.Config{Queries: anybody{}, Verifier: verifier, Now: time.Now, Logger: logger}), Draw: draw{}, Logger: logger,
 	})

@@ -64,12 +64,19 @@ func (f Filter) wantsType(t string) bool { return len(f.Types) == 0 || f.Types[t
 
 // subject is whether a message of LEDGER can hold anything that is wanted.
 func (f Filter) subject(s events.Subject) bool {
+	if s.Key != "" { // a reservation: its event says whose
+		return f.Key == "" || f.Key == s.Key
+	}
 	return (f.Account == "" || f.Account == s.Account) && (f.User == "" || s.User == "" || f.User == s.User) && (f.Key == "" || s.User != "")
 }
 
 // event is whether an event of a message that the filter's subject let through is
-// wanted. A user's events are those of the keyring and those that are about the user.
+// wanted. A user's events are those of the keyring, those that are about the user and
+// the reservations for him: s is the owner of the record.
 func (f Filter) event(s events.Subject, e events.Event) bool {
+	if f.Account != "" && f.Account != s.Account {
+		return false
+	}
 	if !f.wantsType(events.TypeOf(e)) || f.Key != "" && e.About() != string(f.Key) {
 		return false
 	}

@@ -222,10 +222,10 @@ func (r *Reader) ledger(m events.Message, yield func(Item) bool) *End {
 	if err != nil && !r.feed.Excused(m.Position) {
 		return endOf(err)
 	}
-	from := r.at.Ledger.Index
+	from, owner := r.at.Ledger.Index, rec.Owner()
 	for i := from; i < len(rec.Events); i++ {
 		r.at.Ledger = after(position, i, len(rec.Events))
-		if !r.Filter.event(rec.Subject, rec.Events[i].Event) || rec.Meta.Time.Before(r.notBefore) {
+		if !r.Filter.event(owner, rec.Events[i].Event) || rec.Meta.Time.Before(r.notBefore) {
 			continue
 		}
 		body, err := events.EncodePublic(rec, i)

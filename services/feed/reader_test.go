@@ -65,6 +65,39 @@ func TestFilter(t *testing.T) {
 	}
 }
 
+// The reservation of an imported ID lies on no account's subject, and is told to those
+// whom it concerns and to nobody else.
+func TestReservations(t *testing.T) {
+	w := newWorld(t)
+	w.populate()
+	for _, r := range []events.KeyReserved{{Key: "LTAI5tMine", Account: acme, User: bob}, {Key: "LTAI5tTheirs", Account: other, User: bob}} {
+		w.decide(noon.Add(time.Hour), events.ReservationSubject(r.Key), r)
+	}
+	reserved := events.TypeOf(events.KeyReserved{})
+	for _, c := range []struct {
+		filter feed.Filter
+		want   string
+	}{
+		{feed.Filter{}, "key.reserved LTAI5tMine key.reserved LTAI5tTheirs"},
+		{feed.Filter{Account: acme}, "key.reserved LTAI5tMine"},
+		{feed.Filter{Account: acme, User: bob}, "key.reserved LTAI5tMine"},
+		{feed.Filter{Account: acme, User: alice}, ""},
+		{feed.Filter{Account: other}, "key.reserved LTAI5tTheirs"},
+		{feed.Filter{Account: acme, Key: "LTAI5tMine"}, "key.reserved LTAI5tMine"},
+		{feed.Filter{Account: acme, Key: "LTAI5tTheirs"}, ""},
+	} {
+		c.filter.Types = map[string]bool{reserved: true}
+		var got []string
+		told, end := w.all(c.filter, "earliest")
+		for _, e := range told {
+			got = append(got, e.short())
+		}
+		if strings.Join(got, " ") != c.want || *end != feed.EndCaughtUp {
+			t.Errorf("%+v: got %q and %v, want %q", c.filter, got, end, c.want)
+		}
+	}
+}
+
 // TestResumeAnywhere goes on from every cursor there is, and hears what comes behind it
 // in both streams: nothing else, nothing twice, nothing left out.
 func TestResumeAnywhere(t *testing.T) {

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"strings"
@@ -15,6 +16,9 @@ const (
 	secretPrefix  = "kls_"
 	secretLetters = 30 // after the prefix; 178 bits
 	checkLetters  = 6  // after those: 62^6 > 2^32
+
+	minImportedID     = 3   // characters; the shortest that a vendor allows (MinIO)
+	maxImportedSecret = 256 // characters
 )
 
 // AccessKeyID is KLAK and 16 characters of Crockford base32, upper-case.
@@ -48,6 +52,40 @@ func ParseAccessKeyID(text string) (events.AccessKeyID, error) {
 		}
 	}
 	return events.AccessKeyID(upper), nil
+}
+
+// CheckImportedID says what is wrong with the ID of a key that is to be imported, or nil:
+// 3 to 128 letters, digits, '-' or '_', and none that begins as ours do, in any case, so
+// that no imported ID is ever one that is drawn, or reads like one.
+func CheckImportedID(id events.AccessKeyID) error {
+	if len(id) < minImportedID {
+		return fmt.Errorf("access key ID: want %d to 128 characters, got %d", minImportedID, len(id))
+	}
+	if err := id.Valid(); err != nil {
+		return err
+	}
+	if len(id) >= len(keyPrefix) && strings.EqualFold(string(id[:len(keyPrefix)]), keyPrefix) {
+		return fmt.Errorf("access key ID: those that begin with %s are drawn by a Keyledger and are not imported", keyPrefix)
+	}
+	return nil
+}
+
+// CheckImportedSecret says what is wrong with the secret of a key that is to be imported,
+// or nil, without quoting any of it: 1 to 256 printable ASCII characters, no space at either
+// end, where it would be a slip of whoever copied it.
+func CheckImportedSecret(text []byte) error {
+	if len(text) < 1 || len(text) > maxImportedSecret {
+		return fmt.Errorf("secret access key: want 1 to %d characters, got %d", maxImportedSecret, len(text))
+	}
+	for i, c := range text {
+		if c < 0x20 || c > 0x7e {
+			return fmt.Errorf("secret access key: want printable ASCII characters, got another at %d", i)
+		}
+	}
+	if text[0] == ' ' || text[len(text)-1] == ' ' {
+		return errors.New("secret access key: want no space at its beginning or end")
+	}
+	return nil
 }
 
 // Secret is kls_, 30 characters of base62 and 6 of their checksum.

@@ -227,3 +227,31 @@ func TestHashGatewayToken(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+// The shapes of every vendor's keys are taken as they are, and nothing that could be one
+// that we draw.
+func TestImportedShapes(t *testing.T) {
+	for id, want := range map[events.AccessKeyID]string{
+		"AKIAIOSFODNN7EXAMPLE": "", "LTAI5tFk1jUqSPcGsBpjgK7c": "", "AKIDz8krbsJ5yKBZQpn74WFkmLPx3EXAMPLE": "", "UDSIAMSTUBTEST000001": "",
+		"minio-admin_1": "", "abc": "", "KLGT0123456789ABCDEF": "", "xKLAK": "", events.AccessKeyID(strings.Repeat("x", 128)): "",
+		"": "got 0", "ab": "got 2", events.AccessKeyID(strings.Repeat("x", 129)): "got 129", "a.b": "got '.' at 1", "a/b": "got '/' at 1",
+		"KLAK": "begin with KLAK", "KLAK0123456789ABCDEF": "begin with KLAK", "klak-mine": "begin with KLAK",
+	} {
+		if err := identity.CheckImportedID(id); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: got %v, want %q", id, err, want)
+		}
+	}
+	const odd = "\x7fq"
+	for secret, want := range map[string]string{
+		"x": "", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY": "", "two words": "", strings.Repeat("~", 256): "",
+		"": "got 0", strings.Repeat("x", 257): "got 257", " x": "no space", "x ": "no space", "abc\n": "at 3", "ab" + odd: "at 2", "é": "at 0",
+	} {
+		err := identity.CheckImportedSecret([]byte(secret))
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: got %v, want %q", secret, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), odd) {
+			t.Errorf("the error quotes the secret: %v", err)
+		}
+	}
+}

@@ -2,6 +2,8 @@ package journal
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"iter"
 	"strconv"
@@ -21,7 +23,9 @@ type audit struct {
 	progress func() // called now and then
 }
 
-// A boundary is a subject in sixteen bytes: a log has as many as it has users.
+// A boundary is a subject in sixteen bytes: a log has as many as it has users and
+// imported keys. That of an imported key is a hash, which no account and user can be:
+// its first bit is set.
 type boundary struct{ account, user uint64 }
 
 func newAudit(j *Journal, from events.Position) *audit {
@@ -138,6 +142,10 @@ func (a *audit) firstBefore(ctx context.Context, subject string, p events.Positi
 }
 
 func boundaryOf(s events.Subject) boundary {
+	if s.Key != "" {
+		sum := sha256.Sum256([]byte(s.Key))
+		return boundary{binary.BigEndian.Uint64(sum[:8]) | 1<<63, binary.BigEndian.Uint64(sum[8:])}
+	}
 	account, _ := strconv.ParseUint(string(s.Account), 10, 64)
 	user, _ := strconv.ParseUint(string(s.User), 10, 64)
 	return boundary{account, user}

@@ -78,6 +78,35 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// The reservations of imported IDs are boundaries each: many first messages are well, a
+// second one for the same ID is not.
+func TestCheckReservations(t *testing.T) {
+	j := opened(t, testConfig(t.TempDir()))
+	reserve := func(id events.AccessKeyID) events.Decision {
+		d := logtest.Decision(events.ReservationSubject(id), 0)
+		d.Events[0].Event = events.KeyReserved{Key: id, Account: "100000000001", User: "100000000000000001"}
+		return d
+	}
+	for i, id := range []events.AccessKeyID{"LTAI5tOne", "LTAI5tTwo", "ltai5ttwo", "100000000001"} {
+		if p, err := j.Append(t.Context(), reserve(id)); err != nil || p != events.Position(i+1) {
+			t.Fatal(p, err)
+		}
+	}
+	if err := j.Check(t.Context(), func(_, _ events.Position) {}); err != nil {
+		t.Errorf("four reservations: %v", err)
+	}
+	again := reserve("LTAI5tTwo")
+	data, err := events.Encode(again)
+	if err != nil {
+		t.Fatal(err)
+	}
+	smuggle(t, j, again.Subject, data, nats.Header{"Nats-Expected-Last-Subject-Sequence-Subject": {"ledger.none"}, headerExpected: {"0"}})
+	want := "the message at position 5 says that it follows position 0 of ledger.key.LTAI5tTwo, but the one before it is at 2"
+	if err := j.Check(t.Context(), func(_, _ events.Position) {}); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want it to say %q", err, want)
+	}
+}
+
 func TestScan(t *testing.T) {
 	told := make(chan Finding, 100)
 	c := testConfig(t.TempDir())

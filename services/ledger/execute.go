@@ -20,7 +20,9 @@ type step struct {
 	reserve bool // see events.Decision
 	// read is how far an attempt has found the subject to have moved. A record that
 	// every projection was let past moves its subject and no row.
-	read   events.Position
+	read events.Position
+	// first says that the decision is the first of its subject or none at all.
+	first  bool
 	decide func(v View, now time.Time) (decided, error)
 	// unheard says that the request's ID was drawn just now: nobody can have sent
 	// it before.
@@ -36,12 +38,10 @@ type decided struct {
 
 // do carries out one step of a request.
 func (l *Ledger) do(ctx context.Context, req Request, s step) (Outcome, error) {
-	if req.ID == "" {
-		id, err := l.Draw.RequestID()
-		if err != nil {
-			return Outcome{}, err
-		}
-		req.ID, s.unheard = id, true
+	s.unheard = req.ID == ""
+	req, err := l.named(req)
+	if err != nil {
+		return Outcome{}, err
 	}
 	// A client that hangs up does not stop a decision half way.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.Patience)
@@ -62,6 +62,16 @@ func (l *Ledger) do(ctx context.Context, req Request, s step) (Outcome, error) {
 	return Outcome{}, errBusy
 }
 
+// named is the request with an ID: its own, or one drawn now.
+func (l *Ledger) named(req Request) (Request, error) {
+	if req.ID != "" {
+		return req, nil
+	}
+	id, err := l.Draw.RequestID()
+	req.ID = id
+	return req, err
+}
+
 // attempt reads, decides and appends once. again says that the subject moved
 // in between and has been read as far as it had moved.
 func (l *Ledger) attempt(ctx context.Context, req Request, s *step) (out Outcome, again bool, err error) {
@@ -77,7 +87,9 @@ func (l *Ledger) attempt(ctx context.Context, req Request, s *step) (out Outcome
 	if err != nil {
 		return Outcome{}, false, err
 	}
-	d.after = max(d.after, s.read)
+	if !s.first {
+		d.after = max(d.after, s.read)
+	}
 	if len(d.events) == 0 {
 		return Outcome{Request: req.ID, Position: d.after, Time: now}, false, nil
 	}
@@ -158,6 +170,10 @@ func scopeOf(req Request, s events.Subject) events.AccountID {
 	return req.Scope
 }
 
+func reused(id events.RequestID) error {
+	return aggregate.Refuse(aggregate.Invalid, "request.reused", "the request ID %q was used before with another request; use a new one", id)
+}
+
 // repeated answers a request that has been recorded before.
 func (l *Ledger) repeated(ctx context.Context, v View, req Request, s events.Subject) (Outcome, bool, error) {
 	p, digest, found, err := v.Request(scopeOf(req, s), req.Actor, req.ID)
@@ -165,8 +181,7 @@ func (l *Ledger) repeated(ctx context.Context, v View, req Request, s events.Sub
 		return Outcome{}, false, err
 	}
 	if digest != req.Digest {
-		return Outcome{}, true, aggregate.Refuse(aggregate.Invalid, "request.reused",
-			"the request ID %q was used before with another request; use a new one", req.ID)
+		return Outcome{}, true, reused(req.ID)
 	}
 	m, err := l.Log.At(ctx, p)
 	if err != nil {

@@ -106,12 +106,9 @@ func (c UserChange) commands(u account.User) []account.Command {
 // user is removed from the account. What a crash leaves half done the timekeeper
 // finishes or takes back.
 func (l *Ledger) RemoveUser(ctx context.Context, req Request, a events.AccountID, u events.UserID) (Outcome, error) {
-	if req.ID == "" {
-		id, err := l.Draw.RequestID()
-		if err != nil {
-			return Outcome{}, err
-		}
-		req.ID = id
+	req, err := l.named(req)
+	if err != nil {
+		return Outcome{}, err
 	}
 	if out, done, err := l.mayRemove(ctx, req, a, u); done || err != nil {
 		return out, err

@@ -23,11 +23,10 @@ func (n *Node) metricsState() metrics.State {
 	defer cancel()
 	s := (*operator)(n).Status(ctx)
 	health, used := n.journal.Health(), n.uses.Stats()
-	lastUse, _ := n.journal.LastUse(ctx)
 	out := metrics.State{
 		Position: s.Last, Ready: s.Ready, Writable: health.Writable, Whole: health.Whole(), Trusted: n.guard.Doubt() == "",
 		FreeBytes: health.Free, Restarts: health.Restarts,
-		Records: metrics.Records{Position: s.Records.Position, Last: uint64(lastUse), Stopped: s.Records.Stopped != ""},
+		Records: metrics.Records{Position: s.Records.Position, Last: s.Records.Last, Stopped: s.Records.Stopped != ""},
 		Uses: metrics.Uses{
 			Recorded: used.Recorded, Messages: used.Messages, Shed: used.Shed, Uncertain: used.Uncertain, Failed: used.Failed,
 			Summarised: used.Summarised, Unknown: used.Unknown, Waiting: used.Waiting,

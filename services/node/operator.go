@@ -50,14 +50,15 @@ func (o *operator) Status(ctx context.Context) api.Status {
 		})
 	}
 	at, stopped := o.records.state()
-	s.Records = api.RecordsStatus{Position: uint64(at), Stopped: stopped}
+	lastUse, _ := o.journal.LastUse(ctx) // what is wrong with the log is said above
+	s.Records = api.RecordsStatus{Position: uint64(at), Last: uint64(lastUse), Stopped: stopped}
 	s.Secrets = (*Node)(o).secrets.state()
 	if o.uses != nil {
 		for _, from := range o.uses.Strangers(sourcesTold) {
 			s.Unknown = append(s.Unknown, api.Source{Prefix: from.Prefix.String(), Count: from.Count, More: from.More, Last: from.Last})
 		}
 	}
-	s.Ready = err == nil && o.fresh.check(ctx) == nil && health.Sick == "" && health.Fault == nil
+	s.Ready = err == nil && health.Writable && o.fresh.check(ctx) == nil && health.Sick == "" && health.Fault == nil
 	return s
 }
 

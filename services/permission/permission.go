@@ -26,6 +26,7 @@ const (
 	UserList       Operation = "user.list"       // every user of the account
 	KeyWrite       Operation = "key.write"       // create, disable, enable, delete, restore, purge, describe
 	KeyRead        Operation = "key.read"        // show, list and read the history of one user's keys
+	KeyExplain     Operation = "key.explain"     // what was made of a request that names a key of one's own account
 	KeyList        Operation = "key.list"        // every key of the account, the recycle bin included
 	KeyNetwork     Operation = "key.network"     // give one key a network policy of its own
 	AuditRead      Operation = "audit.read"      // every event of the account
@@ -69,6 +70,9 @@ const (
 
 // May says whether the caller may do op to t.
 func (c Caller) May(op Operation, t Target) Verdict {
+	if op == KeyExplain && t.Account != c.Account {
+		return Hidden // from the operator too
+	}
 	if c.Operator && c.admin() {
 		return Allowed
 	}

@@ -38,22 +38,22 @@ func TestMay(t *testing.T) {
 	ops := []permission.Operation{
 		permission.AccountOpen, permission.AccountRead, permission.AccountPolicy, permission.UserWrite, permission.UserRead,
 		permission.UserList, permission.AccountNetwork, permission.KeyNetwork, permission.KeyWrite, permission.KeyRead, permission.KeyList, permission.AuditRead,
-		permission.GatewayWrite, permission.GatewayList, permission.Operate,
+		permission.GatewayWrite, permission.GatewayList, permission.Operate, permission.KeyExplain,
 	}
 	// For each caller and operation in the order above: own user, another user, another account.
 	want := map[string]string{
-		"operator root":    "AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA",
-		"operator admin":   "AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA",
-		"operator auditor": "ddd AAh ddh ddh AAh AAh ddh ddh ddh AAh AAh AAh ddh ddh ddd",
-		"operator user":    "ddd ddh ddh ddh Ahh ddh ddh dhh Ahh Ahh ddh ddh ddh ddh ddd",
-		"root":             "ddd AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh ddd",
-		"admin":            "ddd AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh ddd",
-		"auditor":          "ddd AAh ddh ddh AAh AAh ddh ddh ddh AAh AAh AAh ddh ddh ddd",
-		"user":             "ddd ddh ddh ddh Ahh ddh ddh dhh Ahh Ahh ddh ddh ddh ddh ddd",
-		"user, off":        "ddd ddh ddh ddh Ahh ddh ddh dhh dhh Ahh ddh ddh ddh ddh ddd",
-		"user, no grant":   "ddd ddh ddh ddh Ahh ddh ddh dhh dhh Ahh ddh ddh ddh ddh ddd",
-		"user, granted":    "ddd ddh ddh ddh Ahh ddh ddh dhh Ahh Ahh ddh ddh ddh ddh ddd",
-		"no role":          "ddd ddh ddh ddh Ahh ddh ddh dhh Ahh Ahh ddh ddh ddh ddh ddd",
+		"operator root":    "AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAh",
+		"operator admin":   "AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAh",
+		"operator auditor": "ddd AAh ddh ddh AAh AAh ddh ddh ddh AAh AAh AAh ddh ddh ddd ddh",
+		"operator user":    "ddd ddh ddh ddh Ahh ddh ddh dhh Ahh Ahh ddh ddh ddh ddh ddd ddh",
+		"root":             "ddd AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh ddd AAh",
+		"admin":            "ddd AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh ddd AAh",
+		"auditor":          "ddd AAh ddh ddh AAh AAh ddh ddh ddh AAh AAh AAh ddh ddh ddd ddh",
+		"user":             "ddd ddh ddh ddh Ahh ddh ddh dhh Ahh Ahh ddh ddh ddh ddh ddd ddh",
+		"user, off":        "ddd ddh ddh ddh Ahh ddh ddh dhh dhh Ahh ddh ddh ddh ddh ddd ddh",
+		"user, no grant":   "ddd ddh ddh ddh Ahh ddh ddh dhh dhh Ahh ddh ddh ddh ddh ddd ddh",
+		"user, granted":    "ddd ddh ddh ddh Ahh ddh ddh dhh Ahh Ahh ddh ddh ddh ddh ddd ddh",
+		"no role":          "ddd ddh ddh ddh Ahh ddh ddh dhh Ahh Ahh ddh ddh ddh ddh ddd ddh",
 	}
 	targets := []permission.Target{{Account: own, User: self}, {Account: own, User: someone}, {Account: other, User: self}}
 	letter := map[permission.Verdict]byte{permission.Allowed: 'A', permission.Denied: 'd', permission.Hidden: 'h'}

@@ -10,6 +10,7 @@ package trace
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -37,7 +38,8 @@ type Tracer struct {
 func New(ctx context.Context, endpoint, version string, log *slog.Logger) (*Tracer, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
-		return nil, fmt.Errorf("trace: %q is not an OTLP endpoint: give a URL such as http://localhost:4318", endpoint)
+		// What was given may hold a password, and is not repeated.
+		return nil, errors.New("trace: that is not an OTLP endpoint: give a URL without user and password, such as http://localhost:4318")
 	}
 	if u.Path == "" || u.Path == "/" {
 		u.Path = "/v1/traces"

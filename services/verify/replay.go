@@ -128,6 +128,20 @@ func (v *Verifier) replayed(id events.AccessKeyID, c dialect.Claim) (n Nonce, se
 	return n, seen, err
 }
 
+// Release takes back the nonce of a decision that nobody was told and that is not on
+// record: the request may be made again.
+func (v *Verifier) Release(d Decision) {
+	if d.Nonce == (Nonce{}) {
+		return
+	}
+	k := v.nonces.lock(d.Key)
+	defer k.mu.Unlock()
+	if _, there := k.until[d.Nonce]; there {
+		delete(k.until, d.Nonce)
+		v.nonces.total.Add(-1)
+	}
+}
+
 // Remember is told of a nonce that came before this process began, at a time.
 func (v *Verifier) Remember(id events.AccessKeyID, n Nonce, at time.Time) error {
 	now, until := v.Now(), at.Add(MaxReplayWindow)

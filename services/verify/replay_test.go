@@ -64,6 +64,68 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// TestNonceThatIsNotUsedUp has somebody ask who may not, and a decision be taken back.
+func TestNonceThatIsNotUsedUp(t *testing.T) {
+	b := &bench{}
+	v := b.verifier(t)
+	v.Remembered()
+	c := b.claim(known, secret)
+	c.Nonce = "one"
+	b.claims = []dialect.Claim{c}
+	for range 2 {
+		d, err := v.VerifyFor(t.Context(), &dialect.Request{}, func(owner events.Subject) bool { return owner != b.key.Owner })
+		if err != nil || !d.Allowed || d.Nonce != (verify.Nonce{}) {
+			t.Fatalf("got %+v, %v", d, err)
+		}
+	}
+	d, err := b.asks(t, v, "one", secret, 0)
+	if err != nil || !d.Allowed {
+		t.Fatalf("after somebody else has asked: got %+v, %v", d, err)
+	}
+	again, err := b.asks(t, v, "one", secret, 0)
+	if err != nil || again.Reason != dialect.Replayed {
+		t.Fatalf("again: got %+v, %v", again, err)
+	}
+	v.Release(again) // which used nothing up
+	if got := b.reason(t, v, "one", secret, 0); got != dialect.Replayed {
+		t.Errorf("after a replay was taken back: got %q", got)
+	}
+	v.Release(d)
+	if got := b.reason(t, v, "one", secret, 0); got != "" {
+		t.Errorf("after the decision was taken back: got %q", got)
+	}
+}
+
+// TestExplainUsesNothingUp explains a request before it is made and after: it may be made
+// once all the same, and that it was is told.
+func TestExplainUsesNothingUp(t *testing.T) {
+	b := &bench{}
+	v := b.verifier(t)
+	c := b.claim(known, secret)
+	c.Nonce, c.SignedAt = "one", noon
+	b.claims = []dialect.Claim{c}
+	explain := func(want string) {
+		t.Helper()
+		d, claims, err := v.Explain(t.Context(), &dialect.Request{})
+		if err != nil || d.Reason != want || len(claims) != 1 {
+			t.Errorf("got %+v, %d claims, %v, want %q", d, len(claims), err, want)
+		}
+	}
+	if _, _, err := v.Explain(t.Context(), &dialect.Request{}); !errors.Is(err, verify.ErrRefilling) {
+		t.Errorf("before all is remembered: got %v", err)
+	}
+	v.Remembered()
+	explain("")
+	explain("")
+	if got := b.reason(t, v, "one", secret, 0); got != "" {
+		t.Fatalf("a request that was explained is refused: %s", got)
+	}
+	explain(dialect.Replayed)
+	if got := b.reason(t, v, "two", secret, 0); got != "" {
+		t.Errorf("another nonce: %s", got)
+	}
+}
+
 // TestReplayOfAnotherKey lets two keys use one nonce.
 func TestReplayOfAnotherKey(t *testing.T) {
 	b := &bench{}

@@ -96,10 +96,12 @@ const (
 	rounds = 400
 )
 
-// TestRevocation: from the moment at which a disable has been answered, no
-// verification that begins is allowed, until the next enable is sent.
+// TestRevocation: from the moment at which a disable or a delete has been answered, no
+// verification that begins is allowed, until the next enable is sent; after a purge, ever.
 func TestRevocation(t *testing.T) {
 	root := startNode(t)
+	me := root.must(t, "GET", "/v1/caller", "")["account_id"].(string)
+	root.must(t, "PUT", "/v1/accounts/"+me+"/policy", `{"overrides":{"delete":{"requires_disabled":false}}}`)
 	var group sync.WaitGroup
 	var late, refused, accepted atomic.Int64
 	for i := range rivals {
@@ -137,23 +139,37 @@ func TestRevocation(t *testing.T) {
 		})
 		group.Go(func() {
 			defer close(done)
-			set := func(status string) {
-				if code, text, err := root.send("PATCH", "/v1/keys/"+k.id, `{"status":"`+status+`"}`); err != nil || code != http.StatusOK {
-					t.Errorf("%s: %d %s %v", status, code, text, err)
+			change := func(method, path, body string) {
+				if code, text, err := root.send(method, "/v1/keys/"+k.id+path, body); err != nil || code != http.StatusOK {
+					t.Errorf("%s %s %s: %d %s %v", method, path, body, code, text, err)
 				}
 			}
-			for range rounds {
-				set("disabled")
+			set := func(status string) { change("PATCH", "", `{"status":"`+status+`"}`) }
+			for i := range rounds {
+				if i%4 == 3 {
+					change("DELETE", "", "")
+				} else {
+					set("disabled")
+				}
 				phase.Add(1)
 				verify()
+				if i%4 == 3 { // which leaves it disabled
+					change("POST", "/restore", "")
+					verify()
+				}
 				phase.Add(1)
 				set("active")
 			}
+			change("DELETE", "", "")
+			phase.Add(1)
+			verify()
+			change("POST", "/purge", "")
+			verify()
 		})
 	}
 	group.Wait()
 	if late.Load() > 0 {
-		t.Errorf("%d verifications were allowed after the key was disabled", late.Load())
+		t.Errorf("%d verifications were allowed after the key was disabled, deleted or purged", late.Load())
 	}
 	if refused.Load() < rivals*rounds || accepted.Load() == 0 {
 		t.Errorf("%d refused and %d allowed: it shows nothing", refused.Load(), accepted.Load())

@@ -95,7 +95,8 @@ func New(c Config) (*Verifier, error) {
 	return v, nil
 }
 
-// decoyID names no key: ours never hold a '-'.
+// decoyID names no key: ours never hold a '-', and a key that was imported with this ID would
+// be found, and is sealed for its own account.
 const decoyID events.AccessKeyID = "DECOY-KEY-OF-NOBODY-"
 
 // A Decision is the answer.
@@ -121,24 +122,39 @@ type Decision struct {
 // Verify decides about r. The error is ErrStale, ErrRefilling, ErrCrowded or a fault; whether the request
 // is genuine is in the Decision alone.
 func (v *Verifier) Verify(ctx context.Context, r *dialect.Request) (Decision, error) {
+	return v.VerifyFor(ctx, r, anybody)
+}
+
+func anybody(events.Subject) bool { return true }
+
+// VerifyFor decides about r for somebody who may ask about the keys of some owners only. The
+// decision about another's is right, but it uses no nonce up: whoever asks must not be told of it.
+func (v *Verifier) VerifyFor(ctx context.Context, r *dialect.Request, may func(owner events.Subject) bool) (Decision, error) {
 	if v.Observe == nil {
-		return v.verify(ctx, r)
+		return v.verify(ctx, r, may)
 	}
 	began := time.Now()
-	d, err := v.verify(ctx, r)
+	d, err := v.verify(ctx, r, may)
 	v.Observe(ctx, d, err, time.Since(began))
 	return d, err
 }
 
-func (v *Verifier) verify(ctx context.Context, r *dialect.Request) (Decision, error) {
+func (v *Verifier) verify(ctx context.Context, r *dialect.Request, may func(events.Subject) bool) (Decision, error) {
 	if err := v.Fresh(ctx); err != nil {
 		return Decision{}, err
 	}
 	claims, err := dialect.Read(r, v.Schemes)
 	if err != nil || len(claims) == 0 {
-		return unread(err)
+		d, err := unread(err)
+		d.Position = v.Applied()
+		return d, err
 	}
-	return v.judge(claims, r.Source)
+	return v.judge(claims, r.Source, func(owner events.Subject, id events.AccessKeyID, c dialect.Claim) (Nonce, bool, error) {
+		if !may(owner) {
+			return Nonce{}, false, nil
+		}
+		return v.replayed(id, c)
+	})
 }
 
 // unread is the decision about a request that no scheme could read.
@@ -152,10 +168,14 @@ func unread(err error) (Decision, error) {
 	return Decision{}, err
 }
 
+// A nonceJudge says whether the nonce of a claim that holds came before, and what is
+// remembered of it.
+type nonceJudge func(owner events.Subject, id events.AccessKeyID, c dialect.Claim) (n Nonce, seen bool, err error)
+
 // judge judges the readings of one request, of which one that holds is enough.
 // The state of the key is looked at last, so that a stranger who has no secret
-// learns nothing of it.
-func (v *Verifier) judge(claims []dialect.Claim, source netip.Addr) (Decision, error) {
+// learns nothing of it. replayed says whether a nonce came before.
+func (v *Verifier) judge(claims []dialect.Claim, source netip.Addr, replayed nonceJudge) (Decision, error) {
 	first := claims[0]
 	id := events.AccessKeyID(first.AccessKeyID)
 	d := Decision{Key: id, Claim: first, Position: v.Applied()}
@@ -177,7 +197,7 @@ func (v *Verifier) judge(claims []dialect.Claim, source netip.Addr) (Decision, e
 	}
 	d.Claim = held
 	if held.Nonce != "" {
-		n, seen, err := v.replayed(id, held)
+		n, seen, err := replayed(d.Owner, id, held)
 		if err != nil {
 			return d, err
 		}

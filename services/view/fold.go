@@ -24,7 +24,7 @@ var keyrings = &projections.Fold[keyring.State]{
 var accounts = &projections.Fold[account.State]{
 	FoldName: "account-states", FoldVersion: 2, Table: projections.TableAccountState,
 	Key: func(dst []byte, s events.Subject, _ events.Event) ([]byte, bool) {
-		return row.AppendAccount(dst, s.Account), s.User == ""
+		return row.AppendAccount(dst, s.Account), s.Account != "" && s.User == ""
 	},
 	Evolve: account.EvolveHeader, Append: account.AppendState, Parse: account.ParseState,
 }

@@ -27,12 +27,18 @@ type Judgement struct {
 	// What was signed, if the request could be read that far.
 	CanonicalRequest []byte
 	StringToSign     []byte
+
+	readings []dialect.Claim // all that the request could be read as
 }
 
 // Judge judges v with its own secret at its own time.
 func Judge(v Vector, schemes []dialect.Scheme) Judgement {
 	j := JudgeRequest(v.Request(), v.AccessKeyID, v.Secret, v.At(), schemes)
 	j.Name = v.Name
+	if client := v.ClientStringToSign + v.ClientCanonicalRequest; client != "" && !j.Valid && len(j.readings) > 0 {
+		c := dialect.Closest(j.readings, []byte(v.ClientStringToSign), []byte(v.ClientCanonicalRequest))
+		j.CanonicalRequest, j.StringToSign = c.CanonicalRequest, c.StringToSign
+	}
 	return j
 }
 
@@ -47,7 +53,7 @@ func JudgeRequest(r *dialect.Request, accessKeyID, secret string, at time.Time, 
 	if len(claims) == 0 {
 		return Judgement{Reason: Failed, Detail: "a scheme read nothing and gave no error"}
 	}
-	j := Judgement{CanonicalRequest: claims[0].CanonicalRequest, StringToSign: claims[0].StringToSign}
+	j := Judgement{CanonicalRequest: claims[0].CanonicalRequest, StringToSign: claims[0].StringToSign, readings: claims}
 	if claims[0].AccessKeyID != accessKeyID {
 		j.Reason, j.Detail = OtherKey, "the request is signed by another access key than the entry names"
 		return j
@@ -75,7 +81,8 @@ func refused(j Judgement, err error) Judgement {
 
 // Report judges every vector and writes one line for each to w: "ok" or
 // "DIFFERS", the name, the verdict and its reason. With explain, what was
-// signed follows, indented. It returns how many verdicts differ from what the
+// signed follows, indented, and where what the client says that it signed first parts
+// from it. It returns how many verdicts differ from what the
 // vectors say, and an error only if w does.
 func Report(w io.Writer, vectors []Vector, schemes []dialect.Scheme, explain bool) (differing int, err error) {
 	for _, v := range vectors {
@@ -85,20 +92,21 @@ func Report(w io.Writer, vectors []Vector, schemes []dialect.Scheme, explain boo
 			agreed = "DIFFERS"
 			differing++
 		}
-		if err := writeJudgement(w, agreed, j, explain); err != nil {
+		if err := writeJudgement(w, agreed, v, j, explain); err != nil {
 			return differing, err
 		}
 	}
 	return differing, nil
 }
 
-func writeJudgement(w io.Writer, agreed string, j Judgement, explain bool) error {
+func writeJudgement(w io.Writer, agreed string, v Vector, j Judgement, explain bool) error {
 	line := fmt.Sprintf("%-7s  %s  valid\n", agreed, j.Name)
 	if !j.Valid {
 		line = fmt.Sprintf("%-7s  %s  refused  %s: %s\n", agreed, j.Name, j.Reason, j.Detail)
 	}
 	if explain {
-		line += block("canonical request", j.CanonicalRequest) + block("string to sign", j.StringToSign)
+		line += block("canonical request", j.CanonicalRequest) + difference(v.ClientCanonicalRequest, j.CanonicalRequest) +
+			block("string to sign", j.StringToSign) + difference(v.ClientStringToSign, j.StringToSign)
 	}
 	_, err := io.WriteString(w, line)
 	return err

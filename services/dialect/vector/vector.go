@@ -39,6 +39,10 @@ type Vector struct {
 	DerivedFrom   string     `json:"derived_from,omitempty"` // the entry it was made from
 	TLS           bool       `json:"tls,omitempty"`
 	BaseHost      string     `json:"base_host,omitempty"` // which part of Host is the service
+
+	// What the client says that it hashed and signed, if somebody has asked it.
+	ClientCanonicalRequest string `json:"client_canonical_request,omitempty"`
+	ClientStringToSign     string `json:"client_string_to_sign,omitempty"`
 }
 
 // Load reads a JSON array of vectors. Fields it does not know are passed over.

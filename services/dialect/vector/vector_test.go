@@ -54,6 +54,35 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// TestClientsOwnText holds what the client says that it signed to what the server
+// would have signed.
+func TestClientsOwnText(t *testing.T) {
+	v := load(t)[0]
+	ours := vector.Judge(v, builtin.Schemes())
+	v.Secret += "x"
+	explained := func(v vector.Vector) string {
+		var got bytes.Buffer
+		if _, err := vector.Report(&got, []vector.Vector{v}, builtin.Schemes(), true); err != nil {
+			t.Fatal(err)
+		}
+		return got.String()
+	}
+	if got := explained(v); strings.Contains(got, "client") {
+		t.Errorf("the client said nothing:\n%s", got)
+	}
+	v.ClientStringToSign, v.ClientCanonicalRequest = string(ours.StringToSign), string(ours.CanonicalRequest)
+	if got := explained(v); strings.Count(got, "the client's is the same") != 2 {
+		t.Errorf("the client signed the same:\n%s", got)
+	}
+	v.ClientCanonicalRequest = strings.Replace(v.ClientCanonicalRequest, "\n/", "\n//", 1)
+	got := explained(v)
+	for _, want := range []string{"the client's differs from line 2, column 2:\n", "client | //", "server | /", "\n                ^\n", "the client's is the same"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("want %q:\n%s", want, got)
+		}
+	}
+}
+
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("disk full") }

@@ -1,0 +1,97 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/keyledger/keyledger/aggregate"
+	"github.com/keyledger/keyledger/services/dialect"
+	"github.com/keyledger/keyledger/services/permission"
+	"github.com/keyledger/keyledger/services/verify"
+)
+
+func (s *server) explainRoutes(api huma.API) {
+	add(api, route{http.MethodPost, "/v1/explain", "explain-request", "Explain what a signed request says and why it is refused, to an admin of its key's account", 200, "verification"}, s.explainRequest)
+}
+
+// SignedRequest is signedRequest by a name that huma sees.
+type SignedRequest = signedRequest
+
+type explainInput struct {
+	Body struct {
+		SignedRequest
+		ClientCanonicalRequest string `json:"client_canonical_request,omitempty" doc:"what the client says that it hashed"`
+		ClientStringToSign     string `json:"client_string_to_sign,omitempty" doc:"what the client says that it signed"`
+	}
+}
+
+type explanation struct {
+	Genuine          bool        `json:"genuine" doc:"the signature verifies in its time window now"`
+	Reason           string      `json:"reason,omitempty" doc:"stable; absent if the request would be allowed now"`
+	Detail           string      `json:"detail,omitempty" doc:"for people"`
+	AccessKeyID      string      `json:"access_key_id,omitempty" doc:"that the request names"`
+	UserID           string      `json:"user_id,omitempty" doc:"whose key it is"`
+	Scheme           string      `json:"scheme,omitempty"`
+	CanonicalRequest string      `json:"canonical_request,omitempty" doc:"as the server hashes it; bytes that are not UTF-8 are replaced"`
+	StringToSign     string      `json:"string_to_sign,omitempty" doc:"as the server signs it; bytes that are not UTF-8 are replaced"`
+	Differences      []departure `json:"differences" nullable:"false" doc:"where what the client says first differs; empty if it does not, or says nothing"`
+}
+
+type departure struct {
+	Of     string `json:"of" enum:"canonical_request,string_to_sign"`
+	Line   int    `json:"line" doc:"from 1"`
+	Column int    `json:"column" doc:"in bytes, from 1"`
+	Client string `json:"client" doc:"the client's line"`
+	Server string `json:"server" doc:"the server's line"`
+}
+
+// explainRequest tells an admin of a key's account what was made of a request that names the
+// key. It is no verification: nothing is on record, and no nonce is used up. What
+// it tells holds no secret. A key of another account gets the answer of one that is not.
+func (s *server) explainRequest(ctx context.Context, in *explainInput) (*read[explanation], error) {
+	c := inboundOf(ctx).caller
+	if err := allow(ctx, permission.KeyExplain, permission.Target{Account: c.Account}, nil); err != nil {
+		return nil, err
+	}
+	r, _, err := in.Body.wire()
+	if err != nil {
+		return nil, err
+	}
+	d, claims, err := s.Verifier.Explain(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if d.Key != "" {
+		unknown := aggregate.Refuse(aggregate.NotFound, "key.not_found", "there is no access key %q", d.Key)
+		if err := allow(ctx, permission.KeyExplain, permission.Target{Account: d.Owner.Account}, unknown); err != nil {
+			return nil, err
+		}
+	}
+	return &read[explanation]{in.explain(d, claims)}, nil
+}
+
+func (in *explainInput) explain(d verify.Decision, claims []dialect.Claim) explanation {
+	e := explanation{
+		Genuine: d.Genuine, Reason: d.Reason, Detail: d.Detail, AccessKeyID: string(d.Key), UserID: string(d.Owner.User),
+		Scheme: d.Claim.Scheme, Differences: []departure{},
+	}
+	if len(claims) == 0 {
+		return e
+	}
+	theirs := [2][]byte{[]byte(in.Body.ClientCanonicalRequest), []byte(in.Body.ClientStringToSign)}
+	shown := d.Claim
+	if !d.Genuine {
+		shown = dialect.Closest(claims, theirs[1], theirs[0])
+	}
+	e.CanonicalRequest, e.StringToSign = string(shown.CanonicalRequest), string(shown.StringToSign)
+	for i, ours := range [2][]byte{shown.CanonicalRequest, shown.StringToSign} {
+		if where, found := dialect.FirstDifference(theirs[i], ours); found && len(theirs[i]) > 0 {
+			e.Differences = append(e.Differences, departure{
+				Of: [2]string{"canonical_request", "string_to_sign"}[i], Line: where.Line, Column: where.Column, Client: where.Theirs, Server: where.Ours,
+			})
+		}
+	}
+	return e
+}
