@@ -111,12 +111,16 @@ func (l *Ledger) EnableKey(ctx context.Context, req Request, key events.AccessKe
 // would only warn does not stand in the way; one that blocks does, as an
 // *events.UnavailableError.
 func (l *Ledger) DeleteKey(ctx context.Context, req Request, key events.AccessKeyID) (Outcome, error) {
-	used, unknown := l.lastUsed(ctx, key)
 	return l.changeKeyBy(ctx, req, key, false, func(kv keyringView) (keyring.Command, error) {
-		if unknown != nil && policy.MinIdle(kv.policy) > 0 && kv.policy.Delete.MinIdleMode == policy.IdleBlock {
-			return nil, unknown
+		c := keyring.Delete{Key: key, Policy: kv.policy, OwnerKind: kv.owner.Kind}
+		if policy.MinIdle(kv.policy) == 0 {
+			return c, nil // nobody has to wait for what no rule asks
 		}
-		return keyring.Delete{Key: key, Policy: kv.policy, OwnerKind: kv.owner.Kind, LastUsed: used}, nil
+		var err error
+		if c.LastUsed, err = l.lastUsed(ctx, key); err != nil && kv.policy.Delete.MinIdleMode == policy.IdleBlock {
+			return nil, err
+		}
+		return c, nil
 	})
 }
 

@@ -24,7 +24,7 @@ const (
 // cannot be read keeps them out for good.
 func (n *Node) keepNonces(ctx context.Context) {
 	v := n.verifier.Load()
-	for {
+	for warned := ""; ; {
 		err := recentNonces(ctx, n.journal, n.config.Now().Add(-verify.MaxReplayWindow), func(r *uses.Record) error {
 			return v.Remember(r.Key, r.Replay, r.Time)
 		})
@@ -34,7 +34,10 @@ func (n *Node) keepNonces(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		n.config.Logger.Warn("the nonces of the last requests cannot be read yet: requests that carry one are refused", "error", err)
+		if warned != err.Error() {
+			warned = err.Error()
+			n.config.Logger.Warn("the nonces of the last requests cannot be read yet: requests that carry one are refused", "error", err)
+		}
 		if !sleep(ctx, time.Second) {
 			return
 		}
