@@ -1,7 +1,6 @@
 package alibaba
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
@@ -308,9 +307,8 @@ func (a *assertion) claim(canonical []byte) dialect.Claim {
 		SignedAt: a.at, Skew: skew,
 		Covers: dialect.Method | dialect.Path | dialect.Query | dialect.Body, SignedHeaders: a.names,
 		Signature: a.signature[:], MAC: func(secret []byte) []byte {
-			m := hmac.New(sha256.New, secret)
-			m.Write(toSign)
-			return m.Sum(nil)
+			sum := dialect.HMACSHA256(secret, toSign)
+			return sum[:]
 		},
 		CanonicalRequest: all[:len(canonical):len(canonical)], // toSign lies behind it
 		StringToSign:     toSign,

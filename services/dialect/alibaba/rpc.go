@@ -1,7 +1,6 @@
 package alibaba
 
 import (
-	"crypto/hmac"
 	"crypto/sha1" //nolint:gosec // it is what the vendor signs with; as HMAC it stands
 	"encoding/base64"
 	"strings"
@@ -186,8 +185,7 @@ func (c *signed) sign(method string, pairs []pair) {
 	}
 	c.StringToSign, c.CanonicalRequest = b, b // there is no other step
 	c.MAC = func(secret []byte) []byte {
-		m := hmac.New(sha1.New, append(append(make([]byte, 0, 64), secret...), '&'))
-		m.Write(b)
-		return m.Sum(nil)
+		sum := dialect.HMACSHA1(append(append(make([]byte, 0, 64), secret...), '&'), b)
+		return sum[:]
 	}
 }

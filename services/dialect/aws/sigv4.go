@@ -1,7 +1,6 @@
 package aws
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
@@ -195,7 +194,6 @@ func (c credential) signingKey(secret []byte) []byte {
 }
 
 func hmacSHA256(key, message, out []byte) []byte {
-	m := hmac.New(sha256.New, key)
-	m.Write(message)
-	return m.Sum(out)
+	sum := dialect.HMACSHA256(key, message)
+	return append(out, sum[:]...)
 }

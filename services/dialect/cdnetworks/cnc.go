@@ -1,7 +1,6 @@
 package cdnetworks
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
@@ -156,9 +155,8 @@ func (a *assertion) claim(canonical []byte, queryCovered bool) dialect.Claim {
 		Covers: covers, SignedHeaders: a.names(),
 		Signature: signature[:],
 		MAC: func(secret []byte) []byte {
-			m := hmac.New(sha256.New, secret)
-			m.Write(toSign)
-			return m.Sum(nil)
+			sum := dialect.HMACSHA256(secret, toSign)
+			return sum[:]
 		},
 		CanonicalRequest: canonical[:len(canonical):len(canonical)], // toSign may lie behind it
 		StringToSign:     toSign,

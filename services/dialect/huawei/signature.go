@@ -2,7 +2,6 @@ package huawei
 
 import (
 	"crypto/hkdf"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
@@ -156,7 +155,6 @@ func mac(accessKeyID, scope string, secret, stringToSign []byte) []byte {
 		}
 		key = hex.AppendEncode(make([]byte, 0, 2*sha256.Size), derived)
 	}
-	m := hmac.New(sha256.New, key)
-	m.Write(stringToSign)
-	return m.Sum(nil)
+	sum := dialect.HMACSHA256(key, stringToSign)
+	return sum[:]
 }

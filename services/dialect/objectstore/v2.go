@@ -1,7 +1,6 @@
 package objectstore
 
 import (
-	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/base64"
 	"strconv"
@@ -180,9 +179,8 @@ func (a *assertion) claims(r *dialect.Request) []dialect.Claim {
 		c.StringToSign = toSign
 		c.CanonicalRequest = toSign // this signature knows no other
 		c.MAC = func(secret []byte) []byte {
-			m := hmac.New(sha1.New, secret)
-			m.Write(toSign)
-			return m.Sum(nil)
+			sum := dialect.HMACSHA1(secret, toSign)
+			return sum[:]
 		}
 	}
 	return claims

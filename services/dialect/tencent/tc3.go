@@ -1,7 +1,6 @@
 package tencent
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
@@ -194,16 +193,11 @@ func (a *assertion) appendStringToSign(b, canonical []byte) []byte {
 
 // mac derives the key of a day and service from the secret and signs with it.
 func mac(scope string, secret, stringToSign []byte) []byte {
-	var sum [sha256.Size]byte
 	key := append(append(make([]byte, 0, 64), "TC3"...), secret...)
 	for part := range strings.SplitSeq(scope, "/") {
-		key = hmacSHA256(key, []byte(part), sum[:0])
+		sum := dialect.HMACSHA256(key, []byte(part))
+		key = append(key[:0], sum[:]...)
 	}
-	return hmacSHA256(key, stringToSign, nil)
-}
-
-func hmacSHA256(key, message, out []byte) []byte {
-	m := hmac.New(sha256.New, key)
-	m.Write(message)
-	return m.Sum(out)
+	sum := dialect.HMACSHA256(key, stringToSign)
+	return sum[:]
 }

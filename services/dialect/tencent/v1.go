@@ -2,11 +2,9 @@ package tencent
 
 import (
 	"bytes"
-	"crypto/hmac"
 	"crypto/sha1" // the vendor's signature v1
 	"crypto/sha256"
 	"encoding/base64"
-	"hash"
 	"net/http"
 	"strings"
 	"time"
@@ -34,13 +32,6 @@ func (v V1) method() string {
 		return "HmacSHA256"
 	}
 	return "HmacSHA1"
-}
-
-func (v V1) hash() func() hash.Hash {
-	if v.SHA256 {
-		return sha256.New
-	}
-	return sha1.New
 }
 
 func (v V1) size() int {
@@ -214,9 +205,12 @@ func (v V1) claim(s signatureV1, toSign []byte) dialect.Claim {
 		Covers: dialect.Method | dialect.Path | dialect.Query | dialect.Body, SignedHeaders: []string{"host"},
 		Signature: s.signature,
 		MAC: func(secret []byte) []byte {
-			m := hmac.New(v.hash(), secret)
-			m.Write(toSign)
-			return m.Sum(nil)
+			if v.SHA256 {
+				sum := dialect.HMACSHA256(secret, toSign)
+				return sum[:]
+			}
+			sum := dialect.HMACSHA1(secret, toSign)
+			return sum[:]
 		},
 		CanonicalRequest: canonical, StringToSign: toSign,
 	}
