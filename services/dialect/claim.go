@@ -41,7 +41,7 @@ type Claim struct {
 	Lifetime  time.Duration
 
 	Covers        Parts
-	SignedHeaders []string // lower-case names of the headers the signature covers
+	SignedHeaders string // lower-case names of the headers the signature covers, joined by semicolons
 
 	Signature []byte                     // what the caller sent, decoded
 	MAC       func(secret []byte) []byte // what an honest caller would have sent

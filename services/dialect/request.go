@@ -11,6 +11,12 @@ import (
 // A Field is one header line.
 type Field struct{ Name, Value string }
 
+// Named reports whether the line has that name, whatever its case. Lengths are compared first, and
+// names as they are: it is asked for every line.
+func (f *Field) Named(name string) bool {
+	return len(f.Name) == len(name) && (f.Name == name || strings.EqualFold(f.Name, name))
+}
+
 // A Request is a request as it came off the wire. It is read only.
 type Request struct {
 	Method string
@@ -68,8 +74,8 @@ func FromHTTP(r *http.Request, body []byte) *Request {
 // case, in order.
 func (r *Request) Values(name string) []string {
 	var values []string
-	for _, f := range r.Header {
-		if strings.EqualFold(f.Name, name) {
+	for i := range r.Header {
+		if f := &r.Header[i]; f.Named(name) {
 			values = append(values, f.Value)
 		}
 	}
@@ -78,8 +84,8 @@ func (r *Request) Values(name string) []string {
 
 // Get returns the value of the first header line of that name, or "".
 func (r *Request) Get(name string) string {
-	for _, f := range r.Header {
-		if strings.EqualFold(f.Name, name) {
+	for i := range r.Header {
+		if f := &r.Header[i]; f.Named(name) {
 			return f.Value
 		}
 	}

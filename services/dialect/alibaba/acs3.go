@@ -305,7 +305,7 @@ func (a *assertion) claim(canonical []byte) dialect.Claim {
 	return dialect.Claim{
 		Scheme: acs3, AccessKeyID: a.accessKeyID, Service: serviceOf(a.version), SessionToken: a.token, Nonce: a.nonce,
 		SignedAt: a.at, Skew: skew,
-		Covers: dialect.Method | dialect.Path | dialect.Query | dialect.Body, SignedHeaders: a.names,
+		Covers: dialect.Method | dialect.Path | dialect.Query | dialect.Body, SignedHeaders: a.nameList,
 		Signature: a.signature[:], MAC: func(secret []byte) []byte {
 			sum := dialect.HMACSHA256(secret, toSign)
 			return sum[:]

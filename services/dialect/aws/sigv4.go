@@ -155,7 +155,7 @@ func (a *assertion) claim(canonical []byte) dialect.Claim {
 		Presigned:        a.presigned,
 		Lifetime:         a.lifetime,
 		Covers:           a.covers(),
-		SignedHeaders:    a.names,
+		SignedHeaders:    a.nameList,
 		Signature:        signature,
 		MAC:              func(secret []byte) []byte { return signed.appendMAC(nil, secret) },
 		CanonicalRequest: canonical[:len(canonical):len(canonical)], // toSign may lie behind it

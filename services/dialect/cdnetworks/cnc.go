@@ -125,16 +125,6 @@ func appendLower(b []byte, s string) []byte {
 	return b
 }
 
-// usual is what every known client signs; it is read only.
-var usual = []string{"content-type", "host"}
-
-func (a *assertion) names() []string {
-	if a.nameList == "content-type;host" {
-		return usual
-	}
-	return strings.Split(a.nameList, ";")
-}
-
 // claim hands over what was read. The string to sign goes behind the canonical request, in the same memory where it
 // fits.
 func (a *assertion) claim(canonical []byte, queryCovered bool) dialect.Claim {
@@ -152,7 +142,7 @@ func (a *assertion) claim(canonical []byte, queryCovered bool) dialect.Claim {
 		Scheme: algorithm, AccessKeyID: a.accessKeyID,
 		Nonce:    hex.EncodeToString(signature[:]),
 		SignedAt: a.at, Skew: skew,
-		Covers: covers, SignedHeaders: a.names(),
+		Covers: covers, SignedHeaders: a.nameList,
 		Signature: signature[:],
 		MAC: func(secret []byte) []byte {
 			sum := dialect.HMACSHA256(secret, toSign)

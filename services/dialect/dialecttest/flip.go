@@ -26,10 +26,10 @@ func flipAll(t *testing.T, v vector.Vector, schemes []dialect.Scheme) {
 	if !bytes.Contains(claims[0].CanonicalRequest, hex.AppendEncode(nil, sum[:])) {
 		f.parsed = append(f.parsed, "body") // it is signed as the parameters that it holds, not as it is
 	}
-	covers, signed := claims[0].Covers, claims[0].SignedHeaders
+	covers, signed := claims[0].Covers, strings.Split(claims[0].SignedHeaders, ";")
 	for _, c := range claims[1:] {
 		covers &= c.Covers
-		signed = both(signed, c.SignedHeaders)
+		signed = both(signed, strings.Split(c.SignedHeaders, ";"))
 	}
 	f.parts(covers)
 	f.headers(signed)

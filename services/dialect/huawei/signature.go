@@ -126,7 +126,7 @@ func (a *assertion) claim(canonical []byte) dialect.Claim {
 		SignedAt:         a.at,
 		Skew:             skew,
 		Covers:           covers,
-		SignedHeaders:    a.names,
+		SignedHeaders:    a.nameList,
 		Signature:        signature,
 		MAC:              func(secret []byte) []byte { return mac(id, scope, secret, toSign) },
 		CanonicalRequest: canonical[:len(canonical):len(canonical)], // toSign may lie behind it

@@ -66,7 +66,7 @@ func (f Front) Answer(_ context.Context, w http.ResponseWriter, r *dialect.Reque
 // the host names, it says that it is that.
 func ofBuckets(r *dialect.Request) bool {
 	path := strings.Trim(r.Path(), "/")
-	oneBucket := r.Method == http.MethodPut && !strings.Contains(path, "/") && len(buckets(r)) == 1
+	oneBucket := r.Method == http.MethodPut && !strings.Contains(path, "/") && len(appendBuckets(nil, r)) == 1
 	return r.Query() == "" && (path == "" || oneBucket)
 }
 

@@ -16,6 +16,7 @@ import (
 type headers struct {
 	contentMD5, contentType, httpDate, ownDate line
 	token                                      string
+	room                                       [6]dialect.Field
 	prefixed                                   []dialect.Field // lower-case names, sorted, lines of one name joined
 }
 
@@ -25,36 +26,51 @@ type line struct {
 	there bool
 }
 
-func scanHeaders(r *dialect.Request, prefix string) (headers, error) {
-	var h headers
+func (h *headers) read(r *dialect.Request, prefix string) error {
+	h.prefixed = h.room[:0]
 	for i := range r.Header {
 		f := &r.Header[i]
+		ours := hasPrefix(f.Name, prefix)
+		into := h.line(f)
+		if ours {
+			into = h.ownLine(f.Name[len(prefix):])
+		}
+		if into == nil && !ours {
+			continue
+		}
 		value := strings.Trim(f.Value, " \t")
-		if into := h.line(f.Name, prefix); into != nil {
+		if into != nil {
 			if into.there {
-				return h, malformed(CodeDuplicateHeader, "the request has "+strconv.Quote(strings.ToLower(f.Name))+" more than once; send it once")
+				return malformed(CodeDuplicateHeader, "the request has "+strconv.Quote(strings.ToLower(f.Name))+" more than once; send it once")
 			}
 			*into = line{value, true}
 		}
-		if len(f.Name) > len(prefix) && strings.EqualFold(f.Name[:len(prefix)], prefix) {
-			if h.prefixed == nil {
-				h.prefixed = make([]dialect.Field, 0, 4)
-			}
+		if ours {
 			h.prefixed = append(h.prefixed, dialect.Field{Name: strings.ToLower(f.Name), Value: value})
 		}
 	}
-	slices.SortStableFunc(h.prefixed, func(x, y dialect.Field) int { return strings.Compare(x.Name, y.Name) })
-	h.join()
-	for _, f := range h.prefixed {
-		if f.Name == prefix+"security-token" {
+	h.sort()
+	for i := range h.prefixed {
+		if f := &h.prefixed[i]; f.Name[len(prefix):] == tokenName {
 			h.token = f.Value
 		}
 	}
-	return h, nil
+	return nil
 }
 
-// join makes lines of one name one.
-func (h *headers) join() {
+// tokenName is what follows the prefix in the name of the header, and of the parameter, of temporary
+// credentials.
+const tokenName = "security-token"
+
+// hasPrefix reports whether name goes on behind prefix.
+func hasPrefix(name, prefix string) bool {
+	return len(name) > len(prefix) && strings.EqualFold(name[:len(prefix)], prefix)
+}
+
+// sort sorts the vendor's own headers, and makes lines of one name one.
+func (h *headers) sort() {
+	byName := func(x, y dialect.Field) int { return strings.Compare(x.Name, y.Name) }
+	slices.SortStableFunc(h.prefixed, byName)
 	joined := h.prefixed[:0]
 	for _, f := range h.prefixed {
 		if n := len(joined); n > 0 && joined[n-1].Name == f.Name {
@@ -66,24 +82,26 @@ func (h *headers) join() {
 	h.prefixed = joined
 }
 
-// line returns where the header of that name belongs, or nil.
-func (h *headers) line(name, prefix string) *line {
+// line returns where a header of HTTP's belongs, or nil.
+func (h *headers) line(f *dialect.Field) *line {
 	switch {
-	case len(name) == 4 && strings.EqualFold(name, "Date"):
+	case f.Named("Date"):
 		return &h.httpDate
-	case len(name) == 11 && strings.EqualFold(name, "Content-MD5"):
+	case f.Named("Content-Md5"):
 		return &h.contentMD5
-	case len(name) == 12 && strings.EqualFold(name, "Content-Type"):
+	case f.Named("Content-Type"):
 		return &h.contentType
-	case len(name) == len(prefix)+4 && strings.EqualFold(name, prefix+"date"):
-		return &h.ownDate
 	}
 	return nil
 }
 
-// dates are how a date can be written: as HTTP has it, or as Signature Version 4 has it, where the
-// vendor's own header takes the date's place.
-var dates = []string{http.TimeFormat, time.RFC1123Z, "20060102T150405Z"}
+// ownLine returns where the vendor's header belongs that goes on so behind the prefix, or nil.
+func (h *headers) ownLine(name string) *line {
+	if strings.EqualFold(name, "date") {
+		return &h.ownDate
+	}
+	return nil
+}
 
 // date is the date that is signed: what stands in the date's line, which is empty if the
 // vendor's own header is there, and the time.
@@ -96,12 +114,48 @@ func (h *headers) date() (text string, at time.Time, err error) {
 	case !h.httpDate.there:
 		return "", at, malformed(CodeMissingDate, "the request must have a Date header, like Sun, 22 Nov 2026 04:45:21 GMT")
 	}
-	for _, layout := range dates {
-		if at, err = time.Parse(layout, value); err == nil {
-			return text, at, nil
+	at, ok := parseDate(value)
+	if !ok {
+		return "", at, malformed(CodeDate, "the date must be like Sun, 22 Nov 2026 04:45:21 GMT")
+	}
+	return text, at, nil
+}
+
+// parseDate reads a date as HTTP has it, or as Signature Version 4 has it, where the vendor's own header takes the date's
+// place.
+func parseDate(text string) (time.Time, bool) {
+	if at, ok := parseHTTPDate(text); ok {
+		return at, true
+	}
+	for _, layout := range [...]string{http.TimeFormat, time.RFC1123Z, "20060102T150405Z"} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, true
 		}
 	}
-	return "", at, malformed(CodeDate, "the date must be like Sun, 22 Nov 2026 04:45:21 GMT")
+	return time.Time{}, false
+}
+
+const (
+	months = "JanFebMarAprMayJunJulAugSepOctNovDec"
+	days   = "MonTueWedThuFriSatSun"
+)
+
+// parseHTTPDate reads what every client sends, like "Sun, 22 Nov 2026 04:45:21 GMT": with the month in digits, and
+// without the day's name, it is of a fixed form.
+func parseHTTPDate(text string) (time.Time, bool) {
+	text, gmt := strings.CutSuffix(text, " GMT")
+	if !gmt || len(text) != len("Sun, 22 Nov 2026 04:45:21") {
+		return time.Time{}, false
+	}
+	month, day := strings.Index(months, text[8:11]), strings.Index(days, text[:3])
+	if month < 0 || month%3 > 0 || day < 0 || day%3 > 0 {
+		return time.Time{}, false
+	}
+	var room [32]byte
+	b := append(room[:0], text[3:]...)
+	month = month/3 + 1
+	b[5], b[6], b[7] = '-', byte('0'+month/10), byte('0'+month%10)
+	return dialect.ParseStamp(", DD -MM YYYY hh:mm:ss", string(b))
 }
 
 // digest says whether the body is signed by its MD5, and holds that it is the body's. A
@@ -120,26 +174,28 @@ func (h *headers) digest(r *dialect.Request) (signed bool, err error) {
 	return true, nil
 }
 
-// signed are the names of the headers that are covered.
-func (h *headers) signed(presigned bool) []string {
-	names := make([]string, 0, 3+len(h.prefixed))
+// signed are the names of the headers that are covered, joined by semicolons.
+func (h *headers) signed(presigned bool) string {
+	var room [256]byte
+	b := room[:0]
 	if h.contentMD5.there {
-		names = append(names, "content-md5")
+		b = append(b, ";content-md5"...)
 	}
 	if h.contentType.there {
-		names = append(names, "content-type")
+		b = append(b, ";content-type"...)
 	}
 	if h.httpDate.there && !h.ownDate.there && !presigned {
-		names = append(names, "date")
+		b = append(b, ";date"...)
 	}
-	for _, f := range h.prefixed {
-		names = append(names, f.Name)
+	for i := range h.prefixed {
+		b = append(append(b, ';'), h.prefixed[i].Name...)
 	}
-	return names
+	return string(b[min(1, len(b)):])
 }
 
 func (h *headers) append(b []byte) []byte {
-	for _, f := range h.prefixed {
+	for i := range h.prefixed {
+		f := &h.prefixed[i]
 		b = append(append(b, f.Name...), ':')
 		b = append(append(b, f.Value...), '\n')
 	}

@@ -5,24 +5,28 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/keyledger/keyledger/services/dialect"
 )
 
-// buckets are the names that the host of r may give to a bucket; "" if the path names it. Where it is
+// maxBuckets is how many names a host may give to a bucket.
+const maxBuckets = 3
+
+// appendBuckets appends the names that the host of r may give to a bucket; "" if the path names it. Where it is
 // known which part of the host is the service, there is one. Where it is not, an address
 // or a name without a dot is the service, and of any other name the first part may be a bucket, or the
 // whole may be: then a client's signature also holds for another host that reads so.
-func buckets(r *dialect.Request) []string {
+func appendBuckets(names []string, r *dialect.Request) []string {
 	host := nameOf(r.Host)
 	if r.BaseHost != "" {
-		return []string{bucketUnder(host, nameOf(r.BaseHost))}
+		return append(names, bucketUnder(host, nameOf(r.BaseHost)))
 	}
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil || !strings.Contains(host, ".") {
-		return []string{""}
+		return append(names, "")
 	}
 	first, _, _ := strings.Cut(host, ".")
-	return []string{first, "", host}
+	return append(names, first, "", host)
 }
 
 // bucketUnder is the bucket that a host names below the service's own name. A host that is
@@ -68,19 +72,33 @@ func setOf(names ...string) map[string]bool {
 	return set
 }
 
+// isSubresource says whether a parameter of that name is signed.
+func isSubresource(name, prefix string) bool {
+	var room [32]byte // as long as any of them
+	lower := room[:0]
+	for i := range len(name) {
+		c := name[i]
+		if i == len(room) || c >= utf8.RuneSelf { // none of them, unless it begins so
+			return strings.HasPrefix(strings.ToLower(name), prefix)
+		}
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		lower = append(lower, c)
+	}
+	return subresources[string(lower)] || strings.HasPrefix(string(lower), prefix)
+}
+
 // A parameter is one of a query, decoded.
 type parameter struct{ name, value string }
 
 type query []parameter
 
-// parseQuery decodes a raw query. A plus sign is a space.
-func parseQuery(raw string) (query, error) {
-	if raw == "" {
-		return nil, nil
-	}
-	var q query
-	for param := range strings.SplitSeq(raw, "&") {
-		if param == "" {
+// appendQuery appends the parameters of a raw query, decoded. A plus sign is a space.
+func appendQuery(q query, raw string) (query, error) {
+	for raw != "" {
+		var param string
+		if param, raw, _ = strings.Cut(raw, "&"); param == "" {
 			continue
 		}
 		name, value, _ := strings.Cut(param, "=")
@@ -97,17 +115,17 @@ func parseQuery(raw string) (query, error) {
 }
 
 func (q query) get(name string) string {
-	for _, p := range q {
-		if p.name == name {
-			return p.value
+	for i := range q {
+		if q[i].name == name {
+			return q[i].value
 		}
 	}
 	return ""
 }
 
 func (q query) count(name string) (n int) {
-	for _, p := range q {
-		if p.name == name {
+	for i := range q {
+		if q[i].name == name {
 			n++
 		}
 	}
@@ -120,29 +138,31 @@ func (q query) signed(keyParameter string) bool {
 	return q.count(keyParameter) > 0 && q.count("Signature") > 0 && q.count("Expires")+q.count("Policy") > 0
 }
 
-// subresource is what is signed of a query, sorted by name, with its question mark.
-func (q query) subresource(prefix string) (string, error) {
-	var signed query
-	for _, p := range q {
-		if name := strings.ToLower(p.name); subresources[name] || strings.HasPrefix(name, prefix) {
-			signed = append(signed, p)
+// appendSubresources appends what is signed of a query, sorted by name.
+func (q query) appendSubresources(signed query, prefix string) (query, error) {
+	for i := range q {
+		if isSubresource(q[i].name, prefix) {
+			signed = append(signed, q[i])
 		}
 	}
 	slices.SortFunc(signed, func(x, y parameter) int { return strings.Compare(x.name, y.name) })
-	var b strings.Builder
-	for i, p := range signed {
-		switch {
-		case i == 0:
-			b.WriteByte('?')
-		case p.name == signed[i-1].name:
-			return "", malformed(CodeDuplicateParameter, "the query has a parameter that is signed more than once; give each once")
-		default:
-			b.WriteByte('&')
-		}
-		b.WriteString(url.QueryEscape(p.name))
-		if p.value != "" {
-			b.WriteString("=" + p.value)
+	for i := 1; i < len(signed); i++ {
+		if signed[i].name == signed[i-1].name {
+			return nil, malformed(CodeDuplicateParameter, "the query has a parameter that is signed more than once; give each once")
 		}
 	}
-	return b.String(), nil
+	return signed, nil
+}
+
+// appendTo appends the parameters as they are signed, with the question mark before them.
+func (q query) appendTo(b []byte) []byte {
+	separator := byte('?')
+	for i := range q {
+		b = append(append(b, separator), url.QueryEscape(q[i].name)...)
+		if q[i].value != "" {
+			b = append(append(b, '='), q[i].value...)
+		}
+		separator = '&'
+	}
+	return b
 }

@@ -27,7 +27,7 @@ func TestBuckets(t *testing.T) {
 		{"", "obs.example.test", []string{""}},
 	} {
 		r := &dialect.Request{Host: c.host, BaseHost: c.base}
-		if got := buckets(r); !slices.Equal(got, c.want) {
+		if got := appendBuckets(nil, r); !slices.Equal(got, c.want) {
 			t.Errorf("%s under %s: got %q, want %q", c.host, c.base, got, c.want)
 		}
 	}
@@ -41,13 +41,13 @@ func TestSubresource(t *testing.T) {
 		"X-Image-Process=a":                         "?X-Image-Process=a",
 		"acl&acl=":                                  "refused",
 	} {
-		q, err := parseQuery(raw)
+		q, err := appendQuery(nil, raw)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := q.subresource("x-obs-")
-		if err != nil {
-			got = "refused"
+		got := "refused"
+		if signed, err := q.appendSubresources(nil, "x-obs-"); err == nil {
+			got = string(signed.appendTo(nil))
 		}
 		if got != want {
 			t.Errorf("%q: got %q, want %q", raw, got, want)

@@ -2,9 +2,9 @@ package objectstore
 
 import (
 	"crypto/sha1"
-	"encoding/base64"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/keyledger/keyledger/services/dialect"
@@ -42,11 +42,13 @@ const maxKeyID = 128
 // Errors are as for [dialect.Scheme]; the codes are the Code constants of this package.
 func (v V2) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	authorization, authorizations := v.authorization(r)
-	byHeader := strings.HasPrefix(authorization, v.Word+" ")
+	signed, byHeader := v.said(authorization)
 	if !byHeader && !strings.Contains(r.Query(), "Signature") {
 		return nil, dialect.ErrUnsigned
 	}
-	q, err := parseQuery(r.Query())
+	a := assertions.Get().(*assertion)
+	defer a.release()
+	q, err := appendQuery(a.room[:0], r.Query())
 	byQuery := err == nil && q.signed(v.KeyParameter)
 	switch {
 	case !byHeader && !byQuery:
@@ -60,22 +62,31 @@ func (v V2) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	case !strings.HasPrefix(r.Target, "/"):
 		return nil, malformed(CodeTarget, "the request target must be a path that begins with a slash")
 	}
-	a := assertion{v2: v, query: q}
-	if err := a.read(r, byQuery, strings.TrimPrefix(authorization, v.Word+" ")); err != nil {
+	a.v2, a.query = v, q
+	if err := a.read(r, byQuery, signed); err != nil {
 		return nil, err
 	}
 	return a.claims(r), nil
 }
 
+// said is what follows the vendor's word in an Authorization header; ok is false if that begins otherwise.
+func (v *V2) said(authorization string) (text string, ok bool) {
+	if text, ok = strings.CutPrefix(authorization, v.Word); ok {
+		text, ok = strings.CutPrefix(text, " ")
+	}
+	return text, ok
+}
+
 // authorization is the first Authorization header of this word, else the first, and how many
 // there are.
-func (v V2) authorization(r *dialect.Request) (value string, n int) {
+func (v *V2) authorization(r *dialect.Request) (value string, n int) {
 	for i := range r.Header {
 		f := &r.Header[i]
-		if len(f.Name) != 13 || !strings.EqualFold(f.Name, "Authorization") {
+		if !f.Named("Authorization") {
 			continue
 		}
-		if text := strings.Trim(f.Value, " \t"); n == 0 || strings.HasPrefix(text, v.Word+" ") {
+		text := strings.Trim(f.Value, " \t")
+		if _, ours := v.said(text); ours || n == 0 {
 			value = text
 		}
 		n++
@@ -83,26 +94,35 @@ func (v V2) authorization(r *dialect.Request) (value string, n int) {
 	return value, n
 }
 
+// assertions are those that no request needs now: a claim holds on to nothing of one.
+var assertions = sync.Pool{New: func() any { return new(assertion) }}
+
+func (a *assertion) release() {
+	*a = assertion{}
+	assertions.Put(a)
+}
+
 // An assertion is what the signer wrote down about its signature.
 type assertion struct {
-	v2          V2
-	query       query
-	accessKeyID string
-	signature   []byte
-	headers     headers
-	dateLine    string // as it is signed
-	at          time.Time
-	presigned   bool
-	lifetime    time.Duration
-	subresource string // with its question mark
-	bodySigned  bool
+	v2           V2
+	query        query
+	accessKeyID  string
+	signature    [sha1.Size]byte
+	headers      headers
+	dateLine     string // as it is signed
+	at           time.Time
+	presigned    bool
+	lifetime     time.Duration
+	subresources query // what is signed of the query
+	bodySigned   bool
+	room, part   [8]parameter // of the query and of the subresources
 }
 
 func (a *assertion) read(r *dialect.Request, byQuery bool, authorization string) (err error) {
-	if a.headers, err = scanHeaders(r, a.v2.Prefix); err != nil {
+	if err = a.headers.read(r, a.v2.Prefix); err != nil {
 		return err
 	}
-	if a.subresource, err = a.query.subresource(a.v2.Prefix); err != nil {
+	if a.subresources, err = a.query.appendSubresources(a.part[:0], a.v2.Prefix); err != nil {
 		return err
 	}
 	if a.bodySigned, err = a.headers.digest(r); err != nil {
@@ -125,7 +145,7 @@ func (a *assertion) read(r *dialect.Request, byQuery bool, authorization string)
 
 // readURL reads the query of a signed URL. It says when the URL ends and not when it was made.
 func (a *assertion) readURL() error {
-	for _, name := range []string{a.v2.KeyParameter, "Signature", "Expires"} {
+	for _, name := range [...]string{a.v2.KeyParameter, "Signature", "Expires"} {
 		switch n := a.query.count(name); {
 		case n == 0 && name == "Expires" && a.query.count("Policy") > 0:
 			return malformed(CodePolicy, "a signed URL with Policy is not read here; sign one with Expires")
@@ -147,9 +167,8 @@ func (a *assertion) readURL() error {
 	return a.readSignature(a.query.get("Signature"))
 }
 
-func (a *assertion) readSignature(text string) (err error) {
-	a.signature, err = base64.StdEncoding.Strict().DecodeString(text)
-	if err != nil || len(a.signature) != sha1.Size || strings.ContainsAny(text, "\r\n") {
+func (a *assertion) readSignature(text string) error {
+	if !dialect.DecodeBase64(a.signature[:], text) {
 		return malformed(CodeSignature, "the signature must be the base64 of 20 bytes")
 	}
 	return nil
@@ -162,20 +181,24 @@ func (a *assertion) claims(r *dialect.Request) []dialect.Claim {
 		covers |= dialect.Body
 	}
 	token := a.headers.token
-	if token == "" {
-		token = a.query.get(a.v2.Prefix + "security-token")
+	if token == "" && len(a.query) > 0 {
+		token = a.query.get(a.v2.Prefix + tokenName)
 	}
+	b := append(make([]byte, 0, 384), a.signature[:]...) // and the strings to sign
 	base := dialect.Claim{
 		Scheme: a.v2.Scheme, AccessKeyID: a.accessKeyID, Service: a.v2.Service, SessionToken: token,
 		SignedAt: a.at, Skew: skew, Presigned: a.presigned, Lifetime: a.lifetime,
-		Covers: covers, SignedHeaders: a.headers.signed(a.presigned), Signature: a.signature,
+		Covers: covers, SignedHeaders: a.headers.signed(a.presigned), Signature: b[:len(a.signature):len(a.signature)],
 	}
-	names := buckets(r)
+	var room [maxBuckets]string
+	names := appendBuckets(room[:0], r)
 	claims := make([]dialect.Claim, len(names))
 	for i, bucket := range names {
 		c := &claims[i]
 		*c = base
-		toSign := a.appendStringToSign(make([]byte, 0, 256), r, bucket)
+		begin := len(b)
+		b = a.appendStringToSign(b, r, bucket)
+		toSign := b[begin:len(b):len(b)]
 		c.StringToSign = toSign
 		c.CanonicalRequest = toSign // this signature knows no other
 		c.MAC = func(secret []byte) []byte {
@@ -195,14 +218,16 @@ func (a *assertion) appendStringToSign(b []byte, r *dialect.Request, bucket stri
 	if bucket != "" {
 		b = append(append(b, '/'), bucket...)
 	}
-	return append(append(b, r.Path()...), a.subresource...)
+	return a.subresources.appendTo(append(b, r.Path()...))
 }
 
 // Speaks reports whether r is signed this way, well or badly.
 func (v V2) Speaks(r *dialect.Request) bool {
-	if value, _ := v.authorization(r); strings.HasPrefix(value, v.Word+" ") {
+	value, _ := v.authorization(r)
+	if _, ours := v.said(value); ours {
 		return true
 	}
-	q, err := parseQuery(r.Query())
+	var room [8]parameter
+	q, err := appendQuery(room[:0], r.Query())
 	return err == nil && q.signed(v.KeyParameter)
 }

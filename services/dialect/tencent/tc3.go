@@ -155,9 +155,9 @@ func (a *assertion) claim(r *dialect.Request, query string, read reading, p payl
 	if p.covered {
 		covers |= dialect.Body
 	}
-	signed := a.names
+	signed := a.nameList
 	if !read.ported { // whoever changes the port is not noticed
-		signed = slices.DeleteFunc(slices.Clone(a.names), func(n string) bool { return n == "host" })
+		signed = strings.Join(slices.DeleteFunc(slices.Clone(a.names), func(n string) bool { return n == "host" }), ";")
 	}
 	scope := a.scope
 	return dialect.Claim{

@@ -202,7 +202,7 @@ func (v V1) claim(s signatureV1, toSign []byte) dialect.Claim {
 	return dialect.Claim{
 		Scheme: v.Name(), AccessKeyID: s.secretID, Region: s.region, SessionToken: s.token,
 		SignedAt: s.at, Skew: skew,
-		Covers: dialect.Method | dialect.Path | dialect.Query | dialect.Body, SignedHeaders: []string{"host"},
+		Covers: dialect.Method | dialect.Path | dialect.Query | dialect.Body, SignedHeaders: "host",
 		Signature: s.signature,
 		MAC: func(secret []byte) []byte {
 			if v.SHA256 {
