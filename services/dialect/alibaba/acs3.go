@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/keyledger/keyledger/services/dialect"
@@ -51,39 +52,51 @@ const (
 // Read returns one claim, or two for the two readings of a query. Errors are as
 // for [dialect.Scheme]; the codes are the Code constants of this package.
 func (ACS3) Read(r *dialect.Request) ([]dialect.Claim, error) {
-	var a assertion // on the stack: this is the hot path
+	a := assertions.Get().(*assertion)
+	defer a.release()
 	if err := a.find(r); err != nil {
 		return nil, err
 	}
 	if err := a.readAuthorization(); err != nil {
 		return nil, err
 	}
-	var pairs [16]pair
-	query, err := appendPairs(pairs[:0], r.Query())
+	query, err := appendPairs(a.pairs[:0], r.Query())
 	if err == nil {
 		err = sortPairs(query)
 	}
 	if err != nil {
 		return nil, err
 	}
-	canonical := append(append(make([]byte, 0, 1024), r.Method...), '\n')
-	canonical = append(appendPath(canonical, r.Path()), '\n')
-	head := len(canonical)
-	canonical = append(appendQuery(canonical, query, appendEncoded), '\n')
-	tail := len(canonical)
-	if canonical, err = a.appendHeaders(canonical, r); err != nil {
+	if err := a.hear(r); err != nil {
 		return nil, err
 	}
-	if canonical, err = a.appendSum(canonical, r); err != nil {
+	text := append(make([]byte, 0, a.size(r)), a.signature[:]...)
+	text = append(append(text, r.Method...), '\n')
+	text = append(appendPath(text, r.Path()), '\n')
+	head := len(text)
+	text = append(appendQuery(text, query, appendEncoded), '\n')
+	tail := len(text)
+	if text, err = a.appendHeaders(text); err != nil {
 		return nil, err
 	}
-	claims := []dialect.Claim{a.claim(canonical)}
+	if text, err = a.appendSum(text, r); err != nil {
+		return nil, err
+	}
+	claims := []dialect.Claim{a.claim(text)}
 	if odd(query) {
-		plain := append(make([]byte, 0, len(canonical)), canonical[:head]...)
+		plain := append(make([]byte, 0, cap(text)), text[:head]...)
 		plain = append(appendQuery(plain, query, appendPlain), '\n')
-		claims = append(claims, a.claim(append(plain, canonical[tail:]...)))
+		claims = append(claims, a.claim(append(plain, text[tail:]...)))
 	}
 	return claims, nil
+}
+
+// assertions are those that no request needs now: a claim holds on to nothing of one.
+var assertions = sync.Pool{New: func() any { return new(assertion) }}
+
+func (a *assertion) release() {
+	*a = assertion{}
+	assertions.Put(a)
 }
 
 // An assertion is what the signer wrote down about its signature.
@@ -93,6 +106,7 @@ type assertion struct {
 	nameList      string   // the signed headers, joined by semicolons
 	names, values []string // the same, and what they hold
 	room, held    [12]string
+	pairs         [16]pair // room for the query
 	signature     [sha256.Size]byte
 	at            time.Time
 	nonce         string
@@ -106,7 +120,7 @@ func (a *assertion) find(r *dialect.Request) error {
 	count := 0
 	for i := range r.Header {
 		f := &r.Header[i]
-		if len(f.Name) != len("authorization") || !strings.EqualFold(f.Name, "authorization") {
+		if !f.Named("Authorization") {
 			continue
 		}
 		if count++; a.authorization == "" || strings.HasPrefix(f.Value, "ACS3-") {
@@ -200,12 +214,18 @@ func inName(name string) bool {
 	return true
 }
 
+// size is what the signature, the canonical request and the string to sign most often take.
+func (a *assertion) size(r *dialect.Request) int {
+	n := 224 + len(r.Target)*5/4 + 2*len(a.nameList)
+	for i := range a.values {
+		n += len(a.values[i]) + 1
+	}
+	return n
+}
+
 // appendHeaders appends the signed headers, an empty line and their names, and keeps what
 // they say.
-func (a *assertion) appendHeaders(b []byte, r *dialect.Request) ([]byte, error) {
-	if err := a.hear(r); err != nil {
-		return nil, err
-	}
+func (a *assertion) appendHeaders(b []byte) ([]byte, error) {
 	for i, name := range a.names {
 		value := a.values[i]
 		if value == unheard {
@@ -226,7 +246,7 @@ func (a *assertion) keep(name, value string) (err error) {
 	switch name {
 	case headerDate:
 		var ok bool
-		if a.at, ok = parseStamp(value); !ok {
+		if a.at, ok = dialect.ParseStamp(dialect.ExtendedStamp, value); !ok {
 			err = malformed(CodeDate, headerDate+" must be a time in UTC as YYYY-MM-DDTHH:MM:SSZ")
 		}
 	case headerNonce:
@@ -248,7 +268,7 @@ func (a *assertion) keep(name, value string) (err error) {
 func (a *assertion) hear(r *dialect.Request) error {
 	for i := range r.Header {
 		f := &r.Header[i]
-		j := a.place(f.Name)
+		j := a.place(f)
 		switch {
 		case j >= 0 && a.values[j] == unheard:
 			a.values[j] = strings.TrimSpace(f.Value)
@@ -256,7 +276,7 @@ func (a *assertion) hear(r *dialect.Request) error {
 			a.values[j] = joined(r, f.Name)
 		case len(f.Name) >= len(prefixACS) && strings.EqualFold(f.Name[:len(prefixACS)], prefixACS):
 			return malformed(CodeHeaderUnsigned, "the header "+strings.ToLower(f.Name)+" must be among SignedHeaders, as every "+prefixACS+" header")
-		case len(f.Name) == len(headerType) && len(r.Body) > 0 && strings.EqualFold(f.Name, headerType):
+		case len(r.Body) > 0 && f.Named(headerType):
 			return malformed(CodeHeaderUnsigned, headerType+" must be among SignedHeaders, where there is a body")
 		}
 	}
@@ -264,9 +284,9 @@ func (a *assertion) hear(r *dialect.Request) error {
 }
 
 // place is where a header stands among the signed ones; less than zero if it does not.
-func (a *assertion) place(name string) int {
+func (a *assertion) place(f *dialect.Field) int {
 	for j := range a.names {
-		if len(a.names[j]) == len(name) && strings.EqualFold(a.names[j], name) {
+		if f.Named(a.names[j]) {
 			return j
 		}
 	}
@@ -295,22 +315,23 @@ func (a *assertion) appendSum(b []byte, r *dialect.Request) ([]byte, error) {
 	return append(b, a.sum...), nil
 }
 
-// claim hands over what was read. The string to sign goes behind the canonical
-// request, in the same memory where it fits.
-func (a *assertion) claim(canonical []byte) dialect.Claim {
+// claim hands over what was read: text is the signature and the canonical request. The string to
+// sign goes behind them, in the same memory where it fits.
+func (a *assertion) claim(text []byte) dialect.Claim {
+	canonical := text[len(a.signature):]
 	sum := sha256.Sum256(canonical)
-	all := append(canonical, acs3+"\n"...)
+	all := append(text, acs3+"\n"...)
 	all = hex.AppendEncode(all, sum[:])
-	toSign := all[len(canonical):]
+	toSign := all[len(text):]
 	return dialect.Claim{
 		Scheme: acs3, AccessKeyID: a.accessKeyID, Service: serviceOf(a.version), SessionToken: a.token, Nonce: a.nonce,
 		SignedAt: a.at, Skew: skew,
 		Covers: dialect.Method | dialect.Path | dialect.Query | dialect.Body, SignedHeaders: a.nameList,
-		Signature: a.signature[:], MAC: func(secret []byte) []byte {
+		Signature: all[:len(a.signature):len(a.signature)], MAC: func(secret []byte) []byte {
 			sum := dialect.HMACSHA256(secret, toSign)
 			return sum[:]
 		},
-		CanonicalRequest: all[:len(canonical):len(canonical)], // toSign lies behind it
+		CanonicalRequest: all[len(a.signature):len(text):len(text)], // toSign lies behind it
 		StringToSign:     toSign,
 	}
 }

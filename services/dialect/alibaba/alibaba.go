@@ -49,32 +49,6 @@ func serviceOf(version string) string {
 	return ""
 }
 
-// parseStamp reads a time of signing: a fixed form, which takes a fifth of the time that
-// time.Parse needs for it.
-func parseStamp(text string) (time.Time, bool) {
-	var n [6]int // year, month, day, hour, minute, second
-	part := 0
-	for i := range len(stampLayout) {
-		switch want := stampLayout[i]; {
-		case i >= len(text):
-			return time.Time{}, false
-		case want < '0' || want > '9':
-			if text[i] != want {
-				return time.Time{}, false
-			}
-			part++
-		case text[i] < '0' || text[i] > '9':
-			return time.Time{}, false
-		default:
-			n[part] = n[part]*10 + int(text[i]-'0')
-		}
-	}
-	at := time.Date(n[0], time.Month(n[1]), n[2], n[3], n[4], n[5], 0, time.UTC)
-	y, m, d := at.Date() // what is no date, as a 31st of June, has become another
-	same := y == n[0] && int(m) == n[1] && d == n[2] && at.Hour() == n[3] && at.Minute() == n[4] && at.Second() == n[5]
-	return at, same && len(text) == len(stampLayout)
-}
-
 // goodNonce says whether a nonce can be told from others: 1 to 256 printable ASCII characters.
 func goodNonce(text string) bool {
 	for i := range len(text) {

@@ -14,27 +14,23 @@ var unreserved = func() (set [256]bool) {
 const upperHex = "0123456789ABCDEF"
 
 // appendEncoded appends s percent-encoded.
-func appendEncoded(b []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; unreserved[c] {
-			b = append(b, c)
-		} else {
-			b = append(b, '%', upperHex[c>>4], upperHex[c&15])
-		}
-	}
-	return b
-}
+func appendEncoded(b []byte, s string) []byte { return appendEscaped(b, s, "%") }
 
 // appendTwice appends s percent-encoded, and that percent-encoded again.
-func appendTwice(b []byte, s string) []byte {
+func appendTwice(b []byte, s string) []byte { return appendEscaped(b, s, "%25") }
+
+// appendEscaped appends s with what is not unreserved as two digits behind mark. Most values are
+// unreserved throughout: what is goes over in one piece.
+func appendEscaped(b []byte, s, mark string) []byte {
+	from := 0
 	for i := range len(s) {
-		if c := s[i]; unreserved[c] {
-			b = append(b, c)
-		} else {
-			b = append(b, '%', '2', '5', upperHex[c>>4], upperHex[c&15])
+		if c := s[i]; !unreserved[c] {
+			b = append(append(b, s[from:i]...), mark...)
+			b = append(b, upperHex[c>>4], upperHex[c&15])
+			from = i + 1
 		}
 	}
-	return b
+	return append(b, s[from:]...)
 }
 
 // decode decodes one side of a parameter: a plus sign is a space. It returns s itself where

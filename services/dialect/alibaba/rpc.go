@@ -2,7 +2,6 @@ package alibaba
 
 import (
 	"crypto/sha1" //nolint:gosec // it is what the vendor signs with; as HMAC it stands
-	"encoding/base64"
 	"strings"
 
 	"github.com/keyledger/keyledger/services/dialect"
@@ -97,24 +96,22 @@ func (RPC) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := readCommon(pairs)
-	if err != nil {
-		return nil, err
-	}
-	c.Covers = dialect.Method | dialect.Query
+	claims := make([]dialect.Claim, 1)
+	c := &claims[0]
+	c.Scheme, c.Skew, c.Covers = rpc, skew, dialect.Method|dialect.Query
 	if form {
 		c.Covers |= dialect.Body
 	}
-	c.sign(r.Method, pairs)
-	return []dialect.Claim{c.Claim}, nil
+	var signature [sha1.Size]byte
+	if err := readCommon(c, &signature, pairs); err != nil {
+		return nil, err
+	}
+	sign(c, signature, r, pairs)
+	return claims, nil
 }
 
-// A signed is a claim in the making.
-type signed struct{ dialect.Claim }
-
 // readCommon reads the parameters that every request has.
-func readCommon(pairs []pair) (signed, error) {
-	c := signed{dialect.Claim{Scheme: rpc, Skew: skew}}
+func readCommon(c *dialect.Claim, sent *[sha1.Size]byte, pairs []pair) error {
 	var method, version, stamp, signature string
 	for i := range pairs {
 		switch p := &pairs[i]; p.name {
@@ -140,35 +137,36 @@ func readCommon(pairs []pair) (signed, error) {
 	}
 	switch {
 	case version != "1.0":
-		return c, malformed(CodeSignatureVersion, paramVersion+" must be 1.0")
+		return malformed(CodeSignatureVersion, paramVersion+" must be 1.0")
 	case method != rpcMethod:
-		return c, malformed(CodeAlgorithm, paramMethod+" must be "+rpcMethod)
+		return malformed(CodeAlgorithm, paramMethod+" must be "+rpcMethod)
 	case !goodNonce(c.AccessKeyID):
-		return c, malformed(CodeCredential, paramKeyID+" must be an access key ID")
+		return malformed(CodeCredential, paramKeyID+" must be an access key ID")
 	case signature == "":
-		return c, malformed(CodeMissingParameter, "the parameter "+paramSignature+" is missing")
+		return malformed(CodeMissingParameter, "the parameter "+paramSignature+" is missing")
 	case stamp == "":
-		return c, malformed(CodeMissingParameter, "the parameter "+paramStamp+" is missing")
+		return malformed(CodeMissingParameter, "the parameter "+paramStamp+" is missing")
 	case c.Nonce == "":
-		return c, malformed(CodeMissingParameter, "the parameter "+paramNonce+" is missing")
+		return malformed(CodeMissingParameter, "the parameter "+paramNonce+" is missing")
 	case !goodNonce(c.Nonce):
-		return c, malformed(CodeNonce, paramNonce+" must be 1 to 256 printable characters")
+		return malformed(CodeNonce, paramNonce+" must be 1 to 256 printable characters")
 	}
 	var ok bool
-	if c.SignedAt, ok = parseStamp(stamp); !ok {
-		return c, malformed(CodeDate, paramStamp+" must be a time in UTC as YYYY-MM-DDTHH:MM:SSZ")
+	if c.SignedAt, ok = dialect.ParseStamp(dialect.ExtendedStamp, stamp); !ok {
+		return malformed(CodeDate, paramStamp+" must be a time in UTC as YYYY-MM-DDTHH:MM:SSZ")
 	}
-	var err error
-	if c.Signature, err = base64.StdEncoding.Strict().DecodeString(signature); err != nil || len(c.Signature) != sha1.Size {
-		return c, malformed(CodeSignature, paramSignature+" must be the base64 of 20 bytes")
+	if !dialect.DecodeBase64(sent[:], signature) {
+		return malformed(CodeSignature, paramSignature+" must be the base64 of 20 bytes")
 	}
-	return c, nil
+	return nil
 }
 
-// sign puts down what is signed: METHOD&%2F&, then the parameters but the signature, encoded,
-// joined, and encoded once more.
-func (c *signed) sign(method string, pairs []pair) {
-	b := append(make([]byte, 0, 1024), method...)
+// sign puts down what was sent, and what is signed: METHOD&%2F&, then the parameters but the signature,
+// encoded, joined, and encoded once more.
+func sign(c *dialect.Claim, sent [sha1.Size]byte, r *dialect.Request, pairs []pair) {
+	raw := len(r.Target) + len(r.Body)
+	b := append(make([]byte, 0, raw+raw/4+64), sent[:]...) // an escape grows from three bytes to five
+	b = append(b, r.Method...)
 	b = append(b, "&%2F&"...)
 	first := true
 	for i := range pairs {
@@ -183,9 +181,11 @@ func (c *signed) sign(method string, pairs []pair) {
 		b = append(appendTwice(b, p.name), "%3D"...)
 		b = appendTwice(b, p.value)
 	}
-	c.StringToSign, c.CanonicalRequest = b, b // there is no other step
+	c.Signature = b[:len(sent):len(sent)]
+	toSign := b[len(sent):]
+	c.StringToSign, c.CanonicalRequest = toSign, toSign // there is no other step
 	c.MAC = func(secret []byte) []byte {
-		sum := dialect.HMACSHA1(append(append(make([]byte, 0, 64), secret...), '&'), b)
+		sum := dialect.HMACSHA1(append(append(make([]byte, 0, 64), secret...), '&'), toSign)
 		return sum[:]
 	}
 }
