@@ -10,13 +10,17 @@ import (
 
 // HMACSHA256 and HMACSHA1 are what crypto/hmac computes, without the six allocations that it
 // makes for each key: a request is checked by up to six of them, each with a key of its own, over
-// texts shorter than those allocations. The hashes are the library's; a long key or text is left to
+// texts shorter than those allocations. The hashes are the library's; a long text is left to
 // crypto/hmac altogether. https://www.rfc-editor.org/rfc/rfc2104 section 2
 
 // HMACSHA256 is the HMAC by SHA-256.
 func HMACSHA256(key, text []byte) [sha256.Size]byte {
 	var inner [block + maxShort]byte
 	var outer [block + sha256.Size]byte
+	if len(key) > block {
+		short := sha256.Sum256(key)
+		key = short[:]
+	}
 	if !pad(inner[:], outer[:], key, text) {
 		return [sha256.Size]byte(long(sha256.New, key, text))
 	}
@@ -29,6 +33,10 @@ func HMACSHA256(key, text []byte) [sha256.Size]byte {
 func HMACSHA1(key, text []byte) [sha1.Size]byte {
 	var inner [block + maxShort]byte
 	var outer [block + sha1.Size]byte
+	if len(key) > block {
+		short := sha1.Sum(key)
+		key = short[:]
+	}
 	if !pad(inner[:], outer[:], key, text) {
 		return [sha1.Size]byte(long(sha1.New, key, text))
 	}
@@ -42,9 +50,9 @@ const (
 	maxShort = 960 // with it, what the stack is asked for
 )
 
-// pad begins both hashes' input; false where it does not fit.
+// pad begins both hashes' input; false where it does not fit. The key is no longer than a block.
 func pad(inner, outer, key, text []byte) bool {
-	if len(key) > block || len(text) > maxShort {
+	if len(text) > maxShort {
 		return false
 	}
 	copy(inner, key)

@@ -14,7 +14,7 @@ func authorization(r *dialect.Request) (string, error) {
 	value, count, ours := "", 0, false
 	for i := range r.Header {
 		f := &r.Header[i]
-		if len(f.Name) != len("Authorization") || !strings.EqualFold(f.Name, "Authorization") {
+		if !f.Named("Authorization") {
 			continue
 		}
 		value = strings.Trim(f.Value, " \t")
@@ -35,6 +35,7 @@ type assertion struct {
 	accessKeyID string
 	nameList    string // the signed headers, joined by semicolons
 	signature   [32]byte
+	nonce       string // the signature in lower case
 	stamp       string // the time of signing as signed
 	at          time.Time
 }
@@ -117,6 +118,7 @@ func (a *assertion) readSignature(text string) error {
 	if _, err := hex.Decode(a.signature[:], []byte(text)); err != nil {
 		return errSignature
 	}
+	a.nonce = strings.ToLower(text)
 	return nil
 }
 
@@ -156,7 +158,7 @@ func (a *assertion) readHeaders(r *dialect.Request) error {
 func header(r *dialect.Request, name string) (value string, there bool, err error) {
 	for i := range r.Header {
 		f := &r.Header[i]
-		if len(f.Name) != len(name) || !strings.EqualFold(f.Name, name) {
+		if !f.Named(name) {
 			continue
 		}
 		if there {

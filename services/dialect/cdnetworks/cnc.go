@@ -24,47 +24,38 @@ func (CNC) Name() string { return algorithm }
 
 // Read returns one claim. Errors are as for [dialect.Scheme]; the codes are the Code constants of this package.
 func (CNC) Read(r *dialect.Request) ([]dialect.Claim, error) {
-	text, err := authorization(r)
+	signed, err := authorization(r)
 	if err != nil {
 		return nil, err
 	}
 	var a assertion // on the stack: this is the hot path
-	if err := a.read(r, text); err != nil {
+	if err := a.read(r, signed); err != nil {
 		return nil, err
 	}
 	if r.Method == http.MethodGet && (len(r.Body) > 0 || r.BodySum != nil && *r.BodySum != emptySum) {
 		return nil, malformed(CodeBodyUnsigned, "a GET signs no body: send none")
 	}
-	q, err := signedQuery(r)
+	text := append(make([]byte, 0, 512), a.signature[:]...)
+	text, queryCovered, err := a.appendCanonical(text, r)
 	if err != nil {
 		return nil, err
 	}
-	canonical, err := a.appendCanonical(make([]byte, 0, 384), r, q.text)
-	if err != nil {
-		return nil, err
-	}
-	return []dialect.Claim{a.claim(canonical, q.covered)}, nil
+	return []dialect.Claim{a.claim(text, queryCovered)}, nil
 }
 
 var emptySum = sha256.Sum256(nil)
 
-// A query is what stands for it in the canonical request.
-type query struct {
-	text    string
-	covered bool // nobody can make another query of the same text
-}
-
-// signedQuery is nothing for a POST, and otherwise the query decoded as a form, in its order.
-func signedQuery(r *dialect.Request) (query, error) {
+// appendQuery appends what stands for the query: nothing for a POST, and otherwise the query decoded as a form, in its
+// order. It is covered if nobody can make another query of the same text.
+func appendQuery(b []byte, r *dialect.Request) (_ []byte, covered bool, err error) {
 	raw := r.Query()
 	if r.Method == http.MethodPost {
-		return query{"", raw == ""}, nil
+		return b, raw == "", nil
 	}
 	if strings.IndexByte(raw, '%') < 0 && strings.IndexByte(raw, '+') < 0 {
-		return query{raw, true}, nil
+		return append(b, raw...), true, nil
 	}
-	q := query{covered: true}
-	b := make([]byte, 0, len(raw))
+	covered = true
 	for i := 0; i < len(raw); i++ {
 		switch {
 		case raw[i] == '+':
@@ -72,38 +63,40 @@ func signedQuery(r *dialect.Request) (query, error) {
 		case raw[i] != '%':
 			b = append(b, raw[i])
 		case i+2 >= len(raw):
-			return q, errEncoding
+			return nil, false, errEncoding
 		default:
 			var c [1]byte
 			if _, err := hex.Decode(c[:], []byte(raw[i+1:i+3])); err != nil {
-				return q, errEncoding
+				return nil, false, errEncoding
 			}
 			if c[0] == '&' || c[0] == '=' {
-				q.covered = false
+				covered = false
 			}
 			b = append(b, c[0])
 			i += 2
 		}
 	}
-	q.text = string(b)
-	return q, nil
+	return b, covered, nil
 }
 
 var errEncoding = malformed(CodeEncoding, "the query has a percent sign that is not followed by two hexadecimal digits")
 
 // appendCanonical appends the canonical request: method, path as it was sent, query, headers in lower case, their names
 // and the hash of the body, each on a line of its own.
-func (a *assertion) appendCanonical(b []byte, r *dialect.Request, query string) ([]byte, error) {
+func (a *assertion) appendCanonical(b []byte, r *dialect.Request) (_ []byte, queryCovered bool, err error) {
 	b = append(append(b, r.Method...), '\n')
 	b = append(append(b, r.Path()...), '\n')
-	b = append(append(b, query...), '\n')
+	if b, queryCovered, err = appendQuery(b, r); err != nil {
+		return nil, false, err
+	}
+	b = append(b, '\n')
 	for name := range strings.SplitSeq(a.nameList, ";") {
 		value, there, err := header(r, name)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if !there {
-			return nil, malformed(CodeHeaderMissing, quoted(name)+" is among SignedHeaders and not in the request; a proxy may have removed it")
+			return nil, false, malformed(CodeHeaderMissing, quoted(name)+" is among SignedHeaders and not in the request; a proxy may have removed it")
 		}
 		b = append(append(b, name...), ':')
 		b = append(appendLower(b, value), '\n')
@@ -111,7 +104,7 @@ func (a *assertion) appendCanonical(b []byte, r *dialect.Request, query string) 
 	b = append(b, '\n')
 	b = append(append(b, a.nameList...), '\n')
 	sum := r.SHA256()
-	return hex.AppendEncode(b, sum[:]), nil
+	return hex.AppendEncode(b, sum[:]), queryCovered, nil
 }
 
 func appendLower(b []byte, s string) []byte {
@@ -125,30 +118,29 @@ func appendLower(b []byte, s string) []byte {
 	return b
 }
 
-// claim hands over what was read. The string to sign goes behind the canonical request, in the same memory where it
-// fits.
-func (a *assertion) claim(canonical []byte, queryCovered bool) dialect.Claim {
-	sum := sha256.Sum256(canonical)
-	all := append(canonical, algorithm+"\n"...)
+// claim hands over what was read: text is the signature and the canonical request. The string to sign goes behind
+// them, in the same memory where it fits.
+func (a *assertion) claim(text []byte, queryCovered bool) dialect.Claim {
+	sum := sha256.Sum256(text[len(a.signature):])
+	all := append(text, algorithm+"\n"...)
 	all = append(append(all, a.stamp...), '\n')
 	all = hex.AppendEncode(all, sum[:])
-	toSign := all[len(canonical):]
+	toSign := all[len(text):]
 	covers := dialect.Method | dialect.Path | dialect.Body
 	if queryCovered {
 		covers |= dialect.Query
 	}
-	signature := a.signature
 	return dialect.Claim{
 		Scheme: algorithm, AccessKeyID: a.accessKeyID,
-		Nonce:    hex.EncodeToString(signature[:]),
+		Nonce:    a.nonce,
 		SignedAt: a.at, Skew: skew,
 		Covers: covers, SignedHeaders: a.nameList,
-		Signature: signature[:],
+		Signature: all[:len(a.signature):len(a.signature)],
 		MAC: func(secret []byte) []byte {
 			sum := dialect.HMACSHA256(secret, toSign)
 			return sum[:]
 		},
-		CanonicalRequest: canonical[:len(canonical):len(canonical)], // toSign may lie behind it
+		CanonicalRequest: all[len(a.signature):len(text):len(text)], // toSign lies behind it
 		StringToSign:     toSign,
 	}
 }

@@ -93,7 +93,7 @@ func (o object) active() (bool, error) {
 
 // readQuery returns the parameters of a raw query, each name once.
 func readQuery(raw string) (map[string]string, error) {
-	pairs, ok := parseQuery(raw)
+	pairs, ok := appendPairs(nil, raw)
 	if !ok {
 		return nil, invalid("query", "it has a percent sign that is not followed by two hexadecimal digits")
 	}

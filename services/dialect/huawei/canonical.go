@@ -16,12 +16,13 @@ func (a *assertion) appendCanonical(b []byte, r *dialect.Request) ([]byte, error
 	if !ok {
 		return nil, errEncoding("path")
 	}
-	query, ok := parseQuery(r.Query())
+	var room [16]pair
+	query, ok := appendPairs(room[:0], r.Query())
 	if !ok {
 		return nil, errEncoding("query")
 	}
 	b = append(appendQuery(append(b, '\n'), query), '\n')
-	for _, name := range a.names {
+	for name, rest, _ := cut(a.names, ';'); name != ""; name, rest, _ = cut(rest, ';') {
 		value, err := signedHeader(r, name)
 		if err != nil {
 			return nil, err
@@ -30,7 +31,7 @@ func (a *assertion) appendCanonical(b []byte, r *dialect.Request) ([]byte, error
 		b = append(append(b, value...), '\n')
 	}
 	b = append(b, '\n')
-	b = append(append(b, a.nameList...), '\n')
+	b = append(append(b, a.names...), '\n')
 	return a.payload.append(b), nil
 }
 
@@ -61,19 +62,16 @@ func appendPath(b []byte, path string) ([]byte, bool) {
 // A pair is one query parameter, decoded.
 type pair struct{ name, value string }
 
-// parseQuery returns the parameters of a raw query as the vendor's signers order
+// appendPairs appends the parameters of a raw query, and sorts them all as the vendor's signers order
 // them: by name, then by value, decoded. A parameter without "=" has an empty value; empty
 // parameters are passed over, as every query parser does.
-func parseQuery(raw string) ([]pair, bool) {
-	if raw == "" {
-		return nil, true
-	}
-	pairs := make([]pair, 0, 1+strings.Count(raw, "&"))
-	for param := range strings.SplitSeq(raw, "&") {
-		if param == "" {
+func appendPairs(pairs []pair, raw string) ([]pair, bool) {
+	for raw != "" {
+		var param string
+		if param, raw, _ = cut(raw, '&'); param == "" {
 			continue
 		}
-		name, value, _ := strings.Cut(param, "=")
+		name, value, _ := cut(param, '=')
 		name, nameOK := decode(name)
 		value, valueOK := decode(value)
 		if !nameOK || !valueOK {
@@ -103,7 +101,7 @@ func signedHeader(r *dialect.Request, name string) (string, error) {
 	value, found := "", false
 	for i := range r.Header {
 		f := &r.Header[i]
-		if len(f.Name) != len(name) || !strings.EqualFold(f.Name, name) {
+		if !f.Named(name) {
 			continue
 		}
 		if found {

@@ -28,27 +28,26 @@ func scanHeaders(r *dialect.Request, family string) headers {
 	var h headers
 	for i := range r.Header {
 		f := &r.Header[i]
-		if into := h.line(f.Name); into != nil {
+		if into := h.line(f); into != nil {
 			if into.there {
 				h.twice = f.Name
 			}
 			*into = line{value: strings.Trim(f.Value, " \t"), there: true}
-		} else if len(f.Name) == 13 && strings.EqualFold(f.Name, "Authorization") {
+		} else if f.Named("Authorization") {
 			h.authorize(strings.Trim(f.Value, " \t"), family)
 		}
 	}
 	return h
 }
 
-// line returns where the header of that name belongs, or nil. Lengths are
-// compared first: this runs for every line.
-func (h *headers) line(name string) *line {
+// line returns where the header belongs, or nil.
+func (h *headers) line(f *dialect.Field) *line {
 	switch {
-	case len(name) == 10 && strings.EqualFold(name, "X-Sdk-Date"):
+	case f.Named("X-Sdk-Date"):
 		return &h.date
-	case len(name) == 20 && strings.EqualFold(name, "X-Sdk-Content-Sha256"):
+	case f.Named("X-Sdk-Content-Sha256"):
 		return &h.contentHash
-	case len(name) == 16 && strings.EqualFold(name, "X-Security-Token"):
+	case f.Named("X-Security-Token"):
 		return &h.token
 	}
 	return nil

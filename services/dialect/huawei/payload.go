@@ -28,11 +28,11 @@ func (a *assertion) readPayload(r *dialect.Request, hash line) error {
 	if !hash.there {
 		return nil
 	}
-	claimed := digest(r)
+	claimed, ok := readDigest(hash.value)
 	switch {
-	case claimed == nil:
+	case !ok:
 		return malformed(CodePayloadHash, "X-Sdk-Content-Sha256 must be the SHA-256 of the body in hexadecimal, or UNSIGNED-PAYLOAD")
-	case *claimed != a.payload.sum:
+	case claimed != a.payload.sum:
 		return malformed(CodePayloadMismatch, "X-Sdk-Content-Sha256 is not the SHA-256 of the body that arrived")
 	}
 	return nil
@@ -40,15 +40,19 @@ func (a *assertion) readPayload(r *dialect.Request, hash line) error {
 
 // digest is the SHA-256 that X-Sdk-Content-Sha256 names, nil if it names none.
 func digest(r *dialect.Request) *[sha256.Size]byte {
-	var sum [sha256.Size]byte
-	word := r.Get("X-Sdk-Content-Sha256")
+	if sum, ok := readDigest(r.Get("X-Sdk-Content-Sha256")); ok {
+		return &sum
+	}
+	return nil
+}
+
+// readDigest reads hexadecimal digits of either case.
+func readDigest(word string) (sum [sha256.Size]byte, ok bool) {
 	if len(word) != 2*len(sum) {
-		return nil
+		return sum, false
 	}
-	if _, err := hex.Decode(sum[:], []byte(word)); err != nil {
-		return nil
-	}
-	return &sum
+	_, err := hex.Decode(sum[:], []byte(word))
+	return sum, err == nil
 }
 
 func (p *payload) append(b []byte) []byte {

@@ -60,10 +60,9 @@ type assertion struct {
 	day         string
 	region      string
 	service     string
-	names       []string // signed headers
-	nameList    string   // the same, joined by semicolons
-	signature   string   // 64 lower-case hex digits
-	stamp       string   // the time of signing as signed: YYYYMMDDTHHMMSSZ
+	names       string // signed headers, joined by semicolons
+	signature   [sha256.Size]byte
+	stamp       string // the time of signing as signed: YYYYMMDDTHHMMSSZ
 	at          time.Time
 	token       string
 	payload     payload
@@ -79,11 +78,12 @@ func read(r *dialect.Request, family string) ([]dialect.Claim, error) {
 	if err := a.read(r, &h); err != nil {
 		return nil, err
 	}
-	canonical, err := a.appendCanonical(make([]byte, 0, 768), r)
+	text := append(make([]byte, 0, 640), a.signature[:]...)
+	text, err := a.appendCanonical(text, r)
 	if err != nil {
 		return nil, err
 	}
-	return []dialect.Claim{a.claim(canonical)}, nil
+	return []dialect.Claim{a.claim(text)}, nil
 }
 
 func (a *assertion) read(r *dialect.Request, h *headers) error {
@@ -105,13 +105,11 @@ func (a *assertion) read(r *dialect.Request, h *headers) error {
 	return a.readPayload(r, h.contentHash)
 }
 
-// claim hands over what was read. The string to sign goes behind the canonical
-// request, in the same memory where it fits.
-func (a *assertion) claim(canonical []byte) dialect.Claim {
-	all := a.appendStringToSign(canonical, canonical)
-	toSign := all[len(canonical):]
-	signature := make([]byte, sha256.Size)
-	_, _ = hex.Decode(signature, []byte(a.signature)) // its form was checked when it was read
+// claim hands over what was read: text is the signature and the canonical request. The string to
+// sign goes behind them, in the same memory where it fits.
+func (a *assertion) claim(text []byte) dialect.Claim {
+	all := a.appendStringToSign(text, text[len(a.signature):])
+	toSign := all[len(text):]
 	id, scope := a.accessKeyID, a.scope
 	covers := dialect.Method | dialect.Path | dialect.Query
 	if a.payload.covered {
@@ -126,10 +124,10 @@ func (a *assertion) claim(canonical []byte) dialect.Claim {
 		SignedAt:         a.at,
 		Skew:             skew,
 		Covers:           covers,
-		SignedHeaders:    a.nameList,
-		Signature:        signature,
+		SignedHeaders:    a.names,
+		Signature:        all[:len(a.signature):len(a.signature)],
 		MAC:              func(secret []byte) []byte { return mac(id, scope, secret, toSign) },
-		CanonicalRequest: canonical[:len(canonical):len(canonical)], // toSign may lie behind it
+		CanonicalRequest: all[len(a.signature):len(text):len(text)], // toSign lies behind it
 		StringToSign:     toSign,
 	}
 }
