@@ -20,13 +20,13 @@ func parseForm(text string, room []pair) ([]pair, error) {
 	pairs := room[:0]
 	for text != "" {
 		var param string
-		if param, text, _ = strings.Cut(text, "&"); param == "" {
+		if param, text, _ = cut(text, '&'); param == "" {
 			continue
 		}
 		if len(pairs) == maxParameters {
 			return nil, malformed(CodeTooMany, "a request may have at most 1024 parameters")
 		}
-		name, value, _ := strings.Cut(param, "=")
+		name, value, _ := cut(param, '=')
 		name, nameOK := formPart(name)
 		value, valueOK := formPart(value)
 		switch {
@@ -37,6 +37,9 @@ func parseForm(text string, room []pair) ([]pair, error) {
 		}
 		pairs = append(pairs, pair{name, value})
 	}
+	if ascending(pairs) {
+		return pairs, nil // as clients often send them
+	}
 	slices.SortFunc(pairs, func(x, y pair) int { return strings.Compare(x.name, y.name) })
 	for i := range max(len(pairs), 1) - 1 {
 		if pairs[i].name == pairs[i+1].name {
@@ -44,6 +47,24 @@ func parseForm(text string, room []pair) ([]pair, error) {
 		}
 	}
 	return pairs, nil
+}
+
+// ascending says whether each name is behind the one before it.
+func ascending(pairs []pair) bool {
+	for i := 1; i < len(pairs); i++ {
+		if pairs[i].name <= pairs[i-1].name {
+			return false
+		}
+	}
+	return true
+}
+
+// cut is strings.Cut at one character, which takes half the time.
+func cut(s string, at byte) (before, after string, found bool) {
+	if i := strings.IndexByte(s, at); i >= 0 {
+		return s[:i], s[i+1:], true
+	}
+	return s, "", false
 }
 
 func quotedName(name string) string {
@@ -55,16 +76,19 @@ func quotedName(name string) string {
 
 func parameterName(s string) bool {
 	for i := range len(s) {
-		if !nameByte(s[i]) {
+		if !nameBytes[s[i]] {
 			return false
 		}
 	}
 	return s != ""
 }
 
-func nameByte(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '_' || c == '-'
-}
+var nameBytes = func() (set [256]bool) {
+	for c := range set {
+		set[c] = 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '_' || c == '-'
+	}
+	return set
+}()
 
 // formPart decodes one side of a parameter. Clients write a space either way, as a plus sign or as %20.
 func formPart(s string) (string, bool) {

@@ -40,7 +40,7 @@ func unixTime(text string) (time.Time, error) {
 func header(r *dialect.Request, name string) (value string, there bool, err error) {
 	for i := range r.Header {
 		f := &r.Header[i]
-		if len(f.Name) != len(name) || !strings.EqualFold(f.Name, name) {
+		if !f.Named(name) {
 			continue
 		}
 		if there {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha1" // the vendor's signature v1
 	"crypto/sha256"
-	"encoding/base64"
 	"net/http"
 	"strings"
 	"time"
@@ -25,14 +24,14 @@ type V1 struct {
 }
 
 // Name returns "TC-V1-HmacSHA1" or "TC-V1-HmacSHA256".
-func (v V1) Name() string { return "TC-V1-" + v.method() }
-
-func (v V1) method() string {
+func (v V1) Name() string {
 	if v.SHA256 {
-		return "HmacSHA256"
+		return "TC-V1-HmacSHA256"
 	}
-	return "HmacSHA1"
+	return "TC-V1-HmacSHA1"
 }
+
+func (v V1) method() string { return v.Name()[len("TC-V1-"):] }
 
 func (v V1) size() int {
 	if v.SHA256 {
@@ -64,7 +63,10 @@ func (v V1) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	if ambiguous(pairs) {
 		return nil, malformed(CodeAmbiguous, "signature v1 does not tell a value that holds '&name=' from a further parameter; sign with TC3-HMAC-SHA256")
 	}
-	return []dialect.Claim{v.claim(s, appendV1(make([]byte, 0, len(r.Method)+len(host)+len(r.Target)+len(text)+1), r, host, pairs))}, nil
+	signature := s.signature[:v.size()]
+	b := append(make([]byte, 0, len(signature)+len(r.Method)+len(host)+len(r.Target)+len(text)+1), signature...)
+	b = appendV1(b, r, host, pairs)
+	return []dialect.Claim{v.claim(&s, b[:len(signature):len(signature)], b[len(signature):])}, nil
 }
 
 // speaksV1 reports whether a request carries a signature v1, or tries to. One that has an
@@ -88,8 +90,8 @@ func textV1(r *dialect.Request) (text, method string) {
 	var id, signed bool
 	for rest := text; rest != ""; {
 		var param string
-		param, rest, _ = strings.Cut(rest, "&")
-		switch name, value, _ := strings.Cut(param, "="); name {
+		param, rest, _ = cut(rest, '&')
+		switch name, value, _ := cut(param, '='); name {
 		case "SecretId":
 			id = true
 		case "Nonce", "Signature":
@@ -130,45 +132,53 @@ var emptySum = sha256.Sum256(nil)
 type signatureV1 struct {
 	secretID, region, token string
 	at                      time.Time
-	signature               []byte
+	signature               [sha256.Size]byte // its beginning, by HmacSHA1
 }
 
 func (s *signatureV1) read(pairs []pair, v V1) (err error) {
-	var stamp, nonce, signature, method string
-	fields := [...]struct {
-		name string
-		into *string
-	}{
-		{"SecretId", &s.secretID}, {"Timestamp", &stamp}, {"Nonce", &nonce}, {"Signature", &signature}, // required
-		{"SignatureMethod", &method}, {"Region", &s.region}, {"Token", &s.token},
-	}
-	for i, f := range fields {
-		value, there := valueOf(pairs, f.name)
-		if *f.into = value; i < 4 && value == "" {
-			return malformed(CodeMissingParameter, "the parameter `"+f.name+"` must be given and not be empty")
+	var stamp, nonce, signature string
+	for i := range pairs {
+		switch p := &pairs[i]; p.name {
+		case "SecretId":
+			s.secretID = p.value
+		case "Timestamp":
+			stamp = p.value
+		case "Nonce":
+			nonce = p.value
+		case "Signature":
+			signature = p.value
+		case "Region":
+			s.region = p.value
+		case "Token":
+			s.token = p.value
+		case "SignatureMethod":
+			if p.value != v.method() {
+				err = malformed(CodeAlgorithm, "SignatureMethod must be HmacSHA256 or HmacSHA1")
+			}
 		}
-		if f.into == &method && there && method != v.method() {
-			return malformed(CodeAlgorithm, "SignatureMethod must be HmacSHA256 or HmacSHA1")
-		}
 	}
-	if len(nonce) > 20 || !digits(nonce) {
+	switch {
+	case s.secretID == "":
+		return notGiven("SecretId")
+	case stamp == "":
+		return notGiven("Timestamp")
+	case nonce == "":
+		return notGiven("Nonce")
+	case signature == "":
+		return notGiven("Signature")
+	case err != nil:
+		return err
+	case len(nonce) > 20 || !digits(nonce):
 		return malformed(CodeNonce, "Nonce must be a positive integer in decimal digits")
-	}
-	s.signature, err = base64.StdEncoding.Strict().DecodeString(signature)
-	if err != nil || len(s.signature) != v.size() {
+	case !dialect.DecodeBase64(s.signature[:v.size()], signature):
 		return malformed(CodeSignature, "Signature must be the base64 form of "+v.method())
 	}
 	s.at, err = unixTime(stamp)
 	return err
 }
 
-func valueOf(pairs []pair, name string) (string, bool) {
-	for i := range pairs {
-		if pairs[i].name == name {
-			return pairs[i].value, true
-		}
-	}
-	return "", false
+func notGiven(parameter string) error {
+	return malformed(CodeMissingParameter, "the parameter `"+parameter+"` must be given and not be empty")
 }
 
 func digits(s string) bool {
@@ -183,9 +193,10 @@ func digits(s string) bool {
 // ambiguous reports whether the text that is signed could be read as other parameters than these: a
 // value goes into it as it is, so "&b=1" in the value of a looks like a parameter b if that is where b would stand.
 func ambiguous(sorted []pair) bool {
-	for i, p := range sorted {
-		for _, rest, more := strings.Cut(p.value, "&"); more; _, rest, more = strings.Cut(rest, "&") {
-			name, _, found := strings.Cut(rest, "=")
+	for i := range sorted {
+		p := &sorted[i]
+		for _, rest, more := cut(p.value, '&'); more; _, rest, more = cut(rest, '&') {
+			name, _, found := cut(rest, '=')
 			if !found || !parameterName(name) || name <= p.name {
 				continue
 			}
@@ -197,13 +208,13 @@ func ambiguous(sorted []pair) bool {
 	return false
 }
 
-func (v V1) claim(s signatureV1, toSign []byte) dialect.Claim {
+func (v V1) claim(s *signatureV1, signature, toSign []byte) dialect.Claim {
 	_, canonical, _ := bytes.Cut(toSign, []byte("?"))
 	return dialect.Claim{
 		Scheme: v.Name(), AccessKeyID: s.secretID, Region: s.region, SessionToken: s.token,
 		SignedAt: s.at, Skew: skew,
 		Covers: dialect.Method | dialect.Path | dialect.Query | dialect.Body, SignedHeaders: "host",
-		Signature: s.signature,
+		Signature: signature,
 		MAC: func(secret []byte) []byte {
 			if v.SHA256 {
 				sum := dialect.HMACSHA256(secret, toSign)
@@ -221,7 +232,8 @@ func appendV1(b []byte, r *dialect.Request, host string, pairs []pair) []byte {
 	b = append(append(b, r.Method...), host...)
 	b = append(append(b, r.Path()...), '?')
 	first := true
-	for _, p := range pairs {
+	for i := range pairs {
+		p := &pairs[i]
 		if p.name == "Signature" {
 			continue
 		}
