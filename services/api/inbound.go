@@ -86,10 +86,11 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, p)
 		return
 	}
-	if name := s.operation(r); name != "" {
+	name := s.operation(r)
+	if name != "" {
 		operation(w, name)
 	}
-	s.native(w, r, wire, id)
+	s.native(w, r, wire, id, name)
 }
 
 // openPaths is what needs no caller; it is read only.
@@ -105,8 +106,19 @@ func (s *server) openPaths() map[string]http.HandlerFunc {
 	return open
 }
 
+// mostBodies is the size, in bytes, up to which memory is given for a body because its length is announced.
+const mostBodies = 16 << 10
+
 // readBody is the whole body, or what could be read of it and why there is no more.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
+	if n := r.ContentLength; n >= 0 && n <= mostBodies { // net/http lets no more through
+		body := make([]byte, n)
+		n, err := io.ReadFull(r.Body, body)
+		if err != nil {
+			return body[:n], problem(http.StatusBadRequest, codeMalformed, "the body could not be read to its end")
+		}
+		return body, nil
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -118,9 +130,9 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
 	return body, nil
 }
 
-// native serves a request to the native API.
-func (s *server) native(w http.ResponseWriter, r *http.Request, wire *dialect.Request, id events.RequestID) {
-	in, p := s.enter(r, wire, id)
+// native serves a request to the native API, to the operation of that name, if it is one.
+func (s *server) native(w http.ResponseWriter, r *http.Request, wire *dialect.Request, id events.RequestID, name string) {
+	in, p := s.enter(r, wire, id, name)
 	if p != nil {
 		p.RequestID = string(id)
 		writeProblem(w, p)
@@ -130,6 +142,9 @@ func (s *server) native(w http.ResponseWriter, r *http.Request, wire *dialect.Re
 	w.Header().Set("Cache-Control", "no-store")
 	if s.open[r.URL.Path] != nil || !s.takes(r, r.Method) {
 		s.notFound(w, r, in.request.ID)
+		return
+	}
+	if name == verifyOne && s.answerVerify(w, r, wire.Body, in) {
 		return
 	}
 	if p := wellFormed(r, wire.Body); p != nil {
@@ -143,8 +158,8 @@ func (s *server) native(w http.ResponseWriter, r *http.Request, wire *dialect.Re
 
 // enter finds out who sends a request to the native API: whoever signed it or, where
 // verification is asked for, a gateway.
-func (s *server) enter(r *http.Request, wire *dialect.Request, id events.RequestID) (inbound, *Problem) {
-	if s.forGateways(r) {
+func (s *server) enter(r *http.Request, wire *dialect.Request, id events.RequestID, name string) (inbound, *Problem) {
+	if verifications[name] && offersToken(r) {
 		return s.inboundGateway(r, wire, id)
 	}
 	d, err := s.Verifier.Verify(r.Context(), wire)
@@ -154,14 +169,14 @@ func (s *server) enter(r *http.Request, wire *dialect.Request, id events.Request
 	if d.Allowed && !complete(d.Claim) {
 		d.Allowed, d.Reason = false, reasonIncomplete
 	}
-	s.record(r, d, serviceNative, s.operation(r), id)
+	s.record(r, d, serviceNative, name, id)
 	return s.inboundNative(r, wire, d, id)
 }
 
-// forGateways says whether a request asks for verification by a gateway token.
-func (s *server) forGateways(r *http.Request) bool {
+// offersToken says whether a request has a token in the place of a signature.
+func offersToken(r *http.Request) bool {
 	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	return strings.EqualFold(scheme, "Bearer") && verifications[s.operation(r)]
+	return strings.EqualFold(scheme, "Bearer")
 }
 
 // inboundGateway is a request of a gateway.
@@ -202,9 +217,11 @@ func (s *server) takes(r *http.Request, method string) bool {
 	if s.open[r.URL.Path] != nil {
 		return method == http.MethodGet
 	}
-	other := r.Clone(r.Context())
-	other.Method = method
-	_, pattern := s.mux.Handler(other)
+	if method != r.Method {
+		r = r.Clone(r.Context())
+		r.Method = method
+	}
+	_, pattern := s.mux.Handler(r)
 	return pattern != "" && straight(r.URL.Path)
 }
 

@@ -20,10 +20,13 @@ import (
 )
 
 // verifications are the operations that a gateway token opens.
-var verifications = map[string]bool{"verify-request": true, "verify-requests": true}
+var verifications = map[string]bool{verifyOne: true, "verify-requests": true}
+
+// verifyOne is the operation that gateways ask for with every request of theirs.
+const verifyOne = "verify-request"
 
 func (s *server) verifyRoutes(api huma.API) {
-	add(api, route{http.MethodPost, "/v1/verify", "verify-request", "Say whether a signed request is genuine and may go on", 200, "verification"}, s.verifyRequest)
+	add(api, route{http.MethodPost, "/v1/verify", verifyOne, "Say whether a signed request is genuine and may go on", 200, "verification"}, s.verifyRequest)
 	add(api, route{http.MethodPost, "/v1/verify/batch", "verify-requests", "Say of up to 100 signed requests whether each is genuine and may go on", 200, "verification"}, s.verifyRequests)
 }
 
@@ -71,18 +74,27 @@ type verifyBatchInput struct {
 }
 
 func (s *server) verifyRequest(ctx context.Context, in *verifyInput) (*read[verdict], error) {
-	j, err := s.judge(ctx, &in.Body, string(inboundOf(ctx).request.ID))
+	v, err := s.verdict(ctx, inboundOf(ctx), &in.Body)
 	if err != nil {
 		return nil, err
+	}
+	return &read[verdict]{v}, nil
+}
+
+// verdict decides about one request. It is told only once it is on record.
+func (s *server) verdict(ctx context.Context, asker inbound, in *signedRequest) (verdict, error) {
+	j, err := s.judge(ctx, asker, in, string(asker.request.ID))
+	if err != nil {
+		return verdict{}, err
 	}
 	wait, err := s.submit(&j)
 	if err == nil {
 		err = wait(ctx)
 	}
 	if err != nil {
-		return nil, s.untold(j.Decision, err)
+		return verdict{}, s.untold(j.Decision, err)
 	}
-	return &read[verdict]{verdictOf(j.Decision, j.id)}, nil
+	return verdictOf(j.Decision, j.id), nil
 }
 
 // verifyRequests puts nothing on record before all is judged: a batch that is refused has
@@ -94,8 +106,9 @@ func (s *server) verifyRequests(ctx context.Context, in *verifyBatchInput) (*rea
 	judged := make([]judgement, len(in.Body.Requests))
 	for i := range in.Body.Requests {
 		var err error
-		id := fmt.Sprintf("%s.%d", inboundOf(ctx).request.ID, i)
-		if judged[i], err = s.judge(ctx, &in.Body.Requests[i], id); err != nil {
+		asker := inboundOf(ctx)
+		id := fmt.Sprintf("%s.%d", asker.request.ID, i)
+		if judged[i], err = s.judge(ctx, asker, &in.Body.Requests[i], id); err != nil {
 			for _, j := range judged[:i] {
 				s.Verifier.Release(j.Decision)
 			}
@@ -169,12 +182,11 @@ type judgement struct {
 }
 
 // judge decides about a request.
-func (s *server) judge(ctx context.Context, in *signedRequest, id string) (j judgement, err error) {
+func (s *server) judge(ctx context.Context, asker inbound, in *signedRequest, id string) (j judgement, err error) {
 	r, source, err := in.wire()
 	if err != nil {
 		return j, err
 	}
-	asker := inboundOf(ctx)
 	d, err := s.Verifier.VerifyFor(ctx, r, asker.mayAsk)
 	if err != nil {
 		return j, err
@@ -232,7 +244,8 @@ func asked(in inbound, d verify.Decision) (verify.Decision, error) {
 
 // wire is the request as a scheme reads it.
 func (in *signedRequest) wire() (r *dialect.Request, source netip.Addr, err error) {
-	r = &dialect.Request{Method: in.Method, Target: in.Target, Host: in.Host, BaseHost: in.BaseHost, Header: []dialect.Field{{Name: "Host", Value: in.Host}}}
+	r = &dialect.Request{Method: in.Method, Target: in.Target, Host: in.Host, BaseHost: in.BaseHost}
+	r.Header = append(make([]dialect.Field, 0, 1+len(in.Headers)), dialect.Field{Name: "Host", Value: in.Host})
 	for _, h := range in.Headers {
 		if !strings.EqualFold(h.Name, "Host") {
 			r.Header = append(r.Header, dialect.Field{Name: h.Name, Value: h.Value})

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"path"
 	"strconv"
-	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -48,19 +47,18 @@ func repeatsName(body []byte) bool {
 	if !json.Valid(body) {
 		return false
 	}
-	var open []*object // nil is a list
+	var room [8]object
+	open := room[:0]
 	for i := 0; i < len(body); i++ {
 		switch body[i] {
 		case '{':
-			open = append(open, &object{})
+			open = append(open, object{})
 		case '[':
-			open = append(open, nil)
+			open = append(open, object{list: true})
 		case '}', ']':
 			open = open[:len(open)-1]
 		case ',':
-			if o := open[len(open)-1]; o != nil {
-				o.named = false
-			}
+			open[len(open)-1].named = false
 		case '"':
 			text := body[i : i+quoted(body[i:])]
 			i += len(text) - 1
@@ -86,25 +84,45 @@ func quoted(b []byte) int {
 
 // An object is one whose members are being read.
 type object struct {
-	names map[string]bool
-	named bool // a name was read; the next comma ends its value
+	few   [6][]byte       // the first names
+	names map[string]bool // the others
+	n     int             // how many there are
+	named bool            // a name was read; the next comma ends its value
+	list  bool            // it is none, but a list
 }
 
 // twice says whether a quoted text is a name that was there before.
 func (o *object) twice(text []byte) bool {
-	if o == nil || o.named {
+	if o.list || o.named {
 		return false
 	}
-	name := string(text[1 : len(text)-1])
-	if strings.Contains(name, `\`) {
-		_ = json.Unmarshal(text, &name) // it is valid
+	name := text[1 : len(text)-1]
+	if bytes.IndexByte(name, '\\') >= 0 {
+		var plain string
+		_ = json.Unmarshal(text, &plain) // it is valid
+		name = []byte(plain)
 	}
-	if o.names == nil {
-		o.names = map[string]bool{}
+	before := o.has(name)
+	o.named = true
+	if o.n < len(o.few) {
+		o.few[o.n] = name
+	} else {
+		if o.names == nil {
+			o.names = map[string]bool{}
+		}
+		o.names[string(name)] = true
 	}
-	before := o.names[name]
-	o.names[name], o.named = true, true
+	o.n++
 	return before
+}
+
+func (o *object) has(name []byte) bool {
+	for _, other := range o.few[:min(o.n, len(o.few))] {
+		if bytes.Equal(other, name) {
+			return true
+		}
+	}
+	return o.names[string(name)]
 }
 
 // halfSurrogate says whether an escape stands for half a character, which
