@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/keyledger/keyledger/events"
@@ -221,6 +222,7 @@ func (v *Verifier) find(id events.AccessKeyID) (*entry, error) {
 	if e != nil {
 		return e, nil
 	}
+	id = events.AccessKeyID(strings.Clone(string(id))) // it is a part of the request, which must not be kept
 	e, err := v.load(id)
 	if err == nil {
 		s.put(id, e, version)

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/keyledger/keyledger/services/dialect"
 )
 
 const (
@@ -21,7 +23,6 @@ type credential struct {
 
 // parseCredential reads KEY/DAY/REGION/SERVICE/aws4_request.
 func parseCredential(s string) (credential, error) {
-	bad := malformed(CodeCredential, "Credential must be KEY/YYYYMMDD/REGION/SERVICE/aws4_request")
 	var c credential
 	var ok [4]bool
 	var last string
@@ -29,11 +30,9 @@ func parseCredential(s string) (credential, error) {
 	c.day, last, ok[1] = strings.Cut(c.scope, "/")
 	c.region, last, ok[2] = strings.Cut(last, "/")
 	c.service, last, ok[3] = strings.Cut(last, "/")
-	if ok != [4]bool{true, true, true, true} || last != terminator {
-		return c, bad
-	}
-	if c.accessKeyID == "" || len(c.day) != 8 || c.region == "" || c.service == "" {
-		return c, bad
+	if ok != [4]bool{true, true, true, true} || last != terminator ||
+		c.accessKeyID == "" || len(c.day) != 8 || c.region == "" || c.service == "" {
+		return c, malformed(CodeCredential, "Credential must be KEY/YYYYMMDD/REGION/SERVICE/aws4_request")
 	}
 	return c, nil
 }
@@ -154,8 +153,8 @@ func (a *assertion) readHeaderDate(h *headers) error {
 }
 
 func (a *assertion) readStamp(stamp string) error {
-	at, err := time.Parse(stampLayout, stamp)
-	if err != nil || len(stamp) != len(stampLayout) {
+	at, ok := dialect.ParseStamp(dialect.BasicStamp, stamp)
+	if !ok {
 		return malformed(CodeDate, "the date must be UTC in the form YYYYMMDDTHHMMSSZ")
 	}
 	if stamp[:8] != a.day {

@@ -147,7 +147,7 @@ func (a *assertion) appendHeader(b []byte, r *dialect.Request, name string) ([]b
 	found := false
 	for i := range r.Header {
 		f := &r.Header[i]
-		if len(f.Name) != len(name) || !strings.EqualFold(f.Name, name) {
+		if !f.Named(name) {
 			continue
 		}
 		if !found {

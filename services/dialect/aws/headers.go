@@ -31,7 +31,7 @@ func scanHeaders(r *dialect.Request) headers {
 		f := &r.Header[i]
 		if into := h.line(f.Name); into != nil {
 			h.once(into, f)
-		} else if len(f.Name) == 13 && strings.EqualFold(f.Name, "Authorization") {
+		} else if f.Named("Authorization") {
 			h.authorize(f.Value)
 		}
 	}

@@ -143,7 +143,7 @@ func (a *assertion) claim(canonical []byte) dialect.Claim {
 	_, _ = hex.Decode(signature, []byte(a.signature)) // its form was checked when it was read
 	signature = append(signature, a.payload.signatures...)
 	c := a.credential
-	signed := &chain{credential: c, stamp: a.stamp, toSign: toSign, parts: a.payload.parts}
+	stamp, parts := a.stamp, a.payload.parts
 	return dialect.Claim{
 		Scheme:           algorithm,
 		AccessKeyID:      c.accessKeyID,
@@ -157,7 +157,10 @@ func (a *assertion) claim(canonical []byte) dialect.Claim {
 		Covers:           a.covers(),
 		SignedHeaders:    a.nameList,
 		Signature:        signature,
-		MAC:              func(secret []byte) []byte { return signed.appendMAC(nil, secret) },
+		MAC: func(secret []byte) []byte {
+			signed := chain{credential: c, stamp: stamp, toSign: toSign, parts: parts}
+			return signed.appendMAC(make([]byte, 0, sha256.Size*(1+len(parts))), secret)
+		},
 		CanonicalRequest: canonical[:len(canonical):len(canonical)], // toSign may lie behind it
 		StringToSign:     toSign,
 	}
@@ -181,16 +184,19 @@ func (a *assertion) appendStringToSign(b, canonical []byte) []byte {
 
 // mac signs with the key that is derived from the secret.
 func mac(c credential, secret, stringToSign []byte) []byte {
-	return hmacSHA256(c.signingKey(secret), stringToSign, nil)
+	key := c.signingKey(secret)
+	return hmacSHA256(key[:], stringToSign, nil)
 }
 
 // signingKey derives the key of a day, region and service from the secret.
-func (c credential) signingKey(secret []byte) []byte {
+func (c *credential) signingKey(secret []byte) [sha256.Size]byte {
 	key := append(append(make([]byte, 0, 64), "AWS4"...), secret...)
-	for part := range strings.SplitSeq(c.scope, "/") {
+	for rest, more := c.scope, true; more; {
+		var part string
+		part, rest, more = strings.Cut(rest, "/")
 		key = hmacSHA256(key, []byte(part), key[:0])
 	}
-	return key
+	return [sha256.Size]byte(key)
 }
 
 func hmacSHA256(key, message, out []byte) []byte {

@@ -118,10 +118,10 @@ func (c *chunks) sign(signature string) bool {
 // are chained to it.
 func (a *chain) appendMAC(out, secret []byte) []byte {
 	key := a.credential.signingKey(secret)
-	out = hmacSHA256(key, a.toSign, out)
+	out = hmacSHA256(key[:], a.toSign, out)
 	previous := out
 	for _, p := range a.parts {
-		signed := hmacSHA256(key, a.stringToSign(p, previous), nil)
+		signed := hmacSHA256(key[:], a.stringToSign(p, previous), nil)
 		out, previous = append(out, signed...), signed
 	}
 	return out

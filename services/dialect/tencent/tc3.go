@@ -194,7 +194,9 @@ func (a *assertion) appendStringToSign(b, canonical []byte) []byte {
 // mac derives the key of a day and service from the secret and signs with it.
 func mac(scope string, secret, stringToSign []byte) []byte {
 	key := append(append(make([]byte, 0, 64), "TC3"...), secret...)
-	for part := range strings.SplitSeq(scope, "/") {
+	for more := true; more; {
+		var part string
+		part, scope, more = cut(scope, '/')
 		sum := dialect.HMACSHA256(key, []byte(part))
 		key = append(key[:0], sum[:]...)
 	}
