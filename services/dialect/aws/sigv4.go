@@ -145,18 +145,18 @@ func (a *assertion) claim(canonical []byte) dialect.Claim {
 	c := a.credential
 	stamp, parts := a.stamp, a.payload.parts
 	return dialect.Claim{
-		Scheme:           algorithm,
-		AccessKeyID:      c.accessKeyID,
-		Service:          c.service,
-		Region:           c.region,
-		SessionToken:     a.token,
-		SignedAt:         a.at,
-		Skew:             skewOf(c.service),
-		Presigned:        a.presigned,
-		Lifetime:         a.lifetime,
-		Covers:           a.covers(),
-		SignedHeaders:    a.nameList,
-		Signature:        signature,
+		Scheme:        algorithm,
+		AccessKeyID:   c.accessKeyID,
+		Service:       c.service,
+		Region:        c.region,
+		SessionToken:  a.token,
+		SignedAt:      a.at,
+		Skew:          skewOf(c.service),
+		Presigned:     a.presigned,
+		Lifetime:      a.lifetime,
+		Covers:        a.covers(),
+		SignedHeaders: a.nameList,
+		Signature:     signature,
 		MAC: func(secret []byte) []byte {
 			signed := chain{credential: c, stamp: stamp, toSign: toSign, parts: parts}
 			return signed.appendMAC(make([]byte, 0, sha256.Size*(1+len(parts))), secret)
