@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -213,4 +215,52 @@ func TestVerifyForGateways(t *testing.T) {
 	}]](t, a.get(t, "/v1/gateway-tokens").ok(t, 200)).Items
 	a.do(t, "DELETE", "/v1/gateway-tokens/"+list[0].ID, "").ok(t, 200)
 	refused(t, ask(hers, good), 401, "gateway_token.refused")
+}
+
+// TestVerifyAnswersAlike has one request answered with the framework and without: who asks for JSON in
+// words that few use gets the framework's answer.
+func TestVerifyAnswersAlike(t *testing.T) {
+	a := open(t, "strict", "")
+	k := a.create(t, a.add(t, "alice", "user"))
+	good := signedBy(t, k, "x")
+	for name, body := range map[string]string{
+		"allowed": good.json(), "refused": good.with("method", "GET").json(), "unsigned": `{"method":"GET","target":"/<&>","host":"x"}`,
+		"a bad address": good.with("source_ip", "here").json(), "a bad sum": good.with("body_sha256", "00").json(),
+		"too long": good.with("action", strings.Repeat("x", 129)).json(), "unknown": good.with("more", "x").json(), "no JSON": "{", "null": "null", "nothing": "",
+	} {
+		plain, framework := k.askVerify(t, body, "application/json"), k.askVerify(t, body, "application/json;q=0.9")
+		if plain != framework {
+			t.Errorf("%s: got\n%s\nthe framework answers\n%s", name, plain, framework)
+		}
+	}
+}
+
+var ownID = regexp.MustCompile(`"request_id":"[^"]*"`)
+
+// askVerify is an answer without what differs from one request to the next.
+func (c client) askVerify(t *testing.T, body, accept string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "POST", c.url+"/v1/verify", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", accept)
+	aws.Sign(req, []byte(body), c.id, c.secret, "keyledger", "local", time.Now())
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	got, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if own := resp.Header.Get("X-Keyledger-Request-Id"); own == "" {
+		t.Error("the answer has no ID")
+	}
+	for _, name := range []string{"X-Keyledger-Request-Id", "Date", "Content-Length"} {
+		resp.Header.Del(name)
+	}
+	return fmt.Sprintf("%d %v\n%s", resp.StatusCode, resp.Header, ownID.ReplaceAll(got, nil))
 }
