@@ -19,7 +19,7 @@ func (v *Verifier) Explain(ctx context.Context, r *dialect.Request) (Decision, [
 		d, err := unread(err)
 		return d, nil, err
 	}
-	d, err := v.judge(claims, r.Source, v.seen)
+	d, err := v.judge(claims, asked{source: r.Source}, v.seen)
 	return d, claims, err
 }
 
