@@ -34,6 +34,7 @@ type explanation struct {
 	AccessKeyID      string      `json:"access_key_id,omitempty" doc:"that the request names"`
 	UserID           string      `json:"user_id,omitempty" doc:"whose key it is"`
 	Scheme           string      `json:"scheme,omitempty"`
+	Restricted       bool        `json:"restricted,omitempty" doc:"the key is under leak protection; a request to the ledger itself is refused for it in any case"`
 	CanonicalRequest string      `json:"canonical_request,omitempty" doc:"as the server hashes it; bytes that are not UTF-8 are replaced"`
 	StringToSign     string      `json:"string_to_sign,omitempty" doc:"as the server signs it; bytes that are not UTF-8 are replaced"`
 	Differences      []departure `json:"differences" nullable:"false" doc:"where what the client says first differs; empty if it does not, or says nothing"`
@@ -75,7 +76,7 @@ func (s *server) explainRequest(ctx context.Context, in *explainInput) (*read[ex
 func (in *explainInput) explain(d verify.Decision, claims []dialect.Claim) explanation {
 	e := explanation{
 		Genuine: d.Genuine, Reason: d.Reason, Detail: d.Detail, AccessKeyID: string(d.Key), UserID: string(d.Owner.User),
-		Scheme: d.Claim.Scheme, Differences: []departure{},
+		Scheme: d.Claim.Scheme, Restricted: d.Restricted, Differences: []departure{},
 	}
 	if len(claims) == 0 {
 		return e

@@ -12,6 +12,7 @@ type explanation struct {
 	UserID           string `json:"user_id"`
 	CanonicalRequest string `json:"canonical_request"`
 	StringToSign     string `json:"string_to_sign"`
+	Restricted       bool   `json:"restricted"`
 	Differences      []struct {
 		Of             string
 		Line, Column   int
