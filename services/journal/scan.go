@@ -205,7 +205,7 @@ func (s *scan) state() ScanHealth {
 	h.Found = nil
 	for _, found := range [][]Finding{s.last, s.health.Found} {
 		for _, f := range found {
-			if !s.j.excused(f.Position) {
+			if !s.j.excused(streamLedger, f.Position) {
 				h.Found = append(h.Found, f)
 			}
 		}

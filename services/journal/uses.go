@@ -21,6 +21,9 @@ const subjectUses = "used.0"
 // summarySubject is where the pages of a day lie.
 func summarySubject(day time.Time) string { return "summary." + day.UTC().Format(time.DateOnly) }
 
+// summaryNone is the subject of a message that holds no page.
+const summaryNone = "summary.none"
+
 const headerMsgID = "Nats-Msg-Id"
 
 var _ access.Log = (*Journal)(nil)
@@ -142,7 +145,10 @@ func (j *Journal) TrimUses(ctx context.Context, last access.Position) error {
 	if reply.Error != nil {
 		return fmt.Errorf("journal: trim access records: %w", reply.Error)
 	}
-	return nil
+	if err := asideOf(j.config.Dir).forget(streamUsed, events.Position(last)); err != nil {
+		return fmt.Errorf("journal: trim access records that were set aside: %w", err)
+	}
+	return j.lookAside()
 }
 
 // AppendSummary implements [access.Log].
@@ -169,7 +175,7 @@ func (j *Journal) Summaries(ctx context.Context) iter.Seq2[[]byte, error] {
 		}
 		f := &follower{j: j, stream: streamSummary, fresh: newHandover(1, 0)}
 		err = f.follow(ctx, func(m events.Message, err error) bool {
-			return yield(m.Data, err) && uint64(m.Position) < s.State.Last
+			return (err == nil && len(m.Data) == 0 || yield(m.Data, err)) && uint64(m.Position) < s.State.Last
 		})
 		if err == nil && ctx.Err() != nil {
 			err = ctx.Err()
