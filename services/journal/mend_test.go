@@ -271,4 +271,3 @@ func TestLedgerIsNotMended(t *testing.T) {
 		t.Errorf("USED was touched: %v", err)
 	}
 }
-

@@ -100,18 +100,25 @@ func (t Tail) Follow(ctx context.Context, after events.Position) iter.Seq2[event
 
 // FollowUses is [Journal.FollowUses].
 func (t Tail) FollowUses(ctx context.Context, after access.Position) iter.Seq2[access.Message, error] {
-	return t.followUses(ctx, after, true)
+	return t.followUses(ctx, after, follower{narrow: true})
 }
 
 // FollowUses implements [access.Log]. It goes on through restarts of the log.
 func (j *Journal) FollowUses(ctx context.Context, after access.Position) iter.Seq2[access.Message, error] {
-	return j.followUses(ctx, after, false)
+	return j.followUses(ctx, after, follower{})
 }
 
-func (j *Journal) followUses(ctx context.Context, after access.Position, narrow bool) iter.Seq2[access.Message, error] {
+// SalvageUses is FollowUses, but passes over what is lost: whoever reads sees it by the
+// positions that do not come.
+func (j *Journal) SalvageUses(ctx context.Context, after access.Position) iter.Seq2[access.Message, error] {
+	return j.followUses(ctx, after, follower{salvage: true})
+}
+
+// followUses has a follower of a kind follow USED.
+func (j *Journal) followUses(ctx context.Context, after access.Position, kind follower) iter.Seq2[access.Message, error] {
 	return func(yield func(access.Message, error) bool) {
 		at := events.Position(after)
-		f := &follower{j: j, stream: streamUsed, fresh: j.uses, trimmed: true, narrow: narrow, at: at, mark: at}
+		f := &follower{j: j, stream: streamUsed, fresh: j.uses, trimmed: true, narrow: kind.narrow, salvage: kind.salvage, at: at, mark: at}
 		err := f.follow(ctx, func(m events.Message, err error) bool {
 			return yield(access.Message{Position: access.Position(m.Position), Data: m.Data}, err)
 		})
@@ -164,6 +171,15 @@ func (j *Journal) AppendSummary(ctx context.Context, day time.Time, page []byte)
 
 // Summaries implements [access.Log].
 func (j *Journal) Summaries(ctx context.Context) iter.Seq2[[]byte, error] {
+	return j.summaries(ctx, false)
+}
+
+// SalvageSummaries is Summaries, but passes over what is lost.
+func (j *Journal) SalvageSummaries(ctx context.Context) iter.Seq2[[]byte, error] {
+	return j.summaries(ctx, true)
+}
+
+func (j *Journal) summaries(ctx context.Context, salvage bool) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		s, err := j.state(ctx, streamSummary)
 		if err != nil {
@@ -173,7 +189,7 @@ func (j *Journal) Summaries(ctx context.Context) iter.Seq2[[]byte, error] {
 		if s.State.Last == 0 {
 			return
 		}
-		f := &follower{j: j, stream: streamSummary, fresh: newHandover(1, 0)}
+		f := &follower{j: j, stream: streamSummary, fresh: newHandover(1, 0), salvage: salvage}
 		err = f.follow(ctx, func(m events.Message, err error) bool {
 			return (err == nil && len(m.Data) == 0 || yield(m.Data, err)) && uint64(m.Position) < s.State.Last
 		})

@@ -28,6 +28,7 @@ type Records struct {
 	Position uint64 // last message of USED that is applied
 	Last     uint64 // last message of USED
 	Stopped  bool
+	Damaged  int // places at which messages of USED or SUMMARY were lost and that no operator has let pass
 }
 
 // Uses counts records since the start.
@@ -52,6 +53,7 @@ var (
 	descRecords   = gauge("records_position", "The last message of USED that access records answer from.")
 	descRecordLag = gauge("records_lag_messages", "How many messages of USED are not applied.")
 	descStopped   = gauge("records_stopped", "1 if access records follow the log no more.")
+	descDamaged   = gauge("records_damaged", "Places at which messages of USED or SUMMARY were lost and that no operator has let pass.")
 	descReady     = gauge("ready", "1 if commands and verification are served.")
 	descWritable  = gauge("log_writable", "1 if the log takes writes.")
 	descWhole     = gauge("log_whole", "1 if nothing is known to be wrong with what the log holds.")
@@ -71,7 +73,7 @@ var (
 // Describe implements prometheus.Collector.
 func (s state) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descPosition, descProjected, descLag, descDegraded, descRecords, descRecordLag, descStopped, descReady, descWritable, descWhole,
+		descPosition, descProjected, descLag, descDegraded, descRecords, descRecordLag, descStopped, descDamaged, descReady, descWritable, descWhole,
 		descTrusted, descFree, descRestarts, descRecorded, descMessages, descShed, descUncertain, descFailed, descSummed, descUnknown, descWaiting,
 	} {
 		out <- d
@@ -98,6 +100,7 @@ func (s state) Collect(out chan<- prometheus.Metric) {
 	is(descRecords, float64(now.Records.Position))
 	is(descRecordLag, behind(now.Records.Last, now.Records.Position))
 	is(descStopped, one(now.Records.Stopped))
+	is(descDamaged, float64(now.Records.Damaged))
 	is(descReady, one(now.Ready))
 	is(descWritable, one(now.Writable))
 	is(descWhole, one(now.Whole))

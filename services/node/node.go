@@ -233,7 +233,7 @@ func (n *Node) openProjections(ctx, tasks context.Context) error {
 	if err != nil {
 		return n.notFollowing(err)
 	}
-	n.journal.Excuse(n.runner.Excused)
+	n.journal.Excuse(n.excused)
 	n.tasks.Go(func() {
 		if err := n.runner.Run(tasks); err != nil && tasks.Err() == nil {
 			n.config.Logger.Error("the projections have stopped", "error", err)
@@ -313,7 +313,7 @@ func (n *Node) openDoors() error {
 		Async: n.config.AsyncUses, Logger: n.config.Logger,
 	})
 	tail := journal.Tail{Journal: n.journal}
-	n.feed = feed.New(feed.Config{Ledger: tail, Uses: tail, LedgerAt: n.views.PositionAt, Excused: n.runner.Excused, Now: n.config.Now})
+	n.feed = feed.New(feed.Config{Ledger: tail, Uses: tail, LedgerAt: n.views.PositionAt, Excused: n.runner.Excused, ExcusedUse: n.passed, Now: n.config.Now})
 	c := api.Config{
 		Ledger: n.ledger, Queries: n.views, Verifier: verifier, Uses: n.uses, Records: &n.records, Feed: n.feed, Dialects: n.config.Dialects, Operator: (*operator)(n),
 		Proxies: n.proxies, Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
