@@ -54,6 +54,26 @@ func (j *Journal) AppendUses(ctx context.Context, id string, data []byte) (acces
 	}
 }
 
+// SettleUses implements [access.Log]. What was sent may still be on its way to the disk: an
+// empty message is sent behind it, and when that one is answered what was to come has come.
+func (j *Journal) SettleUses(ctx context.Context, id string, after access.Position) (access.Position, error) {
+	behind, err := j.AppendUses(ctx, id+".settled", nil)
+	if err != nil {
+		return 0, err
+	}
+	for p := after + 1; p < behind; p++ {
+		m, err := j.message(ctx, "$JS.API.DIRECT.GET."+streamUsed, question{Seq: events.Position(p)})
+		switch {
+		case errors.Is(err, events.ErrNone): // trimmed, or lost: then nobody can say
+		case err != nil:
+			return 0, fmt.Errorf("%w: %w", events.ErrUncertain, err)
+		case m.Header.Get(headerMsgID) == id:
+			return p, nil
+		}
+	}
+	return 0, nil
+}
+
 // LastUse implements [access.Log].
 func (j *Journal) LastUse(ctx context.Context) (access.Position, error) {
 	s, err := j.state(ctx, streamUsed)

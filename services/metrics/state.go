@@ -36,6 +36,8 @@ type Uses struct {
 	Recorded, Messages, Shed, Uncertain, Failed, Summarised, Unknown uint64
 
 	Waiting int
+	// Oldest is for how many seconds the oldest of them has waited, Window after how many no more are taken.
+	Oldest, Window float64
 }
 
 // A state collects what ask tells.
@@ -62,11 +64,13 @@ var (
 	descRestarts  = gauge("log_restarts_total", "Restarts of the log's server after its disk failed it.")
 	descRecorded  = gauge("uses_recorded_total", "Access records that the log has acknowledged.")
 	descMessages  = gauge("uses_messages_total", "Messages that they were in.")
-	descShed      = gauge("uses_shed_total", "Access records refused because more waited than may.")
+	descShed      = gauge("uses_shed_total", "Access records refused because more waited than may, or for longer.")
 	descUncertain = gauge("uses_uncertain_total", "Access records of which it is not known whether they were recorded.")
-	descFailed    = gauge("uses_failed_total", "Access records that were not recorded because the log took no writes.")
+	descFailed    = gauge("uses_failed_total", "Access records that were not recorded because the log took no writes; in the async mode only at a stop.")
 	descSummed    = gauge("uses_summarised_total", "Attempts that were counted and not recorded one by one.")
 	descUnknown   = gauge("uses_unknown_key_total", "Requests that named no key of this ledger.")
+	descOldest    = gauge("uses_oldest_waiting_seconds", "For how long the oldest access record that is not written has waited.")
+	descWindow    = gauge("uses_loss_window_seconds", "In the async mode, of how many seconds a crash loses access records at most: when one has waited longer, verification answers 503. 0 in the durable mode, which loses none.")
 	descWaiting   = gauge("uses_waiting", "Access records that wait to be written; in the async mode what a crash loses.")
 )
 
@@ -74,7 +78,7 @@ var (
 func (s state) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descPosition, descProjected, descLag, descDegraded, descRecords, descRecordLag, descStopped, descDamaged, descReady, descWritable, descWhole,
-		descTrusted, descFree, descRestarts, descRecorded, descMessages, descShed, descUncertain, descFailed, descSummed, descUnknown, descWaiting,
+		descTrusted, descFree, descRestarts, descRecorded, descMessages, descShed, descUncertain, descFailed, descSummed, descUnknown, descWaiting, descOldest, descWindow,
 	} {
 		out <- d
 	}
@@ -107,6 +111,8 @@ func (s state) Collect(out chan<- prometheus.Metric) {
 	is(descTrusted, one(now.Trusted))
 	is(descFree, float64(now.FreeBytes))
 	is(descWaiting, float64(now.Uses.Waiting))
+	is(descOldest, now.Uses.Oldest)
+	is(descWindow, now.Uses.Window)
 	count(descRestarts, uint64(now.Restarts))
 	count(descRecorded, now.Uses.Recorded)
 	count(descMessages, now.Uses.Messages)

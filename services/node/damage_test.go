@@ -123,7 +123,10 @@ func TestDamagedUses(t *testing.T) {
 	w.remove("data/records")
 	n = w.start()
 	c = w.client(n)
-	w.eventually("records to be read anew", func() bool { status, answer := list(); return status == http.StatusOK && strings.Count(answer, `"show-caller"`) == 5 })
+	w.eventually("records to be read anew", func() bool {
+		status, answer := list()
+		return status == http.StatusOK && strings.Count(answer, `"show-caller"`) == 5
+	})
 }
 
 // TestDamagedUsesThatAreKnown damages USED where everything is applied: nothing that is asked for is missing, and it is
@@ -157,9 +160,15 @@ func TestPoisonedUsesPass(t *testing.T) {
 		status, answer := c.send(http.MethodGet, "/v1/records", "")
 		return status, string(answer)
 	}
-	w.eventually("the message to be met", func() bool { status, answer := list(); return status == 503 && strings.Contains(answer, `"records.damaged"`) })
+	w.eventually("the message to be met", func() bool {
+		status, answer := list()
+		return status == 503 && strings.Contains(answer, `"records.damaged"`)
+	})
 	c.ask(http.MethodPost, "/v1/projections/records/acknowledge", `{"position":3,"reason":"a program of ours wrote it"}`)
-	w.eventually("records to go on", func() bool { status, answer := list(); return status == http.StatusOK && strings.Count(answer, `"show-caller"`) == 3 })
+	w.eventually("records to go on", func() bool {
+		status, answer := list()
+		return status == http.StatusOK && strings.Count(answer, `"show-caller"`) == 3
+	})
 }
 
 func appendPoison(t *testing.T) func(j *journal.Journal) {

@@ -29,7 +29,7 @@ func (n *Node) metricsState() metrics.State {
 		Records: metrics.Records{Position: s.Records.Position, Last: s.Records.Last, Stopped: s.Records.Stopped != "", Damaged: len(health.Damages)},
 		Uses: metrics.Uses{
 			Recorded: used.Recorded, Messages: used.Messages, Shed: used.Shed, Uncertain: used.Uncertain, Failed: used.Failed,
-			Summarised: used.Summarised, Unknown: used.Unknown, Waiting: used.Waiting,
+			Summarised: used.Summarised, Unknown: used.Unknown, Waiting: used.Waiting, Oldest: used.Oldest.Seconds(), Window: used.Window.Seconds(),
 		},
 	}
 	for _, p := range s.Projections {
