@@ -185,7 +185,7 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, verify.ErrStale):
 		return problem(http.StatusServiceUnavailable, codeStale, "this node is behind the log and refuses to decide; try again")
 	case errors.Is(err, verify.ErrRefilling):
-		return problem(http.StatusServiceUnavailable, codeStale, "this node has just started and does not know yet which nonces have been used; try again")
+		return problem(http.StatusServiceUnavailable, codeStale, "this node has just started and does not know whether the nonce has been used; sign the request anew and try again")
 	case errors.Is(err, verify.ErrCrowded):
 		return problem(http.StatusServiceUnavailable, codeOverloaded, "more requests with a nonce were made than can be remembered while they could be made again; try again later")
 	}

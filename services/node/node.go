@@ -71,6 +71,7 @@ type Node struct {
 
 	rebuilds rebuilds
 	records  records
+	mark     nonceMark                       // belongs to keepNonces while the node runs
 	verifier atomic.Pointer[verify.Verifier] // nil until the doors open
 
 	working context.Context    // of what runs besides the callers
@@ -307,6 +308,9 @@ func (n *Node) openDoors() error {
 		return err
 	}
 	n.verifier.Store(verifier)
+	if err := n.beginNonces(verifier); err != nil {
+		return refuse(GuardDirectory, err, "what is known of nonces cannot be written down")
+	}
 	n.tasks.Go(func() { n.keepNonces(n.working) })
 	n.uses = usage.New(usage.Config{
 		Log: measuredUses{n.journal, n.observeAppend}, Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
@@ -420,15 +424,22 @@ func (n *Node) shut() error {
 		n.feed.Close() // or its readers would hold up the stop
 	}
 	errs := n.closeDoors()
+	recorded := false
 	if n.uses != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), shutdownPatience)
 		defer cancel()
-		errs = append(errs, n.uses.Close(ctx))
+		err := n.uses.Close(ctx)
+		left := n.uses.Stats()
+		recorded = err == nil && left.Waiting == 0 && left.Uncertain+left.Failed == 0
+		errs = append(errs, err)
 	}
 	if n.stop != nil {
 		n.stop()
 	}
 	n.tasks.Wait()
+	if n.mark.Async && recorded {
+		errs = append(errs, n.endNonces())
+	}
 	if n.outlet != nil {
 		errs = append(errs, n.outlet.Close())
 	}
