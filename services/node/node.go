@@ -314,7 +314,7 @@ func (n *Node) openDoors() error {
 	n.tasks.Go(func() { n.keepNonces(n.working) })
 	n.uses = usage.New(usage.Config{
 		Log: measuredUses{n.journal, n.observeAppend}, Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
-		Async: n.config.AsyncUses, Logger: n.config.Logger,
+		Admit: n.journal.Admit, Async: n.config.AsyncUses, Logger: n.config.Logger,
 	})
 	tail := journal.Tail{Journal: n.journal}
 	n.feed = feed.New(feed.Config{Ledger: tail, Uses: tail, LedgerAt: n.views.PositionAt, Excused: n.runner.Excused, ExcusedUse: n.passed, Now: n.config.Now})

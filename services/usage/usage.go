@@ -52,6 +52,9 @@ type Config struct {
 		EventID() (events.EventID, error)
 	}
 	Now func() time.Time // by which records are timed
+	// Admit is why the log takes no records now, or nil; always nil if it is left out. It is asked
+	// before anything is looked at, so that what is answered then does not depend on the key.
+	Admit func() error
 	// Async answers before the log does.
 	Async bool
 	// Window is how long the oldest record may wait in the async mode before no more are
@@ -157,7 +160,7 @@ func (r *Recorder) Record(ctx context.Context, rec access.Record) error {
 // Submit is Record in two: the record is on its way when it returns, and wait
 // returns when Record would.
 func (r *Recorder) Submit(rec access.Record) (wait func(context.Context) error, err error) {
-	if off := r.behind(); off != nil {
+	if off := r.able(); off != nil {
 		return nil, off
 	}
 	if rec.Outcome == access.Attempt && r.surplus.counts(rec) {
@@ -174,6 +177,36 @@ func (r *Recorder) Submit(rec access.Record) (wait func(context.Context) error, 
 }
 
 func nothing(context.Context) error { return nil }
+
+// able is why no record is taken now, whichever key it is of.
+func (r *Recorder) able() error {
+	if off := r.behind(); off != nil {
+		return off
+	}
+	if r.Async || r.Admit == nil { // the async mode has its window
+		return nil
+	}
+	return r.Admit()
+}
+
+// stalled is how long a durable write may take before whoever names no key of ours is told
+// that nothing can be decided, as those who do will be.
+const stalled = time.Second
+
+// crowded is why a record would not be taken, or not be answered for in time.
+func (r *Recorder) crowded() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.closing:
+		return errClosed
+	case r.waiting >= r.Queue:
+		return ErrOverloaded
+	case !r.Async && r.under != nil && time.Since(r.under.since) > stalled:
+		return &events.UnavailableError{Reason: "access records wait for the log"}
+	}
+	return nil
+}
 
 // behind is why no record is taken in the async mode: more would be lost in a crash than
 // was declared.
