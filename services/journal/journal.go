@@ -124,6 +124,7 @@ func Open(ctx context.Context, c Config) (*Journal, error) {
 	j.close = sync.OnceValue(j.shut)
 	j.tasks.Go(j.watch.run)
 	j.tasks.Go(j.scan.run)
+	j.tasks.Go(j.scan.filesLoop)
 	return j, nil
 }
 

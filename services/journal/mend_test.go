@@ -271,3 +271,51 @@ func TestLedgerIsNotMended(t *testing.T) {
 		t.Errorf("USED was touched: %v", err)
 	}
 }
+
+// TestScanReadsFiles damages blocks of USED and SUMMARY, old and new, while the log is open, and the newest of LEDGER: each is
+// found, and goes on being found until it is mended. A log that is written to is not found damaged.
+func TestScanReadsFiles(t *testing.T) {
+	in := used(t, 60, 400_000)
+	c := in.config()
+	c.Scan = Scan{Rate: 1000, Every: 20 * time.Millisecond}
+	j := opened(t, c)
+	if err := j.AppendSummary(t.Context(), time.Now(), []byte("a page")); err != nil {
+		t.Fatal(err)
+	}
+	rounds := func(n int) {
+		done := j.Health().Scan.FileRounds + n
+		waitFor(t, "the scan", func() bool { return j.Health().Scan.FileRounds >= done })
+	}
+	stop := busy(t, j, 4, 100)
+	for i := range 200 {
+		if _, err := j.AppendUses(t.Context(), fmt.Sprint("more-", i), []byte(content(i, 100))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rounds(2)
+	stop()
+	if h := j.Health(); !h.Whole() {
+		t.Fatalf("nothing is wrong, and the scan found %v", h.Scan)
+	}
+	flip(t, in.usedBlock(1))
+	for _, stream := range []string{streamSummary, streamLedger} {
+		blocks, err := blocksOf(filepath.Join(in.stream(stream), "msgs"), stream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := blocks[len(blocks)-1].path
+		buf := read(t, path)
+		write(t, path, changed(buf, offsets(buf)[0]+30, 1))
+	}
+	rounds(2)
+	var said []string
+	for _, f := range j.Health().Scan.Blocks {
+		said = append(said, strings.Join(strings.Fields(f.Err.Detail)[:5], " "))
+	}
+	if want := []string{"block 1.blk of stream SUMMARY", "block 1.blk of stream LEDGER", "block 1.blk of stream USED"}; !slices.Equal(said, want) {
+		t.Errorf("found %q, want %q", said, want)
+	}
+	if h := j.Health(); h.Whole() || h.Writable || !h.Reserve {
+		t.Errorf("got %+v, want that only the reserve is written on a damaged LEDGER", h)
+	}
+}

@@ -14,6 +14,8 @@ type State struct {
 	Trusted     bool   // the clock
 	FreeBytes   uint64 // on the disk of the log
 	Restarts    int    // of the log's server
+	// DamagedBlocks is how many files of the log the scan found damaged.
+	DamagedBlocks int
 }
 
 // A Projection is how far a projection has come.
@@ -56,6 +58,7 @@ var (
 	descRecordLag = gauge("records_lag_messages", "How many messages of USED are not applied.")
 	descStopped   = gauge("records_stopped", "1 if access records follow the log no more.")
 	descDamaged   = gauge("records_damaged", "Places at which messages of USED or SUMMARY were lost and that no operator has let pass.")
+	descBlocks    = gauge("log_damaged_blocks", "Files of the log that the scan found damaged in its last round.")
 	descReady     = gauge("ready", "1 if commands and verification are served.")
 	descWritable  = gauge("log_writable", "1 if the log takes writes.")
 	descWhole     = gauge("log_whole", "1 if nothing is known to be wrong with what the log holds.")
@@ -77,7 +80,7 @@ var (
 // Describe implements prometheus.Collector.
 func (s state) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descPosition, descProjected, descLag, descDegraded, descRecords, descRecordLag, descStopped, descDamaged, descReady, descWritable, descWhole,
+		descPosition, descProjected, descLag, descDegraded, descRecords, descRecordLag, descStopped, descDamaged, descReady, descWritable, descWhole, descBlocks,
 		descTrusted, descFree, descRestarts, descRecorded, descMessages, descShed, descUncertain, descFailed, descSummed, descUnknown, descWaiting, descOldest, descWindow,
 	} {
 		out <- d
@@ -108,6 +111,7 @@ func (s state) Collect(out chan<- prometheus.Metric) {
 	is(descReady, one(now.Ready))
 	is(descWritable, one(now.Writable))
 	is(descWhole, one(now.Whole))
+	is(descBlocks, float64(now.DamagedBlocks))
 	is(descTrusted, one(now.Trusted))
 	is(descFree, float64(now.FreeBytes))
 	is(descWaiting, float64(now.Uses.Waiting))

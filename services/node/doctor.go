@@ -109,6 +109,12 @@ func (n *Node) examineUses(ctx context.Context) error {
 	for _, d := range n.journal.Unacknowledged() {
 		errs = append(errs, fmt.Errorf("%s; as it was found it is kept in %s", d, d.Aside))
 	}
+	if damaged := n.journal.CheckFiles(ctx); len(damaged) > 0 { // what the server would make of them nobody knows
+		for _, f := range damaged {
+			errs = append(errs, f.Err)
+		}
+		return errors.Join(errs...)
+	}
 	last, err := n.journal.LastUse(ctx)
 	if err != nil {
 		return errors.Join(append(errs, err)...)

@@ -25,7 +25,7 @@ func (n *Node) metricsState() metrics.State {
 	health, used := n.journal.Health(), n.uses.Stats()
 	out := metrics.State{
 		Position: s.Last, Ready: s.Ready, Writable: health.Writable, Whole: health.Whole(), Trusted: n.guard.Doubt() == "",
-		FreeBytes: health.Free, Restarts: health.Restarts,
+		FreeBytes: health.Free, Restarts: health.Restarts, DamagedBlocks: len(health.Scan.Blocks),
 		Records: metrics.Records{Position: s.Records.Position, Last: s.Records.Last, Stopped: s.Records.Stopped != "", Damaged: len(health.Damages)},
 		Uses: metrics.Uses{
 			Recorded: used.Recorded, Messages: used.Messages, Shed: used.Shed, Uncertain: used.Uncertain, Failed: used.Failed,

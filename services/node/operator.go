@@ -82,6 +82,9 @@ func whatIsWrong(h journal.Health) string {
 	case len(h.Scan.Found) > 0:
 		return h.Scan.Found[0].String()
 	}
+	if len(h.Scan.Blocks) > 0 {
+		return h.Scan.Blocks[0].Err.Detail
+	}
 	return h.Damages[0].String()
 }
 
