@@ -132,5 +132,8 @@ func TestStartOnDamagedUses(t *testing.T) {
 		t.Errorf("doctor: got %v, %s", err, out)
 	}
 	must("projection", "acknowledge", "records", "--position", "1", "--reason", "the disk was replaced", "--yes")
-	until("records go on", func() bool { out, err := run("records", "list"); return err == nil && strings.Contains(out, "add-user") })
+	until("records go on", func() bool {
+		out, err := run("records", "list")
+		return err == nil && strings.Contains(out, "add-user")
+	})
 }

@@ -18,7 +18,9 @@ type Health struct {
 }
 
 // Whole reports whether nothing is known to be wrong with what the log holds.
-func (h Health) Whole() bool { return h.Fault == nil && len(h.Scan.Found)+len(h.Scan.Blocks)+len(h.Damages) == 0 }
+func (h Health) Whole() bool {
+	return h.Fault == nil && len(h.Scan.Found)+len(h.Scan.Blocks)+len(h.Damages) == 0
+}
 
 // Health says how the log is. It is cheap and may be asked for often.
 func (j *Journal) Health() Health {

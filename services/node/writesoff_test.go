@@ -50,11 +50,17 @@ func TestWritesOffTellsNoKeys(t *testing.T) {
 			return answer.StatusCode, fmt.Sprint(p)
 		}
 		unknown := "KLAK0000000000000000"
-		w.eventually("the memory of nonces", func() bool { status, _ := ask("/v1/verify", c.as.AccessKeyID, c.as.SecretAccessKey); return status == http.StatusOK })
+		w.eventually("the memory of nonces", func() bool {
+			status, _ := ask("/v1/verify", c.as.AccessKeyID, c.as.SecretAccessKey)
+			return status == http.StatusOK
+		})
 		free.Store(2 << 20) // what makes the ledger safer is still written
 		w.eventually("writes to be off", func() bool { return !n.Writable() })
 		if async { // records are taken for as long as the window
-			w.eventually("the window to have passed", func() bool { status, _ := ask("/v1/verify", c.as.AccessKeyID, "wrong"); return status == http.StatusServiceUnavailable })
+			w.eventually("the window to have passed", func() bool {
+				status, _ := ask("/v1/verify", c.as.AccessKeyID, "wrong")
+				return status == http.StatusServiceUnavailable
+			})
 		}
 		for _, door := range []string{"/v1/verify", "/v1/forward-auth"} {
 			status, why := ask(door, unknown, "wrong")
