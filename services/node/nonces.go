@@ -17,7 +17,7 @@ const (
 	// nonceSlack is by how much records may lie out of order.
 	nonceSlack = time.Minute
 	// clockAhead is how far ahead a client's clock may have been when it signed a request that
-	// came before a start and of which nothing is known: docs/design/0014.
+	// came before a start and of which nothing is known: docs/design/0015.
 	clockAhead = time.Minute
 	// nonceRounds is how often nonces that count no more are forgotten.
 	nonceRounds = time.Minute
