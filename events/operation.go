@@ -5,9 +5,13 @@ import "time"
 // RecordAcknowledged records that an operator looked at a record that a
 // projection could not apply and let that projection pass it. It is a fact of
 // the operator's account, so that a rebuild passes the same record again.
+//
+// For "records" and "summary" the position is that of a message of USED or SUMMARY that is
+// lost or cannot be read, and Through the last of those that are lost with it.
 type RecordAcknowledged struct {
 	Projection string   `json:"projection"`
 	Position   Position `json:"position"`
+	Through    Position `json:"through,omitzero"`
 	Reason     string   `json:"reason"`
 }
 

@@ -30,12 +30,20 @@ func (r *Runner) mayPass(name string, at events.Position) bool {
 func (r *Runner) Excused(at events.Position) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for a := range r.acknowledged {
-		if a.position == at {
+	for _, m := range r.members {
+		if r.acknowledged[acknowledgement{m.name, at}] {
 			return true
 		}
 	}
-	return false
+	return r.acknowledged[acknowledgement{"*", at}]
+}
+
+// Acknowledged says whether the log holds leave for something that is none of the
+// runner's projections, and has positions of its own, to pass one.
+func (r *Runner) Acknowledged(name string, at events.Position) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.acknowledged[acknowledgement{name, at}]
 }
 
 // release sends every degraded member of the main lane that has leave by now

@@ -77,6 +77,7 @@ type RemoveUser struct {
 type Acknowledge struct {
 	Projection string          // 1 to 64 of a-z 0-9 . _ -
 	Position   events.Position // of the record
+	Through    events.Position // of the last record that is passed with it; zero if it is alone
 	Reason     string          // 1 to 256 characters
 }
 

@@ -109,7 +109,7 @@ func acknowledge(s State, c Acknowledge) ([]events.Event, error) {
 	if err := firstOf(operatorOnly(s), validAcknowledge(c)); err != nil {
 		return nil, err
 	}
-	return facts(events.RecordAcknowledged{Projection: c.Projection, Position: c.Position, Reason: c.Reason})
+	return facts(events.RecordAcknowledged{Projection: c.Projection, Position: c.Position, Through: c.Through, Reason: c.Reason})
 }
 
 func confirmClock(s State, now time.Time) ([]events.Event, error) {

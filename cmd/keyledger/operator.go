@@ -39,9 +39,19 @@ func (t *terminal) showStatus(answer json.RawMessage) error {
 	}
 	var s struct {
 		Projections []json.RawMessage `json:"projections"`
+		Records     struct {
+			Damage []json.RawMessage `json:"damage"`
+		} `json:"records"`
 	}
 	if err := decode(answer, &s); err != nil {
 		return err
+	}
+	if len(s.Records.Damage) > 0 {
+		if err := t.showTable(s.Records.Damage, []column{
+			{"DAMAGED", "name"}, {"STREAM", "stream"}, {"BLOCK", "block"}, {"LOST FROM", "from"}, {"THROUGH", "through"}, {"ACKNOWLEDGED", "acknowledged"},
+		}); err != nil {
+			return err
+		}
 	}
 	return t.showTable(s.Projections, []column{
 		{"PROJECTION", "name"}, {"POSITION", "position"}, {"CRITICAL", "critical"}, {"DEGRADED", "degraded"}, {"REBUILDING", "rebuilding"},
@@ -80,7 +90,7 @@ type projectionAcknowledge struct {
 	asking
 	dataFlags
 	Offline  bool   `help:"Work on the data of a server that is stopped: it serves nobody while a projection that commands rest on has stopped. Needs the unlock key and no access key."`
-	Name     string `arg:"" help:"The projection, as status names it; with --offline, '*' is every one that stopped there."`
+	Name     string `arg:"" help:"The projection, as status names it; records and summary are what is lost of access records; with --offline, '*' is every one that stopped there."`
 	Position uint64 `required:"" placeholder:"N" help:"Of the record, as status shows it."`
 	Reason   string `required:"" help:"Why it may be passed; at most 256 characters."`
 }

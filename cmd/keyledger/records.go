@@ -7,6 +7,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -31,12 +32,25 @@ var recordColumns = []column{
 // recordFilter says which records are wanted.
 type recordFilter struct {
 	tenancy
-	Key     string     `placeholder:"KEY" help:"Only records of this access key."`
-	Since   moment     `placeholder:"TIME" help:"Only records of this time or later: RFC 3339, or a day."`
-	Until   moment     `placeholder:"TIME" help:"Only records before this time."`
-	IP      netip.Addr `name:"ip" placeholder:"ADDRESS" help:"Only records of this address."`
-	Outcome string     `enum:",allowed,denied,attempt,failed" default:"" placeholder:"OUTCOME" help:"Only allowed, denied (genuine and refused), attempt (not genuine), or failed (denied and attempt)."`
-	Failed  bool       `help:"The same as --outcome failed."`
+	Key     string    `placeholder:"KEY" help:"Only records of this access key."`
+	Since   moment    `placeholder:"TIME" help:"Only records of this time or later: RFC 3339, or a day."`
+	Until   moment    `placeholder:"TIME" help:"Only records before this time."`
+	IP      ipAddress `name:"ip" placeholder:"ADDRESS" help:"Only records of this address."`
+	Outcome string    `enum:",allowed,denied,attempt,failed" default:"" placeholder:"OUTCOME" help:"Only allowed, denied (genuine and refused), attempt (not genuine), or failed (denied and attempt)."`
+	Failed  bool      `help:"The same as --outcome failed."`
+}
+
+// An ipAddress is an argument that is an address.
+type ipAddress struct{ netip.Addr }
+
+// UnmarshalText reads it as kong has it.
+func (a *ipAddress) UnmarshalText(text []byte) error {
+	ip, err := netip.ParseAddr(string(text))
+	if err != nil || ip.Zone() != "" {
+		return fmt.Errorf("%q is not an address; want IPv4, e.g. 192.0.2.7, or IPv6, e.g. 2001:db8::7", text)
+	}
+	a.Addr = ip
+	return nil
 }
 
 // Validate is kong's hook.

@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
 
+	"github.com/keyledger/keyledger/services/clientip"
 	"github.com/keyledger/keyledger/services/journal"
 	"github.com/keyledger/keyledger/services/node"
+	"github.com/keyledger/keyledger/services/trace"
 )
 
 // dataFlags say where a server keeps what it knows.
@@ -33,8 +36,19 @@ type listenFlags struct {
 	NATSUsers      string   `name:"nats-users" placeholder:"FILE" help:"Who may read over NATS, as nats user create writes it; <data>-nats-users if left out."`
 }
 
-// Validate is kong's hook.
+// Validate is kong's hook. It finds what no machine could make right; a start finds the rest.
 func (l listenFlags) Validate() error {
+	for flag, address := range map[string]string{"--listen": l.Listen, "--ext-authz-listen": l.ExtAuthzListen, "--nats-listen": l.NATSListen} {
+		if _, _, err := net.SplitHostPort(address); address != "" && err != nil {
+			return fmt.Errorf("%s: %q is not host:port, such as 127.0.0.1:7420", flag, address)
+		}
+	}
+	if (l.TLSCert == "") != (l.TLSKey == "") {
+		return errors.New("--tls-cert and --tls-key go together: give both, or neither")
+	}
+	if _, err := clientip.Parse(l.TrustedProxies); err != nil {
+		return fmt.Errorf("--trusted-proxies: %w", err)
+	}
 	if l.NATSUsers != "" && l.NATSListen == "" {
 		return errors.New("--nats-users says who may read over NATS, and nobody can without --nats-listen: give both, or neither")
 	}
@@ -47,6 +61,14 @@ type serveCommand struct {
 	AsyncUses       bool   `name:"async-uses" help:"Answer a verification before its access record is on disk: faster, and a crash loses those that wait (metric keyledger_uses_waiting)."`
 	OTLPEndpoint    string `name:"otlp-endpoint" placeholder:"URL" help:"Send OpenTelemetry spans there by OTLP over HTTP, such as http://localhost:4318. None are sent if it is left out."`
 	InitCredentials string `name:"init-credentials" placeholder:"FILE" help:"Where the first start leaves the operator's root key; <data>-credentials.json if left out."`
+}
+
+// Validate is kong's hook.
+func (s serveCommand) Validate() error {
+	if err := trace.Endpoint(s.OTLPEndpoint); s.OTLPEndpoint != "" && err != nil {
+		return fmt.Errorf("--otlp-endpoint: %w", err)
+	}
+	return s.listenFlags.Validate()
 }
 
 func (f dataFlags) config(l listenFlags, t *terminal) node.Config {

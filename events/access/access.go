@@ -99,6 +99,10 @@ type Log interface {
 	// written) and events.ErrUncertain, after which the same batch with the same ID may be
 	// sent again for two minutes: it is never written twice.
 	AppendUses(ctx context.Context, id string, data []byte) (Position, error)
+	// SettleUses says where a batch lies that was sent under an ID, behind a position that was before it was
+	// sent first; zero if it is nowhere, and never will be by what was sent. It asks the log itself and
+	// may be slow: it is for those who cannot send the batch again within two minutes. Errors are as of AppendUses.
+	SettleUses(ctx context.Context, id string, after Position) (Position, error)
 	// LastUse is the position of the last message; zero if there never was one.
 	LastUse(ctx context.Context) (Position, error)
 	// FollowUses yields the messages after p that are still there and those to come, until

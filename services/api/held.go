@@ -107,7 +107,9 @@ func (f *ForwardAuth) Decide(ctx context.Context, g GatewayToken, h Held) (Answe
 func (f *ForwardAuth) recordHeld(ctx context.Context, d verify.Decision, h Held) error {
 	rec, ours := useOf(d, f.Now())
 	if !ours {
-		f.stranger(d, h.Client)
+		if err := f.stranger(d, h.Client); err != nil {
+			return notRecorded(err)
+		}
 		return nil
 	}
 	rec.SourceIP, rec.UserAgent, rec.RequestID = h.Client, h.Request.Get("User-Agent"), string(h.ID)

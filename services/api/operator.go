@@ -15,7 +15,7 @@ import (
 func (s *server) operatorRoutes(api huma.API) {
 	add(api, route{http.MethodGet, "/v1/status", "show-status", "Show the state of the installation", 200, "operator"}, s.showStatus)
 	add(api, route{http.MethodPost, "/v1/clock/confirm", "confirm-clock", "Confirm that the clock is right, so that purging goes on", 200, "operator"}, s.confirmClock)
-	add(api, route{http.MethodPost, "/v1/projections/{name}/acknowledge", "acknowledge-record", "Let a projection pass a record that it could not apply", 200, "operator"}, s.acknowledge)
+	add(api, route{http.MethodPost, "/v1/projections/{name}/acknowledge", "acknowledge-record", "Let a projection pass a record that it could not apply, or access records what is lost of USED (records) or SUMMARY (summary)", 200, "operator"}, s.acknowledge)
 	add(api, route{http.MethodPost, "/v1/projections/{name}/rebuild", "rebuild-projection", "Begin to build a projection anew beside the one in use; the status shows how far it is", 202, "operator"}, s.rebuild)
 }
 
@@ -61,7 +61,7 @@ func (s *server) acknowledge(ctx context.Context, in *acknowledgeInput) (*writte
 	}
 	again, err := s.Ledger.Recorded(inboundOf(ctx).request, events.AccountSubject(s.Operator.Account()))
 	if err == nil && !again {
-		err = s.Operator.Stopped(in.Name, at)
+		leave.Through, err = s.Operator.Stopped(in.Name, at)
 	}
 	if err != nil {
 		return nil, err

@@ -78,6 +78,7 @@ const (
 	codeInternal      = "internal"
 	codeUnsupported   = "request.unsupported_media_type"
 	codeNotAcceptable = "request.not_acceptable"
+	codeDamaged       = "records.damaged"
 )
 
 // init makes huma speak our problems for what it finds wrong by itself, and
@@ -161,12 +162,15 @@ func problemOf(err error) *Problem {
 		unavailable *events.UnavailableError
 		cursor      *projections.CursorError
 		reader      *feed.RefusedError
+		damaged     *RecordsDamagedError
 	)
 	switch {
 	case errors.As(err, &p):
 		return p
 	case errors.As(err, &refusal):
 		return problem(statusOf[refusal.Kind], refusal.Rule, refusal.Detail)
+	case errors.As(err, &damaged):
+		return problem(http.StatusServiceUnavailable, codeDamaged, damaged.Reason)
 	case errors.As(err, &unavailable):
 		return problem(http.StatusServiceUnavailable, codeUnavailable, unavailable.Reason)
 	case errors.As(err, &cursor):
@@ -181,7 +185,7 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, verify.ErrStale):
 		return problem(http.StatusServiceUnavailable, codeStale, "this node is behind the log and refuses to decide; try again")
 	case errors.Is(err, verify.ErrRefilling):
-		return problem(http.StatusServiceUnavailable, codeStale, "this node has just started and does not know yet which nonces have been used; try again")
+		return problem(http.StatusServiceUnavailable, codeStale, "this node has just started and does not know whether the nonce has been used; sign the request anew and try again")
 	case errors.Is(err, verify.ErrCrowded):
 		return problem(http.StatusServiceUnavailable, codeOverloaded, "more requests with a nonce were made than can be remembered while they could be made again; try again later")
 	}

@@ -159,6 +159,21 @@ type RecordsStatus struct {
 	Position uint64 `json:"position" doc:"of the last message of USED that they hold"`
 	Last     uint64 `json:"last" doc:"message of USED; zero if the log does not answer"`
 	Stopped  string `json:"stopped,omitempty" doc:"why they follow no more"`
+	// What an operator may let pass.
+	StoppedAt uint64   `json:"stopped_at,omitempty" doc:"message of USED at which they stopped: one that is lost or cannot be read"`
+	Damage    []Damage `json:"damage,omitempty" doc:"places at which messages of USED or SUMMARY were lost"`
+}
+
+// A Damage is a place of a stream at which messages were lost.
+type Damage struct {
+	Name         string `json:"name" enum:"records,summary" doc:"under which an operator lets it pass"`
+	Stream       string `json:"stream"`
+	Block        string `json:"block" doc:"file of the stream; as it was found it is kept in log/aside"`
+	Offset       int64  `json:"offset" doc:"in what the block holds, decompressed"`
+	From         uint64 `json:"from" doc:"first message that is lost"`
+	Through      uint64 `json:"through" doc:"last message that is lost; at most so many are"`
+	Reason       string `json:"reason"`
+	Acknowledged bool   `json:"acknowledged" doc:"whether an operator has let it pass"`
 }
 
 // A Projection is how far one projection has come.
@@ -180,8 +195,9 @@ type Operator interface {
 	Status(ctx context.Context) Status
 	// ClockConfirmed is called when a confirmation has been recorded.
 	ClockConfirmed()
-	// Stopped is nil if the projection has stopped at the position.
-	Stopped(projection string, p events.Position) error
+	// Stopped is nil if the projection has stopped at the position. through is the last
+	// position that is passed with it, zero if there is none.
+	Stopped(projection string, p events.Position) (through events.Position, err error)
 	// Rebuild begins to build a projection anew; Status shows how far it is.
 	Rebuild(projection string) error
 }

@@ -17,7 +17,13 @@ import (
 	"github.com/keyledger/keyledger/services/permission"
 )
 
-// Records answers what access records say.
+// A RecordsDamagedError says that access records stopped where USED is damaged.
+type RecordsDamagedError struct{ *events.UnavailableError }
+
+// Unwrap makes it an error of something that is not available.
+func (e *RecordsDamagedError) Unwrap() error { return e.UnavailableError }
+
+// Records answers what access records say. An error may be a *RecordsDamagedError.
 type Records interface {
 	List(q access.Query, cursor string, limit int) (projections.Page[access.Entry], error)
 	LastOf(keys []events.AccessKeyID) ([]access.Last, error)

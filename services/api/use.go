@@ -18,8 +18,9 @@ type Uses interface {
 	// Submit has a record on its way when it returns; wait returns when it is
 	// recorded as the ledger's mode promises.
 	Submit(access.Record) (wait func(context.Context) error, err error)
-	// Stranger counts a request that named no key of ours.
-	Stranger(from netip.Addr)
+	// Stranger counts a request that named no key of ours. The error is why one that did could not
+	// be recorded now.
+	Stranger(from netip.Addr) error
 }
 
 // serviceNative is the service that access records of the native API name.
@@ -50,7 +51,7 @@ func (s *server) record(r *http.Request, d verify.Decision, service, action stri
 	from := s.client(r)
 	rec, ours := useOf(d, s.Now())
 	if !ours {
-		s.stranger(d, from)
+		_ = s.stranger(d, from)
 		return
 	}
 	rec.Service, rec.Action, rec.RequestID, rec.UserAgent = service, action, string(id), r.UserAgent()
@@ -58,11 +59,12 @@ func (s *server) record(r *http.Request, d verify.Decision, service, action stri
 	_, _ = s.Uses.Submit(rec)
 }
 
-// stranger counts a request that named a key, but none of ours.
-func (c *Config) stranger(d verify.Decision, from netip.Addr) {
-	if d.Key != "" {
-		c.Uses.Stranger(from)
+// stranger counts a request that named a key, but none of ours. The error is as of Uses.Stranger.
+func (c *Config) stranger(d verify.Decision, from netip.Addr) error {
+	if d.Key == "" {
+		return nil
 	}
+	return c.Uses.Stranger(from)
 }
 
 // operations are the IDs of all operations by the pattern of their route.

@@ -49,7 +49,9 @@ type Config struct {
 	LedgerAt func(t time.Time) (events.Position, error)
 	// Excused is whether an operator let a message of LEDGER pass that cannot be read.
 	Excused func(events.Position) bool
-	Now     func() time.Time
+	// ExcusedUse is the same for a message of USED, or for one that is lost; none if it is nil.
+	ExcusedUse func(access.Position) bool
+	Now        func() time.Time
 
 	Readers    int           // at once; MaxReaders if zero
 	PerAccount int           // of them for one account's callers, and set aside for the operator's; MaxPerAccount if zero

@@ -257,12 +257,18 @@ func (r *Reader) leftOut(ctx context.Context) *End {
 // used tells the records of a message of USED that are wanted.
 func (r *Reader) used(ctx context.Context, m access.Message, yield func(Item) bool) *End {
 	position := uint64(m.Position)
+	excused := func(p uint64) bool { return r.feed.ExcusedUse != nil && r.feed.ExcusedUse(access.Position(p)) }
+	if position > r.at.Used.Message && excused(r.at.Used.Message) {
+		r.at.Used = Point{Message: position}
+	}
 	if position != r.at.Used.Message {
 		return r.leftOut(ctx)
 	}
 	var err error
-	if r.records, err = access.Parse(r.records[:0], m.Data); err != nil {
+	if r.records, err = access.Parse(r.records[:0], m.Data); err != nil && !excused(position) {
 		return endOf(err)
+	} else if err != nil {
+		r.records = r.records[:0]
 	}
 	for i := r.at.Used.Index; i < len(r.records); i++ {
 		rec := &r.records[i]

@@ -69,6 +69,15 @@ func (j *Journal) answered(p events.Position) {
 	}
 }
 
+// Admit is a *events.UnavailableError if ordinary decisions and access records are not
+// written now.
+func (j *Journal) Admit() error {
+	if off := j.admit(false); off != nil {
+		return off
+	}
+	return nil
+}
+
 // admit says why an append may not be written now, or nil. On a log in which the scan
 // has found damage a key can still be disabled, and nothing else is built on it.
 func (j *Journal) admit(reserve bool) *events.UnavailableError {

@@ -83,7 +83,7 @@ func (a *audit) unreadable(m events.Message, err error) (wrong error) {
 	if s, bad := events.ParseSubject(m.Subject); bad == nil {
 		a.lasts[boundaryOf(s)] = m.Position
 	}
-	if a.j.excused(m.Position) {
+	if a.j.excused(streamLedger, m.Position) {
 		return nil
 	}
 	return err

@@ -28,8 +28,8 @@ import (
 // the server does look at, so only what these leave open is held here.
 //
 // streams is the directory with the streams' directories, known the position that
-// LEDGER is known to have reached. The error is a *RefusedError that names stream,
-// block and offset.
+// LEDGER is known to have reached. The error is a *damageError that names stream,
+// block and offset, or a fault.
 func checkBlocks(streams string, known events.Position) error {
 	all, err := blocksIn(streams, known)
 	if err != nil {
@@ -46,7 +46,38 @@ func checkBlocks(streams string, known events.Position) error {
 		})
 	}
 	workers.Wait()
-	return cmp.Or(found...)
+	return damaged(all, found)
+}
+
+// A damageError says which streams have blocks that are not what they must be.
+type damageError struct {
+	streams []string
+	err     error // about the first block
+}
+
+func (e *damageError) Error() string { return e.err.Error() }
+func (e *damageError) Unwrap() error { return e.err }
+
+// damaged puts together what was found of blocks, if anything was.
+func damaged(blocks []block, found []error) error {
+	var e damageError
+	for i, err := range found {
+		if err == nil {
+			continue
+		}
+		stream := blocks[i].stream
+		if !slices.Contains(e.streams, stream) {
+			e.streams = append(e.streams, stream)
+		}
+		// What keeps the start from going on is said first.
+		if e.err == nil || areMendable(e.streams[:1]) && !areMendable([]string{stream}) {
+			e.err = err
+		}
+	}
+	if e.err == nil {
+		return nil
+	}
+	return &e
 }
 
 // A block is a file of messages.

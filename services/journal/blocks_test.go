@@ -342,7 +342,7 @@ func appendRecord(buf []byte, sequence uint64, message string, sum hash.Hash) []
 
 // TestDamagedStarts starts a real server on a log of which one byte of one file is
 // changed, in another process, because the server might never answer. Each start is
-// refused by a guard, or what it serves is what was written.
+// refused by a guard, or what it serves is what was written, or it names what is lost.
 func TestDamagedStarts(t *testing.T) {
 	if dir := os.Getenv("JOURNAL_TEST_DAMAGE"); dir != "" {
 		damagedStarts(t, dir)
@@ -382,6 +382,10 @@ func damagedStarts(t *testing.T, dir string) {
 		switch {
 		case err == nil && file == "":
 			want = served(t, j)
+		case err == nil && len(j.Unacknowledged()) > 0:
+			if d := j.Unacknowledged()[0]; d.Stream != streamUsed || !strings.Contains(file, streamUsed+"/msgs/1.blk") {
+				t.Errorf("%s, byte %d changed: it says %v", file, at, d)
+			}
 		case err == nil:
 			if got := served(t, j); got != want {
 				t.Errorf("%s, byte %d changed: it serves something else", file, at)

@@ -83,6 +83,7 @@ type follower struct {
 	fresh   *handover // of the stream
 	trimmed bool      // the front of the stream may be gone
 	narrow  bool      // little is kept on its way
+	salvage bool      // what is lost is passed over
 
 	at    events.Position // the last position yielded
 	since time.Time       // the last sign of life: a message, or an answer that there is none
@@ -341,10 +342,10 @@ func (f *follower) deliver(ctx context.Context, m jetstream.Msg, yield func(even
 // the log has lost them, or the delivery has.
 func (f *follower) skipped(ctx context.Context, to events.Position) error {
 	if f.trimmed {
-		return f.passTrimmed(ctx)
+		return f.passTrimmed(ctx, to)
 	}
 	if f.stream != streamLedger {
-		return f.left(ctx)
+		return f.left(ctx, to)
 	}
 	if _, err := f.j.At(ctx, f.at+1); errors.Is(err, events.ErrNone) {
 		return missing(f.at+1, to)
@@ -352,25 +353,47 @@ func (f *follower) skipped(ctx context.Context, to events.Position) error {
 	return fmt.Errorf("journal: the delivery left out position %d", f.at+1)
 }
 
-// left is why f.at+1, which lies behind the front, did not come.
-func (f *follower) left(ctx context.Context) error {
+// left is why f.at+1, which lies behind the front, did not come. What is lost and an operator
+// has let pass is passed.
+func (f *follower) left(ctx context.Context, to events.Position) error {
 	_, err := f.j.ask(ctx, "$JS.API.DIRECT.GET."+f.stream, question{Seq: f.at + 1})
-	if errors.Is(err, events.ErrNone) {
-		return refused(GuardWhole, "position %d of %s is missing", f.at+1, f.stream)
+	if !errors.Is(err, events.ErrNone) {
+		return fmt.Errorf("journal: the delivery left out position %d of %s", f.at+1, f.stream)
 	}
-	return fmt.Errorf("journal: the delivery left out position %d of %s", f.at+1, f.stream)
+	if f.salvage || f.j.Passed(f.stream, f.at+1) {
+		return f.goOn(to)
+	}
+	return f.lost(f.at + 1)
+}
+
+// lost says that a message is.
+func (f *follower) lost(p events.Position) error {
+	if d, known := f.j.damageAt(f.stream, p); known {
+		return refused(GuardContent, "%s", d)
+	}
+	return refused(GuardWhole, "position %d of %s is missing", p, f.stream)
+}
+
+// goOn has the delivery begin anew at a position.
+func (f *follower) goOn(at events.Position) error {
+	f.at, f.mark = at-1, at-1
+	return fmt.Errorf("journal: %s goes on at %d", f.stream, at)
 }
 
 // passTrimmed goes on where a stream whose front was trimmed begins.
-func (f *follower) passTrimmed(ctx context.Context) error {
+func (f *follower) passTrimmed(ctx context.Context, to events.Position) error {
 	s, err := f.j.state(ctx, f.stream)
 	if err != nil {
 		return err
 	}
 	first := events.Position(s.State.First)
 	if first <= f.at+1 {
-		return f.left(ctx)
+		return f.left(ctx, to)
 	}
-	f.at, f.mark = first-1, first-1
-	return fmt.Errorf("journal: %s begins at %d now", f.stream, first) // and so the delivery begins anew
+	for _, d := range f.j.Damages() {
+		if p := max(d.From, f.at+1); d.Stream == f.stream && p <= d.Through && p < first && !f.salvage && !f.j.Passed(f.stream, p) {
+			return f.lost(p) // the front is lost, and not trimmed
+		}
+	}
+	return f.goOn(first)
 }

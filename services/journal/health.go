@@ -12,14 +12,19 @@ type Health struct {
 	Restarts int    // of the server since Open, after its disk failed it
 	Fault    *RefusedError
 	Scan     ScanHealth
+	// Damages are the places at which messages of USED and SUMMARY were lost and that no
+	// operator has let pass.
+	Damages []Damage
 }
 
 // Whole reports whether nothing is known to be wrong with what the log holds.
-func (h Health) Whole() bool { return h.Fault == nil && len(h.Scan.Found) == 0 }
+func (h Health) Whole() bool {
+	return h.Fault == nil && len(h.Scan.Found)+len(h.Scan.Blocks)+len(h.Damages) == 0
+}
 
 // Health says how the log is. It is cheap and may be asked for often.
 func (j *Journal) Health() Health {
-	h := Health{Sick: j.host.sick(), Fault: j.fault.Load(), Scan: j.scan.state()}
+	h := Health{Sick: j.host.sick(), Fault: j.fault.Load(), Scan: j.scan.state(), Damages: j.Unacknowledged()}
 	j.watch.mu.Lock()
 	h.Free, h.Restarts = j.watch.free, j.watch.restarts
 	j.watch.mu.Unlock()

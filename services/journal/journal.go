@@ -97,7 +97,8 @@ type Journal struct {
 	tasks sync.WaitGroup // everything that runs besides the callers
 	close func() error   // what Close does, once
 
-	excuse atomic.Pointer[func(events.Position) bool]
+	excuse  atomic.Pointer[func(stream string, p events.Position) bool]
+	damages atomic.Pointer[[]Damage]
 
 	fault atomic.Pointer[RefusedError] // set when the log turned out not to be whole while it was open
 }
@@ -113,6 +114,7 @@ func Open(ctx context.Context, c Config) (*Journal, error) {
 		return nil, err
 	}
 	j := &Journal{config: c, log: c.Logger, fresh: newHandover(2048, 16<<10), uses: newHandover(64, 256<<10)}
+	j.damages.Store(new([]Damage))
 	if err := j.open(ctx); err != nil {
 		return nil, errors.Join(err, j.stop())
 	}
@@ -122,6 +124,7 @@ func Open(ctx context.Context, c Config) (*Journal, error) {
 	j.close = sync.OnceValue(j.shut)
 	j.tasks.Go(j.watch.run)
 	j.tasks.Go(j.scan.run)
+	j.tasks.Go(j.scan.filesLoop)
 	return j, nil
 }
 
@@ -159,6 +162,9 @@ func (j *Journal) open(ctx context.Context) error {
 	if j.host, err = startHost(ctx, j.config); err != nil {
 		return err
 	}
+	if err := j.lookAside(); err != nil {
+		return err
+	}
 	if err := j.connect(); err != nil {
 		return err
 	}
@@ -183,13 +189,13 @@ func (j *Journal) connect() error {
 	return nil
 }
 
-// Excuse names the messages that cannot be read and that an operator has let
-// pass: they count as no damage.
-func (j *Journal) Excuse(let func(events.Position) bool) { j.excuse.Store(&let) }
+// Excuse names the messages, by stream, that are lost or cannot be read and that an
+// operator has let pass: they count as no damage.
+func (j *Journal) Excuse(let func(stream string, p events.Position) bool) { j.excuse.Store(&let) }
 
-func (j *Journal) excused(p events.Position) bool {
+func (j *Journal) excused(stream string, p events.Position) bool {
 	let := j.excuse.Load()
-	return let != nil && (*let)(p)
+	return let != nil && (*let)(stream, p)
 }
 
 // Created is when the LEDGER stream came to be. It is recorded at the first

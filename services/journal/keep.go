@@ -20,10 +20,11 @@ const keptDir = "kept"
 type keep struct {
 	streams string // where the server has them
 	kept    string
+	aside   aside
 }
 
 func keepOf(dir string) keep {
-	return keep{streams: filepath.Join(dir, "jetstream", "$G", "streams"), kept: filepath.Join(dir, keptDir)}
+	return keep{streams: filepath.Join(dir, "jetstream", "$G", "streams"), kept: filepath.Join(dir, keptDir), aside: asideOf(dir)}
 }
 
 // begin links everything. What an interrupted start has left is put back before.
@@ -78,7 +79,8 @@ func (k keep) lost() []string {
 
 // lostStreams says that streams were put back.
 func lostStreams(names []string) error {
-	return refused(GuardContent, "the server could not recover stream %s and was about to remove it; its files are back in place, and the server's own words are in the log", strings.Join(names, ", "))
+	err := refused(GuardContent, "the server could not recover stream %s and was about to remove it; its files are back in place, and the server's own words are in the log", strings.Join(names, ", "))
+	return &damageError{streams: names, err: err}
 }
 
 func dirsIn(path string) []string {

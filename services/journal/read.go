@@ -65,6 +65,15 @@ type question struct {
 
 // ask returns the one message that a direct get answers with, or ErrNone.
 func (j *Journal) ask(ctx context.Context, subject string, q any) (events.Message, error) {
+	m, err := j.message(ctx, subject, q)
+	if err != nil {
+		return events.Message{}, err
+	}
+	return readMessage(m)
+}
+
+// message is ask, header and all.
+func (j *Journal) message(ctx context.Context, subject string, q any) (*nats.Msg, error) {
 	ctx, cancel := j.host.bounded(ctx, askWithin)
 	defer cancel()
 	var body []byte
@@ -73,15 +82,15 @@ func (j *Journal) ask(ctx context.Context, subject string, q any) (events.Messag
 	}
 	m, err := j.write.RequestWithContext(ctx, subject, body)
 	if err != nil {
-		return events.Message{}, fmt.Errorf("%w: %w", events.ErrUnread, err)
+		return nil, fmt.Errorf("%w: %w", events.ErrUnread, err)
 	}
 	switch status := m.Header.Get("Status"); status {
 	case "":
-		return readMessage(m)
+		return m, nil
 	case "404":
-		return events.Message{}, events.ErrNone
+		return nil, events.ErrNone
 	default:
-		return events.Message{}, fmt.Errorf("%w: it answers %s %s", events.ErrUnread, status, m.Header.Get("Description"))
+		return nil, fmt.Errorf("%w: it answers %s %s", events.ErrUnread, status, m.Header.Get("Description"))
 	}
 }
 

@@ -37,6 +37,7 @@ const (
 	sequencesAhead = 1 << 40
 
 	headerBit    = 1 << 31
+	tombstoneBit = 1 << 62
 	sequenceBits = 1<<62 - 1
 )
 
@@ -55,8 +56,9 @@ var (
 )
 
 type record struct {
-	size     int
-	sequence uint64
+	size      int
+	sequence  uint64
+	tombstone bool // it says that the message of another record is gone
 }
 
 // newChecksum is the hash that the records of a block are held to. Its key is made
@@ -78,7 +80,8 @@ func recordAt(buf []byte, sum hash.Hash) (r record, why string) {
 	}
 	length := binary.LittleEndian.Uint32(buf)
 	r.size = int(length &^ headerBit)
-	r.sequence = binary.LittleEndian.Uint64(buf[4:]) & sequenceBits
+	sequence := binary.LittleEndian.Uint64(buf[4:])
+	r.sequence, r.tombstone = sequence&sequenceBits, sequence&tombstoneBit != 0
 	subject := int(binary.LittleEndian.Uint16(buf[20:]))
 	content := recordHead + subject
 	if length&headerBit != 0 {

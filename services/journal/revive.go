@@ -22,6 +22,9 @@ func (w *watch) revive() bool {
 	w.j.host.stop()
 	err := w.j.host.start(w.j.ctx, w.j.reached())
 	if err == nil {
+		err = w.j.lookAside()
+	}
+	if err == nil {
 		err = w.j.again()
 	}
 	var damage *RefusedError

@@ -52,6 +52,9 @@ type ScanHealth struct {
 	Rounds   int             // finished since Open
 	Finished time.Time       // the last of them
 	Found    []Finding       // of this round and the last, at most findingsKept
+	// Blocks are the files that the last round of files found damaged, and FileRounds how many were finished.
+	Blocks     []BlockFinding
+	FileRounds int
 }
 
 // findingsKept bounds what is remembered of a log that is badly damaged.
@@ -82,6 +85,9 @@ type scan struct {
 	mu     sync.Mutex
 	health ScanHealth
 	last   []Finding // of the round before
+
+	blocks     []BlockFinding // files that were damaged in the last round of files
+	fileRounds int
 }
 
 func newScan(j *Journal) *scan { return &scan{j: j} }
@@ -103,6 +109,12 @@ func (s *scan) run() {
 
 // round reads from a position to the end of the log, slowly.
 func (s *scan) round(from events.Position) {
+	// The server believes a block that is not compressed: what is damaged is not to be read through it.
+	if damaged := s.j.ledgerEnd(); damaged != nil {
+		s.found(Finding{Position: s.j.reached(), Err: damaged})
+		s.finish()
+		return
+	}
 	a := newAudit(s.j, from)
 	per := max(1, s.j.config.Scan.Rate*int(slice/time.Millisecond)/1000)
 	rest := time.Duration(per) * time.Second / time.Duration(s.j.config.Scan.Rate)
@@ -178,12 +190,18 @@ func (s *scan) finish() {
 	os.Remove(s.file())
 }
 
+const damagedLog = "the log was found damaged and waits for an operator"
+
 // trouble is why nothing may be built on the log now, empty if it may: what was
 // found and no operator has let pass. Every append asks.
 func (s *scan) trouble() string {
 	s.mu.Lock()
 	some := len(s.last)+len(s.health.Found) > 0
+	block := slices.ContainsFunc(s.blocks, func(f BlockFinding) bool { return f.Stream == streamLedger })
 	s.mu.Unlock()
+	if block {
+		return damagedLog
+	}
 	if !some {
 		return ""
 	}
@@ -192,7 +210,7 @@ func (s *scan) trouble() string {
 	case len(found) == 0:
 		return ""
 	case slices.ContainsFunc(found, func(f Finding) bool { return !f.Newer() }):
-		return "the log was found damaged and waits for an operator"
+		return damagedLog
 	}
 	return "the log holds events that this build does not know and waits for an operator: a newer keyledger probably wrote them"
 }
@@ -202,10 +220,10 @@ func (s *scan) state() ScanHealth {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.health
-	h.Found = nil
+	h.Found, h.Blocks, h.FileRounds = nil, slices.Clone(s.blocks), s.fileRounds
 	for _, found := range [][]Finding{s.last, s.health.Found} {
 		for _, f := range found {
-			if !s.j.excused(f.Position) {
+			if !s.j.excused(streamLedger, f.Position) {
 				h.Found = append(h.Found, f)
 			}
 		}

@@ -137,7 +137,7 @@ func TestScan(t *testing.T) {
 	if h := j.Health(); h.Writable || !h.Reserve {
 		t.Errorf("health: got %+v", h)
 	}
-	j.Excuse(func(events.Position) bool { return true })
+	j.Excuse(func(string, events.Position) bool { return true })
 	if _, err := j.Append(t.Context(), ordinary); err != nil || !j.Health().Whole() {
 		t.Errorf("append when all was let pass: %v", err)
 	}

@@ -69,8 +69,32 @@ func serverOptions(c Config) server.Options {
 // start runs a new server on the directory and returns when it has recovered
 // everything. The server's own goroutines end with stop. A block that is damaged, and
 // a stream that it could not recover, which is kept from it, are named in a
-// *RefusedError. known is the position that LEDGER is known to have reached.
+// *RefusedError; but of the streams that the ledger can go on without a part of, what is damaged is set
+// aside. known is the position that LEDGER is known to have reached.
 func (h *host) start(ctx context.Context, known events.Position) error {
+	for mended := false; ; mended = true {
+		err := h.attempt(ctx, known)
+		var damage *damageError
+		if mended || !errors.As(err, &damage) || !areMendable(damage.streams) {
+			return err
+		}
+		h.log.Error("journal: a damaged block of access records is set aside; every block is read, which may take a while", "streams", damage.streams, "error", err)
+		places := 0
+		for _, stream := range damage.streams {
+			n, mendErr := keepOf(h.options.StoreDir).mend(stream)
+			if mendErr != nil {
+				return errors.Join(err, mendErr)
+			}
+			places += n
+		}
+		if places == 0 {
+			return err
+		}
+	}
+}
+
+// attempt is start, but mends nothing.
+func (h *host) attempt(ctx context.Context, known events.Position) error {
 	files := keepOf(h.options.StoreDir)
 	if err := files.begin(); err != nil {
 		return err

@@ -27,6 +27,13 @@ const (
 	dedupeNone = 100 * time.Millisecond
 )
 
+// Exported for those who name them to an operator.
+const (
+	Ledger  = streamLedger
+	Used    = streamUsed
+	Summary = streamSummary
+)
+
 // streams are in the order in which they are made: LEDGER last, so that where
 // LEDGER is all are.
 func streams() []jetstream.StreamConfig {

@@ -21,6 +21,9 @@ const subjectUses = "used.0"
 // summarySubject is where the pages of a day lie.
 func summarySubject(day time.Time) string { return "summary." + day.UTC().Format(time.DateOnly) }
 
+// summaryNone is the subject of a message that holds no page.
+const summaryNone = "summary.none"
+
 const headerMsgID = "Nats-Msg-Id"
 
 var _ access.Log = (*Journal)(nil)
@@ -49,6 +52,26 @@ func (j *Journal) AppendUses(ctx context.Context, id string, data []byte) (acces
 			return 0, fmt.Errorf("%w: %w", events.ErrUncertain, err)
 		}
 	}
+}
+
+// SettleUses implements [access.Log]. What was sent may still be on its way to the disk: an
+// empty message is sent behind it, and when that one is answered what was to come has come.
+func (j *Journal) SettleUses(ctx context.Context, id string, after access.Position) (access.Position, error) {
+	behind, err := j.AppendUses(ctx, id+".settled", nil)
+	if err != nil {
+		return 0, err
+	}
+	for p := after + 1; p < behind; p++ {
+		m, err := j.message(ctx, "$JS.API.DIRECT.GET."+streamUsed, question{Seq: events.Position(p)})
+		switch {
+		case errors.Is(err, events.ErrNone): // trimmed, or lost: then nobody can say
+		case err != nil:
+			return 0, fmt.Errorf("%w: %w", events.ErrUncertain, err)
+		case m.Header.Get(headerMsgID) == id:
+			return p, nil
+		}
+	}
+	return 0, nil
 }
 
 // LastUse implements [access.Log].
@@ -97,18 +120,25 @@ func (t Tail) Follow(ctx context.Context, after events.Position) iter.Seq2[event
 
 // FollowUses is [Journal.FollowUses].
 func (t Tail) FollowUses(ctx context.Context, after access.Position) iter.Seq2[access.Message, error] {
-	return t.followUses(ctx, after, true)
+	return t.followUses(ctx, after, follower{narrow: true})
 }
 
 // FollowUses implements [access.Log]. It goes on through restarts of the log.
 func (j *Journal) FollowUses(ctx context.Context, after access.Position) iter.Seq2[access.Message, error] {
-	return j.followUses(ctx, after, false)
+	return j.followUses(ctx, after, follower{})
 }
 
-func (j *Journal) followUses(ctx context.Context, after access.Position, narrow bool) iter.Seq2[access.Message, error] {
+// SalvageUses is FollowUses, but passes over what is lost: whoever reads sees it by the
+// positions that do not come.
+func (j *Journal) SalvageUses(ctx context.Context, after access.Position) iter.Seq2[access.Message, error] {
+	return j.followUses(ctx, after, follower{salvage: true})
+}
+
+// followUses has a follower of a kind follow USED.
+func (j *Journal) followUses(ctx context.Context, after access.Position, kind follower) iter.Seq2[access.Message, error] {
 	return func(yield func(access.Message, error) bool) {
 		at := events.Position(after)
-		f := &follower{j: j, stream: streamUsed, fresh: j.uses, trimmed: true, narrow: narrow, at: at, mark: at}
+		f := &follower{j: j, stream: streamUsed, fresh: j.uses, trimmed: true, narrow: kind.narrow, salvage: kind.salvage, at: at, mark: at}
 		err := f.follow(ctx, func(m events.Message, err error) bool {
 			return yield(access.Message{Position: access.Position(m.Position), Data: m.Data}, err)
 		})
@@ -142,7 +172,10 @@ func (j *Journal) TrimUses(ctx context.Context, last access.Position) error {
 	if reply.Error != nil {
 		return fmt.Errorf("journal: trim access records: %w", reply.Error)
 	}
-	return nil
+	if err := asideOf(j.config.Dir).forget(streamUsed, events.Position(last)); err != nil {
+		return fmt.Errorf("journal: trim access records that were set aside: %w", err)
+	}
+	return j.lookAside()
 }
 
 // AppendSummary implements [access.Log].
@@ -158,6 +191,15 @@ func (j *Journal) AppendSummary(ctx context.Context, day time.Time, page []byte)
 
 // Summaries implements [access.Log].
 func (j *Journal) Summaries(ctx context.Context) iter.Seq2[[]byte, error] {
+	return j.summaries(ctx, false)
+}
+
+// SalvageSummaries is Summaries, but passes over what is lost.
+func (j *Journal) SalvageSummaries(ctx context.Context) iter.Seq2[[]byte, error] {
+	return j.summaries(ctx, true)
+}
+
+func (j *Journal) summaries(ctx context.Context, salvage bool) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		s, err := j.state(ctx, streamSummary)
 		if err != nil {
@@ -167,9 +209,9 @@ func (j *Journal) Summaries(ctx context.Context) iter.Seq2[[]byte, error] {
 		if s.State.Last == 0 {
 			return
 		}
-		f := &follower{j: j, stream: streamSummary, fresh: newHandover(1, 0)}
+		f := &follower{j: j, stream: streamSummary, fresh: newHandover(1, 0), salvage: salvage}
 		err = f.follow(ctx, func(m events.Message, err error) bool {
-			return yield(m.Data, err) && uint64(m.Position) < s.State.Last
+			return (err == nil && len(m.Data) == 0 || yield(m.Data, err)) && uint64(m.Position) < s.State.Last
 		})
 		if err == nil && ctx.Err() != nil {
 			err = ctx.Err()

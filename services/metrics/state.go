@@ -14,6 +14,8 @@ type State struct {
 	Trusted     bool   // the clock
 	FreeBytes   uint64 // on the disk of the log
 	Restarts    int    // of the log's server
+	// DamagedBlocks is how many files of the log the scan found damaged.
+	DamagedBlocks int
 }
 
 // A Projection is how far a projection has come.
@@ -28,6 +30,7 @@ type Records struct {
 	Position uint64 // last message of USED that is applied
 	Last     uint64 // last message of USED
 	Stopped  bool
+	Damaged  int // places at which messages of USED or SUMMARY were lost and that no operator has let pass
 }
 
 // Uses counts records since the start.
@@ -35,6 +38,8 @@ type Uses struct {
 	Recorded, Messages, Shed, Uncertain, Failed, Summarised, Unknown uint64
 
 	Waiting int
+	// Oldest is for how many seconds the oldest of them has waited, Window after how many no more are taken.
+	Oldest, Window float64
 }
 
 // A state collects what ask tells.
@@ -52,6 +57,8 @@ var (
 	descRecords   = gauge("records_position", "The last message of USED that access records answer from.")
 	descRecordLag = gauge("records_lag_messages", "How many messages of USED are not applied.")
 	descStopped   = gauge("records_stopped", "1 if access records follow the log no more.")
+	descDamaged   = gauge("records_damaged", "Places at which messages of USED or SUMMARY were lost and that no operator has let pass.")
+	descBlocks    = gauge("log_damaged_blocks", "Files of the log that the scan found damaged in its last round.")
 	descReady     = gauge("ready", "1 if commands and verification are served.")
 	descWritable  = gauge("log_writable", "1 if the log takes writes.")
 	descWhole     = gauge("log_whole", "1 if nothing is known to be wrong with what the log holds.")
@@ -60,19 +67,21 @@ var (
 	descRestarts  = gauge("log_restarts_total", "Restarts of the log's server after its disk failed it.")
 	descRecorded  = gauge("uses_recorded_total", "Access records that the log has acknowledged.")
 	descMessages  = gauge("uses_messages_total", "Messages that they were in.")
-	descShed      = gauge("uses_shed_total", "Access records refused because more waited than may.")
+	descShed      = gauge("uses_shed_total", "Access records refused because more waited than may, or for longer.")
 	descUncertain = gauge("uses_uncertain_total", "Access records of which it is not known whether they were recorded.")
-	descFailed    = gauge("uses_failed_total", "Access records that were not recorded because the log took no writes.")
+	descFailed    = gauge("uses_failed_total", "Access records that were not recorded because the log took no writes; in the async mode only at a stop.")
 	descSummed    = gauge("uses_summarised_total", "Attempts that were counted and not recorded one by one.")
 	descUnknown   = gauge("uses_unknown_key_total", "Requests that named no key of this ledger.")
+	descOldest    = gauge("uses_oldest_waiting_seconds", "For how long the oldest access record that is not written has waited.")
+	descWindow    = gauge("uses_loss_window_seconds", "In the async mode, of how many seconds a crash loses access records at most: when one has waited longer, verification answers 503. 0 in the durable mode, which loses none.")
 	descWaiting   = gauge("uses_waiting", "Access records that wait to be written; in the async mode what a crash loses.")
 )
 
 // Describe implements prometheus.Collector.
 func (s state) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descPosition, descProjected, descLag, descDegraded, descRecords, descRecordLag, descStopped, descReady, descWritable, descWhole,
-		descTrusted, descFree, descRestarts, descRecorded, descMessages, descShed, descUncertain, descFailed, descSummed, descUnknown, descWaiting,
+		descPosition, descProjected, descLag, descDegraded, descRecords, descRecordLag, descStopped, descDamaged, descReady, descWritable, descWhole, descBlocks,
+		descTrusted, descFree, descRestarts, descRecorded, descMessages, descShed, descUncertain, descFailed, descSummed, descUnknown, descWaiting, descOldest, descWindow,
 	} {
 		out <- d
 	}
@@ -98,12 +107,16 @@ func (s state) Collect(out chan<- prometheus.Metric) {
 	is(descRecords, float64(now.Records.Position))
 	is(descRecordLag, behind(now.Records.Last, now.Records.Position))
 	is(descStopped, one(now.Records.Stopped))
+	is(descDamaged, float64(now.Records.Damaged))
 	is(descReady, one(now.Ready))
 	is(descWritable, one(now.Writable))
 	is(descWhole, one(now.Whole))
+	is(descBlocks, float64(now.DamagedBlocks))
 	is(descTrusted, one(now.Trusted))
 	is(descFree, float64(now.FreeBytes))
 	is(descWaiting, float64(now.Uses.Waiting))
+	is(descOldest, now.Uses.Oldest)
+	is(descWindow, now.Uses.Window)
 	count(descRestarts, uint64(now.Restarts))
 	count(descRecorded, now.Uses.Recorded)
 	count(descMessages, now.Uses.Messages)

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/keyledger/keyledger/events"
+	uses "github.com/keyledger/keyledger/events/access"
 	"github.com/keyledger/keyledger/projections"
+	"github.com/keyledger/keyledger/projections/access"
 )
 
 // A Reporter is told what Doctor looks at.
@@ -38,6 +40,7 @@ func (n *Node) examine(ctx context.Context, r Reporter) error {
 		errs = append(errs, err)
 	}
 	check("log", n.journal.Check(ctx, func(done, total events.Position) { r.Progress(uint64(done), uint64(total)) }))
+	check("records", n.examineUses(ctx))
 	check("projections", errors.Join(n.anyDegraded(ctx), n.store.Check(ctx)))
 	check("secrets", n.secretsOpen(ctx))
 	return errors.Join(errs...)
@@ -97,4 +100,53 @@ func (n *Node) secretsOpen(ctx context.Context) error {
 		err = fmt.Errorf("%d of %d keys have no secret that opens, first %s", report.Failed, report.Keys, report.Failures[0].Key)
 	}
 	return err
+}
+
+// examineUses reads USED to its end, and says what of it and of SUMMARY is lost or cannot be
+// read and no operator has let pass.
+func (n *Node) examineUses(ctx context.Context) error {
+	var errs []error
+	for _, d := range n.journal.Unacknowledged() {
+		errs = append(errs, fmt.Errorf("%s; as it was found it is kept in %s", d, d.Aside))
+	}
+	if damaged := n.journal.CheckFiles(ctx); len(damaged) > 0 { // what the server would make of them nobody knows
+		for _, f := range damaged {
+			errs = append(errs, f.Err)
+		}
+		return errors.Join(errs...)
+	}
+	last, err := n.journal.LastUse(ctx)
+	if err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	first, err := n.journal.FirstUse(ctx)
+	if err != nil || first > last {
+		return errors.Join(append(errs, err)...)
+	}
+	var batch []uses.Record
+	for m, err := range n.journal.SalvageUses(ctx, first-1) {
+		if err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		if batch, err = uses.Parse(batch[:0], m.Data); err != nil && !n.passed(m.Position) && len(errs) < recordsAhead {
+			errs = append(errs, fmt.Errorf("message %d of USED: %w", m.Position, err))
+		}
+		if m.Position >= last {
+			break
+		}
+	}
+	return errors.Join(append(errs, n.summariesReadable(ctx))...)
+}
+
+// summariesReadable reads SUMMARY. What was lost of it is said already.
+func (n *Node) summariesReadable(ctx context.Context) error {
+	for page, err := range n.journal.SalvageSummaries(ctx) {
+		if err == nil {
+			_, err = access.ParseSummary(page)
+		}
+		if err != nil {
+			return fmt.Errorf("a page of SUMMARY: %w", err)
+		}
+	}
+	return ctx.Err()
 }

@@ -52,3 +52,6 @@ func LookOften(t interface{ Cleanup(func()) }) {
 	usersEvery = 10 * time.Millisecond
 	t.Cleanup(func() { usersEvery = was })
 }
+
+// Writable reports whether the log takes ordinary decisions.
+func (n *Node) Writable() bool { return n.journal.Health().Writable }

@@ -25,11 +25,11 @@ func (n *Node) metricsState() metrics.State {
 	health, used := n.journal.Health(), n.uses.Stats()
 	out := metrics.State{
 		Position: s.Last, Ready: s.Ready, Writable: health.Writable, Whole: health.Whole(), Trusted: n.guard.Doubt() == "",
-		FreeBytes: health.Free, Restarts: health.Restarts,
-		Records: metrics.Records{Position: s.Records.Position, Last: s.Records.Last, Stopped: s.Records.Stopped != ""},
+		FreeBytes: health.Free, Restarts: health.Restarts, DamagedBlocks: len(health.Scan.Blocks),
+		Records: metrics.Records{Position: s.Records.Position, Last: s.Records.Last, Stopped: s.Records.Stopped != "", Damaged: len(health.Damages)},
 		Uses: metrics.Uses{
 			Recorded: used.Recorded, Messages: used.Messages, Shed: used.Shed, Uncertain: used.Uncertain, Failed: used.Failed,
-			Summarised: used.Summarised, Unknown: used.Unknown, Waiting: used.Waiting,
+			Summarised: used.Summarised, Unknown: used.Unknown, Waiting: used.Waiting, Oldest: used.Oldest.Seconds(), Window: used.Window.Seconds(),
 		},
 	}
 	for _, p := range s.Projections {

@@ -71,6 +71,7 @@ type Node struct {
 
 	rebuilds rebuilds
 	records  records
+	mark     nonceMark                       // belongs to keepNonces while the node runs
 	verifier atomic.Pointer[verify.Verifier] // nil until the doors open
 
 	working context.Context    // of what runs besides the callers
@@ -233,7 +234,7 @@ func (n *Node) openProjections(ctx, tasks context.Context) error {
 	if err != nil {
 		return n.notFollowing(err)
 	}
-	n.journal.Excuse(n.runner.Excused)
+	n.journal.Excuse(n.excused)
 	n.tasks.Go(func() {
 		if err := n.runner.Run(tasks); err != nil && tasks.Err() == nil {
 			n.config.Logger.Error("the projections have stopped", "error", err)
@@ -307,13 +308,16 @@ func (n *Node) openDoors() error {
 		return err
 	}
 	n.verifier.Store(verifier)
+	if err := n.beginNonces(verifier); err != nil {
+		return refuse(GuardDirectory, err, "what is known of nonces cannot be written down")
+	}
 	n.tasks.Go(func() { n.keepNonces(n.working) })
 	n.uses = usage.New(usage.Config{
 		Log: measuredUses{n.journal, n.observeAppend}, Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
-		Async: n.config.AsyncUses, Logger: n.config.Logger,
+		Admit: n.journal.Admit, Async: n.config.AsyncUses, Logger: n.config.Logger,
 	})
 	tail := journal.Tail{Journal: n.journal}
-	n.feed = feed.New(feed.Config{Ledger: tail, Uses: tail, LedgerAt: n.views.PositionAt, Excused: n.runner.Excused, Now: n.config.Now})
+	n.feed = feed.New(feed.Config{Ledger: tail, Uses: tail, LedgerAt: n.views.PositionAt, Excused: n.runner.Excused, ExcusedUse: n.passed, Now: n.config.Now})
 	c := api.Config{
 		Ledger: n.ledger, Queries: n.views, Verifier: verifier, Uses: n.uses, Records: &n.records, Feed: n.feed, Dialects: n.config.Dialects, Operator: (*operator)(n),
 		Proxies: n.proxies, Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
@@ -420,15 +424,22 @@ func (n *Node) shut() error {
 		n.feed.Close() // or its readers would hold up the stop
 	}
 	errs := n.closeDoors()
+	recorded := false
 	if n.uses != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), shutdownPatience)
 		defer cancel()
-		errs = append(errs, n.uses.Close(ctx))
+		err := n.uses.Close(ctx)
+		left := n.uses.Stats()
+		recorded = err == nil && left.Waiting == 0 && left.Uncertain+left.Failed == 0
+		errs = append(errs, err)
 	}
 	if n.stop != nil {
 		n.stop()
 	}
 	n.tasks.Wait()
+	if n.mark.Async && recorded {
+		errs = append(errs, n.endNonces())
+	}
 	if n.outlet != nil {
 		errs = append(errs, n.outlet.Close())
 	}

@@ -3,10 +3,11 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
+	"iter"
 	"time"
 
 	uses "github.com/keyledger/keyledger/events/access"
+	"github.com/keyledger/keyledger/services/journal"
 	"github.com/keyledger/keyledger/services/verify"
 )
 
@@ -15,6 +16,9 @@ const (
 	noncesAtOnce = 512
 	// nonceSlack is by how much records may lie out of order.
 	nonceSlack = time.Minute
+	// clockAhead is how far ahead a client's clock may have been when it signed a request that
+	// came before a start and of which nothing is known: docs/design/0015.
+	clockAhead = time.Minute
 	// nonceRounds is how often nonces that count no more are forgotten.
 	nonceRounds = time.Minute
 )
@@ -24,10 +28,15 @@ const (
 // cannot be read keeps them out for good.
 func (n *Node) keepNonces(ctx context.Context) {
 	v := n.verifier.Load()
+	began := n.config.Now()
 	for warned := ""; ; {
-		err := recentNonces(ctx, n.journal, n.config.Now().Add(-verify.MaxReplayWindow), func(r *uses.Record) error {
+		whole, err := recentNonces(ctx, salvaged{n.journal}, began.Add(-verify.MaxReplayWindow), func(r *uses.Record) error {
 			return v.Remember(r.Key, r.Replay, r.Time)
 		})
+		if err == nil && !whole {
+			n.config.Logger.Warn("some access records of the last requests are lost: requests with a nonce that may have come before are refused", "until", began.Add(clockAhead))
+			v.Forgotten(began.Add(clockAhead))
+		}
 		if err == nil {
 			break
 		}
@@ -45,7 +54,16 @@ func (n *Node) keepNonces(ctx context.Context) {
 	v.Remembered()
 	for sleep(ctx, nonceRounds) {
 		v.ForgetNonces()
+		n.tidyMark()
 	}
+}
+
+// A salvaged log is read over what is lost of it.
+type salvaged struct{ *journal.Journal }
+
+// FollowUses is [journal.Journal.SalvageUses].
+func (s salvaged) FollowUses(ctx context.Context, after uses.Position) iter.Seq2[uses.Message, error] {
+	return s.SalvageUses(ctx, after)
 }
 
 // sleep waits, and is false if ctx ended.
@@ -59,58 +77,89 @@ func sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // recentNonces tells of the records with a nonce that are as old as since or younger. It reads
-// the log backwards and stops where everything is older.
-func recentNonces(ctx context.Context, log uses.Log, since time.Time, tell func(*uses.Record) error) error {
+// the log backwards and stops where everything is older. It is not whole if messages that may have held some are lost or
+// cannot be read.
+func recentNonces(ctx context.Context, log uses.Log, since time.Time, tell func(*uses.Record) error) (whole bool, err error) {
 	first, err := log.FirstUse(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	last, err := log.LastUse(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
+	whole = true
 	for last >= first {
-		low := max(first, last-min(last, noncesAtOnce)+1)
-		young, err := noncesFrom(ctx, log, low, last, since, tell)
-		if err != nil || !young {
-			return err
+		s := stretch{low: max(first, last-min(last, noncesAtOnce)+1), high: last, since: since}
+		if err := s.read(ctx, log, tell); err != nil {
+			return false, err
 		}
-		last = low - 1
+		whole = whole && !s.lost
+		if !s.young {
+			return whole, nil
+		}
+		last = s.low - 1
 	}
-	return nil
+	return whole, nil
 }
 
-// noncesFrom tells of those of some messages, and whether any record there was young.
-func noncesFrom(ctx context.Context, log uses.Log, low, high uses.Position, since time.Time, tell func(*uses.Record) error) (young bool, err error) {
+// A stretch is some messages of the log.
+type stretch struct {
+	low, high uses.Position
+	since     time.Time
+	young     bool // a record in it is
+	gap       bool // a message is missing before the next one whose time is known
+	lost      bool // one may be that was young
+}
+
+// read tells of the records with a nonce.
+func (s *stretch) read(ctx context.Context, log uses.Log, tell func(*uses.Record) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var batch []uses.Record
-	for m, err := range log.FollowUses(ctx, low-1) {
+	next := s.low
+	for m, err := range log.FollowUses(ctx, s.low-1) {
 		if err != nil {
-			return false, err
+			return err
 		}
-		if m.Position > high { // the front was trimmed up to there meanwhile
-			return young, nil
-		}
-		if batch, err = uses.Parse(batch[:0], m.Data); err != nil {
-			return false, fmt.Errorf("message %d: %w", m.Position, err)
-		}
-		for i := range batch {
-			r := &batch[i]
-			young = young || r.Time.After(since.Add(-nonceSlack))
-			if r.Replay == [16]byte{} || r.Time.Before(since) {
-				continue
+		s.gap = s.gap || m.Position > next
+		next = m.Position + 1
+		if m.Position <= s.high {
+			if batch, err = uses.Parse(batch[:0], m.Data); err != nil {
+				batch, s.gap = batch[:0], true
 			}
-			if err := tell(r); err != nil {
-				return false, err
+			if err := s.take(batch, tell); err != nil {
+				return err
 			}
 		}
-		if m.Position == high {
-			return young, nil
+		if m.Position >= s.high {
+			s.lost = s.lost || s.gap
+			s.young = s.young || s.gap
+			return nil
 		}
 	}
 	if ctx.Err() != nil {
-		return false, ctx.Err()
+		return ctx.Err()
 	}
-	return false, errors.New("the log stopped being followed")
+	return errors.New("the log stopped being followed")
+}
+
+// take tells of those of a message. What is missing before it is no younger than it.
+func (s *stretch) take(batch []uses.Record, tell func(*uses.Record) error) error {
+	young := false
+	for i := range batch {
+		r := &batch[i]
+		young = young || r.Time.After(s.since.Add(-nonceSlack))
+		if r.Replay == [16]byte{} || r.Time.Before(s.since) {
+			continue
+		}
+		if err := tell(r); err != nil {
+			return err
+		}
+	}
+	if len(batch) > 0 {
+		s.lost = s.lost || s.gap && young
+		s.young, s.gap = s.young || young, false
+	}
+	return nil
 }

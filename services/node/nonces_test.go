@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -45,7 +46,13 @@ func onceMAC(secret []byte, signed string) []byte {
 // once asks who the caller is, under a nonce.
 func (c *client) once(n *node.Node, nonce string) (status int, body string) {
 	c.Helper()
-	head := fmt.Sprintf("ONCE %s %d %s", c.as.AccessKeyID, c.clock.now().Unix(), nonce)
+	return c.onceAt(n, nonce, c.clock.now())
+}
+
+// onceAt is once, signed at a time.
+func (c *client) onceAt(n *node.Node, nonce string, signed time.Time) (status int, body string) {
+	c.Helper()
+	head := fmt.Sprintf("ONCE %s %d %s", c.as.AccessKeyID, signed.Unix(), nonce)
 	req, err := http.NewRequestWithContext(c.Context(), http.MethodGet, n.URL()+"/v1/caller", nil)
 	c.must(err)
 	req.Header.Set("Authorization", head+" "+hex.EncodeToString(onceMAC([]byte(c.as.SecretAccessKey), head+" GET /v1/caller ")))
@@ -94,5 +101,86 @@ func TestReplayOverRestarts(t *testing.T) {
 	n = w.start()
 	if got := ask("one"); got != http.StatusOK {
 		t.Errorf("when nobody can make it again: got %d", got)
+	}
+}
+
+// answered asks once the memory of nonces is as good as it gets, which what is signed ten minutes ahead shows.
+func (c *client) answered(n *node.Node, nonce string, signed time.Time) (status int) {
+	c.Helper()
+	c.eventually("the memory of nonces", func() bool {
+		status, _ := c.onceAt(n, "ready", c.clock.now().Add(10*time.Minute))
+		return status != http.StatusServiceUnavailable
+	})
+	status, _ = c.onceAt(n, nonce, signed)
+	return status
+}
+
+// TestNoncesAfterAnAsyncCrash starts on what a server leaves that answered before its records were on disk, and
+// was killed: a request that may have come before is refused, by that start and later ones, until nobody can make it
+// again.
+func TestNoncesAfterAnAsyncCrash(t *testing.T) {
+	w := newWorld(t)
+	w.config.Dialects = append(builtin.All(), dialect.Dialect{Name: "once", Schemes: []dialect.Scheme{once{}}})
+	w.config.AsyncUses = true
+	n := w.start()
+	c := w.client(n)
+	before := w.clock.now()
+	if got := c.answered(n, "one", before); got != http.StatusOK {
+		t.Errorf("at first: got %d", got)
+	}
+	mark, err := os.ReadFile(w.path("data/nonces"))
+	w.must(err)
+	w.stop(n)
+	if _, err := os.Stat(w.path("data/nonces")); !os.IsNotExist(err) {
+		t.Errorf("after a clean stop something may be missing: %v", err)
+	}
+	n = w.start()
+	if got := c.answered(n, "two", before); got != http.StatusOK {
+		t.Errorf("after a clean stop: got %d", got)
+	}
+	w.stop(n)
+
+	w.must(os.WriteFile(w.path("data/nonces"), mark, 0o600)) // as a server that is killed leaves it
+	for i, async := range []bool{true, false, false} {
+		w.config.AsyncUses = async
+		n = w.start()
+		if got := c.answered(n, "three", before); got != http.StatusServiceUnavailable {
+			t.Errorf("a request that may have come before the crash: got %d", got)
+		}
+		if got := c.answered(n, fmt.Sprint("later-", i), w.clock.now().Add(70*time.Second)); got != http.StatusOK {
+			t.Errorf("a request that was signed afterwards: got %d", got)
+		}
+		w.stop(n)
+	}
+	w.clock.turn(40 * time.Minute)
+	n = w.start()
+	if got := c.answered(n, "four", w.clock.now()); got != http.StatusOK {
+		t.Errorf("when nobody can make it again: got %d", got)
+	}
+	if _, err := os.Stat(w.path("data/nonces")); !os.IsNotExist(err) {
+		t.Errorf("it is still said that something is missing: %v", err)
+	}
+}
+
+// TestNoncesThatAreLost damages the message that a nonce was in: requests of then are refused.
+func TestNoncesThatAreLost(t *testing.T) {
+	w := newWorld(t)
+	w.config.Dialects = append(builtin.All(), dialect.Dialect{Name: "once", Schemes: []dialect.Scheme{once{}}})
+	n := w.start()
+	c := w.client(n)
+	before := w.clock.now()
+	for i := range 3 {
+		if got := c.answered(n, fmt.Sprint("nonce-", i), before); got != http.StatusOK {
+			t.Errorf("at first: got %d", got)
+		}
+	}
+	w.stop(n)
+	w.damageMessage(2)
+	n = w.start()
+	if got := c.answered(n, "nonce-0", before); got == http.StatusOK {
+		t.Errorf("a request that may have come before: got %d", got)
+	}
+	if got := c.answered(n, "later", w.clock.now().Add(70*time.Second)); got != http.StatusOK {
+		t.Errorf("a request of later: got %d", got)
 	}
 }

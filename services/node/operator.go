@@ -51,7 +51,13 @@ func (o *operator) Status(ctx context.Context) api.Status {
 	}
 	at, stopped := o.records.state()
 	lastUse, _ := o.journal.LastUse(ctx) // what is wrong with the log is said above
-	s.Records = api.RecordsStatus{Position: uint64(at), Last: uint64(lastUse), Stopped: stopped}
+	s.Records = api.RecordsStatus{Position: uint64(at), Last: uint64(lastUse), Damage: o.damage()}
+	if stopped != nil {
+		s.Records.Stopped = reason(stopped)
+	}
+	if lostUse(stopped) {
+		s.Records.StoppedAt = uint64(at) + 1
+	}
 	s.Secrets = (*Node)(o).secrets.state()
 	if o.uses != nil {
 		for _, from := range o.uses.Strangers(sourcesTold) {
@@ -70,21 +76,46 @@ func degraded(p projections.Status) string {
 }
 
 func whatIsWrong(h journal.Health) string {
-	if h.Fault != nil {
+	switch {
+	case h.Fault != nil:
 		return h.Fault.Error()
+	case len(h.Scan.Found) > 0:
+		return h.Scan.Found[0].String()
 	}
-	return h.Scan.Found[0].String()
+	if len(h.Scan.Blocks) > 0 {
+		return h.Scan.Blocks[0].Err.Detail
+	}
+	return h.Damages[0].String()
 }
 
-// Stopped is nil if a projection has stopped at a position: only then may it be
-// let pass the record there.
-func (o *operator) Stopped(projection string, p events.Position) error {
+// damage is what was lost beside LEDGER.
+func (o *operator) damage() (all []api.Damage) {
+	for _, d := range o.journal.Damages() {
+		all = append(all, api.Damage{
+			Name: nameOf(d.Stream), Stream: d.Stream, Block: d.Block, Offset: d.Offset, From: uint64(d.From), Through: uint64(d.Through),
+			Reason: d.Why, Acknowledged: o.journal.Passed(d.Stream, d.From),
+		})
+	}
+	return all
+}
+
+// Stopped is nil if a projection has stopped at a position, or something was lost there:
+// only then may it be let pass the record there.
+func (o *operator) Stopped(projection string, p events.Position) (through events.Position, err error) {
 	for _, s := range o.runner.Status() {
 		if s.Name == projection && stops(s, projection, p) {
-			return nil
+			return 0, nil
 		}
 	}
-	return aggregate.Refuse(aggregate.Conflict, "acknowledge.not_stopped", "the projection %q has not stopped at position %d; the status shows which ones have", projection, p)
+	for _, d := range o.journal.Damages() {
+		if nameOf(d.Stream) == projection && d.From == p {
+			return d.Through, nil
+		}
+	}
+	if at, stopped := o.records.state(); projection == recordsName && lostUse(stopped) && events.Position(at)+1 == p {
+		return 0, nil
+	}
+	return 0, aggregate.Refuse(aggregate.Conflict, "acknowledge.not_stopped", "the projection %q has not stopped at position %d; the status shows which ones have", projection, p)
 }
 
 // Rebuild begins to build a projection anew beside the one in use. One that is

@@ -12,6 +12,8 @@ import (
 	uses "github.com/keyledger/keyledger/events/access"
 	"github.com/keyledger/keyledger/projections"
 	"github.com/keyledger/keyledger/projections/access"
+	"github.com/keyledger/keyledger/services/api"
+	"github.com/keyledger/keyledger/services/journal"
 	"github.com/keyledger/keyledger/services/view"
 )
 
@@ -25,8 +27,10 @@ const recordsAhead = 64
 type records struct {
 	store *access.Store
 
+	passed func(uses.Position) bool // whether an operator let a message pass; set before it follows
+
 	mu      sync.Mutex
-	stopped error         // why it does not follow any more
+	stopped error         // why it does not follow now
 	moved   chan struct{} // closed when more was applied, or it stopped; nil if nobody waits
 }
 
@@ -37,7 +41,65 @@ func (r *records) sound() error {
 	if r.stopped == nil {
 		return nil
 	}
-	return &events.UnavailableError{Reason: fmt.Sprintf("access records are known up to message %d only; the operator's status says why", r.store.Position())}
+	known := fmt.Sprintf("access records are known up to message %d only", r.store.Position())
+	if lost(r.stopped) {
+		return &api.RecordsDamagedError{UnavailableError: &events.UnavailableError{Reason: known + ": " + reason(r.stopped)}}
+	}
+	return &events.UnavailableError{Reason: known + "; the operator's status says why"}
+}
+
+// The names under which an operator lets pass what is lost of USED and SUMMARY.
+const (
+	recordsName = "records"
+	summaryName = "summary"
+)
+
+func nameOf(stream string) string {
+	if stream == journal.Summary {
+		return summaryName
+	}
+	return recordsName
+}
+
+// excused says whether an operator has let a message pass.
+func (n *Node) excused(stream string, p events.Position) bool {
+	if stream == journal.Ledger {
+		return n.runner.Excused(p)
+	}
+	return n.runner.Acknowledged(nameOf(stream), p)
+}
+
+// passed is the same for one of USED.
+func (n *Node) passed(p uses.Position) bool {
+	return n.journal.Passed(journal.Used, events.Position(p))
+}
+
+// A summaryError says that what was kept of trimmed messages cannot be read.
+type summaryError struct {
+	first uses.Position
+	err   error
+}
+
+func (e *summaryError) Error() string {
+	return fmt.Sprintf("read what was kept of the messages before %d: %v", e.first, e.err)
+}
+func (e *summaryError) Unwrap() error { return e.err }
+
+// lostUse reports whether it is the next message of USED that is lost or cannot be read.
+func lostUse(err error) bool { return lost(err) && !errors.As(err, new(*summaryError)) }
+
+// lost reports whether access records stopped at something that will never come: a message
+// that is lost or cannot be read.
+func lost(err error) bool {
+	return errors.Is(err, events.ErrLost) || errors.As(err, new(*access.PoisonedError))
+}
+
+// reason is why they stopped, for people.
+func reason(err error) string {
+	if refused, ok := errors.AsType[*journal.RefusedError](err); ok {
+		return refused.Detail
+	}
+	return err.Error()
 }
 
 // List, LastOf and Counts answer as the store does, but not once it does not follow.
@@ -144,15 +206,32 @@ func (n *Node) openRecords(ctx context.Context) error {
 }
 
 // followRecords applies what comes until ctx ends. Where it cannot go on it says so
-// in the status; commands and verification do not rest on it.
+// in the status; commands and verification do not rest on it. Over what is lost it goes on when
+// an operator has let it pass.
 func (n *Node) followRecords(ctx context.Context) {
-	err := n.records.follow(ctx, n.journal)
-	if ctx.Err() != nil {
-		return
+	n.records.passed = n.passed
+	for {
+		open := len(n.journal.Unacknowledged())
+		err := n.records.follow(ctx, n.journal)
+		if ctx.Err() != nil {
+			return
+		}
+		n.config.Logger.Error("access records are not followed any more", "error", err)
+		n.records.tell(err)
+		if !lost(err) {
+			return
+		}
+		for !n.passed(n.records.store.Position()+1) && len(n.journal.Unacknowledged()) == open {
+			if !sleep(ctx, leaveEvery) {
+				return
+			}
+		}
+		n.config.Logger.Info("access records go on: an operator let pass what is lost")
 	}
-	n.config.Logger.Error("access records are not followed any more", "error", err)
-	n.records.tell(err)
 }
+
+// leaveEvery is how often it is looked whether an operator let something pass.
+const leaveEvery = 100 * time.Millisecond
 
 // follow reads ahead on a goroutine of its own and applies all there is at once.
 func (r *records) follow(ctx context.Context, log uses.Log) error {
@@ -160,6 +239,9 @@ func (r *records) follow(ctx context.Context, log uses.Log) error {
 	defer cancel()
 	if err := r.passTrimmed(ctx, log); err != nil {
 		return err
+	}
+	if r.sound() != nil {
+		r.tell(nil)
 	}
 	ahead, failed := make(chan uses.Message, recordsAhead), make(chan error, 1)
 	go func() {
@@ -195,17 +277,31 @@ func (r *records) follow(ctx context.Context, log uses.Log) error {
 	}
 }
 
-// apply folds messages in. The log passes over nothing but a front that was trimmed.
+// apply folds messages in. The log passes over nothing but a front that was trimmed, and what
+// an operator has let pass.
 func (r *records) apply(ctx context.Context, log uses.Log, batch []uses.Message) error {
-	var gap *access.GapError
-	err := r.store.Apply(batch)
-	if !errors.As(err, &gap) {
-		return err
+	for {
+		err := r.store.Apply(batch)
+		gap, isGap := errors.AsType[*access.GapError](err)
+		bad, isBad := errors.AsType[*access.PoisonedError](err)
+		at := r.store.Position()
+		switch {
+		case isGap && r.passed != nil && r.passed(gap.Want):
+			err = r.store.SkipTo(gap.Got)
+		case isGap:
+			err = r.passTrimmed(ctx, log)
+		case isBad && r.passed != nil && r.passed(bad.Position):
+			err = r.store.Skip(bad.Position)
+		default:
+			return err
+		}
+		if err == nil && r.store.Position() == at {
+			return gap
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if err := r.passTrimmed(ctx, log); err != nil {
-		return err
-	}
-	return r.store.Apply(batch)
 }
 
 // passTrimmed takes what was trimmed of the log before it was read here from what was kept
@@ -215,23 +311,36 @@ func (r *records) passTrimmed(ctx context.Context, log uses.Log) error {
 	if err != nil || first <= r.store.Position()+1 {
 		return err
 	}
+	if err := r.frontLost(ctx, log, first); err != nil {
+		return err
+	}
 	for page, err := range log.Summaries(ctx) {
 		if err == nil {
 			err = r.store.ApplySummary(page)
 		}
 		if err != nil {
-			return fmt.Errorf("read what was kept of the messages before %d: %w", first, err)
+			return &summaryError{first, err}
 		}
 	}
 	return r.store.SkipTo(first)
 }
 
+// frontLost is why the log begins further on than it did, if it was not trimmed: to follow it
+// from where the rows end says so.
+func (r *records) frontLost(ctx context.Context, log uses.Log, first uses.Position) error {
+	last, err := log.LastUse(ctx)
+	if err != nil || last < first {
+		return err
+	}
+	for _, err := range log.FollowUses(ctx, r.store.Position()) {
+		return err
+	}
+	return ctx.Err()
+}
+
 // state is how far it has come, and why it stopped if it has.
-func (r *records) state() (uses.Position, string) {
+func (r *records) state() (uses.Position, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.stopped != nil {
-		return r.store.Position(), r.stopped.Error()
-	}
-	return r.store.Position(), ""
+	return r.store.Position(), r.stopped
 }

@@ -20,7 +20,7 @@ const clockCell = "clock"
 
 // timekeeper puts the keeper of deadlines together.
 func (n *Node) timekeeper() *timekeeper.Keeper {
-	trimmer := &usage.Trimmer{Log: n.journal, Store: n.records.store, Keep: uses.Kept, Logger: n.config.Logger}
+	trimmer := &usage.Trimmer{Log: n.journal, Store: n.records.store, Keep: uses.Kept, Passed: n.passed, Logger: n.config.Logger}
 	return timekeeper.New(timekeeper.Config{
 		Guard: n.guard, Due: n.views.Due, Closed: n.halfRemoved, Now: n.config.Now,
 		Interval: n.config.Schedule, Logger: n.config.Logger,

@@ -36,10 +36,9 @@ type Tracer struct {
 // New sends spans to an OTLP endpoint over HTTP, such as http://localhost:4318. How many are
 // sampled is said by OTEL_TRACES_SAMPLER, as everywhere; all are if nothing is said.
 func New(ctx context.Context, endpoint, version string, log *slog.Logger) (*Tracer, error) {
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
-		// What was given may hold a password, and is not repeated.
-		return nil, errors.New("trace: that is not an OTLP endpoint: give a URL without user and password, such as http://localhost:4318")
+	u, err := parse(endpoint)
+	if err != nil {
+		return nil, err
 	}
 	if u.Path == "" || u.Path == "/" {
 		u.Path = "/v1/traces"
@@ -53,6 +52,21 @@ func New(ctx context.Context, endpoint, version string, log *slog.Logger) (*Trac
 		attribute.String("service.name", "keyledger"), attribute.String("service.version", version),
 	)))
 	return &Tracer{provider, provider.Tracer("github.com/keyledger/keyledger")}, nil
+}
+
+// Endpoint says what is wrong with an endpoint; nil if nothing is.
+func Endpoint(text string) error {
+	_, err := parse(text)
+	return err
+}
+
+func parse(endpoint string) (*url.URL, error) {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
+		// What was given may hold a password, and is not repeated.
+		return nil, errors.New("trace: that is not an OTLP endpoint: give a URL without user and password, such as http://localhost:4318")
+	}
+	return u, nil
 }
 
 // Close sends what is left.

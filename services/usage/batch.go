@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/events/access"
 )
 
 const (
@@ -15,7 +16,7 @@ const (
 	doubtful = 100 * time.Second
 	// complainEvery is how often at most it is logged that records are lost.
 	complainEvery = 10 * time.Second
-	// unwritten is how often the async mode tries a log that takes no writes.
+	// unwritten is how often a log is tried that takes no writes.
 	unwritten = 200 * time.Millisecond
 )
 
@@ -23,6 +24,7 @@ const (
 type batch struct {
 	data    []byte
 	records int
+	since   time.Time     // when its first record came
 	done    chan struct{} // closed when err says what became of it
 	err     error
 }
@@ -74,13 +76,17 @@ func (r *Recorder) take() (b *batch, closing bool) {
 	if len(r.line) > 0 {
 		b, r.line = r.line[0], r.line[1:]
 	}
+	r.under = b
 	return b, r.closing
 }
 
 // publish brings a batch into the log and tells those who wait for it.
 func (r *Recorder) publish(b *batch) {
 	id, err := r.Draw.EventID()
-	if err == nil {
+	switch {
+	case err == nil && r.Async:
+		err = r.insist(string(id), b)
+	case err == nil:
 		err = r.append(string(id), b)
 	}
 	r.settle(b, err)
@@ -90,7 +96,7 @@ func (r *Recorder) publish(b *batch) {
 
 // append sends a batch under one name until it is known what became of it.
 func (r *Recorder) append(id string, b *batch) error {
-	ctx, cancel := context.WithTimeout(r.ctx, doubtful)
+	ctx, cancel := context.WithTimeout(r.ctx, r.doubtful)
 	defer cancel()
 	doubt := false
 	for {
@@ -99,7 +105,7 @@ func (r *Recorder) append(id string, b *batch) error {
 		switch {
 		case err == nil:
 			return nil
-		case errors.As(err, &off) && !doubt && !r.Async:
+		case errors.As(err, &off) && !doubt:
 			return err
 		case errors.Is(err, events.ErrUncertain):
 			doubt = true
@@ -117,11 +123,58 @@ func (r *Recorder) append(id string, b *batch) error {
 	}
 }
 
+// insist sends a batch under one name until the log has it: whoever made its records has been
+// answered. When the log may no longer know the name, it is looked whether the batch is there before it is sent
+// again. It ends without when nobody waits any more.
+func (r *Recorder) insist(id string, b *batch) error {
+	for doubt := (time.Time{}); ; {
+		began := time.Now()
+		p, err := r.send(id, b)
+		if err != nil && errors.Is(err, events.ErrUncertain) && doubt.IsZero() {
+			doubt = began
+		}
+		if err != nil && !doubt.IsZero() && time.Since(doubt) > r.doubtful {
+			var lookErr error
+			if p, lookErr = r.Log.SettleUses(r.ctx, id, r.at); lookErr == nil {
+				doubt = time.Time{} // and if it is nowhere, it is sent as if for the first time
+			}
+			if lookErr == nil && p > 0 {
+				err = nil
+			}
+		}
+		if err == nil {
+			r.at = max(r.at, p)
+			return nil
+		}
+		select {
+		case <-r.ctx.Done():
+			if !doubt.IsZero() {
+				err = fmt.Errorf("%w: %w", events.ErrUncertain, err)
+			}
+			return err
+		case <-time.After(unwritten):
+		}
+	}
+}
+
+// send sends a batch once. Where the log ended before the first is what SettleUses has to know.
+func (r *Recorder) send(id string, b *batch) (access.Position, error) {
+	if !r.begun {
+		last, err := r.Log.LastUse(r.ctx)
+		if err != nil {
+			return 0, err
+		}
+		r.begun, r.at = true, last
+	}
+	return r.Log.AppendUses(r.ctx, id, b.data)
+}
+
 // settle counts what became of a batch.
 func (r *Recorder) settle(b *batch, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.waiting -= b.records
+	r.under = nil
 	r.size = len(b.data) + len(b.data)/8
 	n := uint64(b.records)
 	switch {

@@ -28,8 +28,15 @@ type strangers struct {
 	sources map[netip.Prefix]*Source
 }
 
-// Stranger counts a request that named no key of this ledger.
-func (r *Recorder) Stranger(from netip.Addr) { r.strangers.count(from, r.Now()) }
+// Stranger counts a request that named no key of this ledger. The error is why nothing could be
+// recorded if it had: the answer must be the same then, or it would tell which keys there are.
+func (r *Recorder) Stranger(from netip.Addr) error {
+	r.strangers.count(from, r.Now())
+	if off := r.able(); off != nil {
+		return off
+	}
+	return r.crowded()
+}
 
 // Strangers are the sources that most such requests came from since New, the first
 // the busiest.

@@ -77,6 +77,9 @@ func (s *surplus) take(now time.Time, everything bool) (out []access.Record) {
 
 // summarise puts the summaries in line, and reports whether there were any.
 func (r *Recorder) summarise(everything bool) bool {
+	if !everything && r.full() {
+		return false // they go on being counted
+	}
 	over := r.surplus.take(r.Now(), everything)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -91,6 +94,13 @@ func (r *Recorder) summarise(everything bool) bool {
 		r.stats.Summarised += uint64(rec.Count)
 	}
 	return len(over) > 0
+}
+
+// full reports whether no more records may wait.
+func (r *Recorder) full() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.waiting >= r.Queue || r.Async && r.oldest() > r.Window
 }
 
 // bound cuts what came from outside, and makes it text that a protobuf may hold.

@@ -3,6 +3,7 @@ package usage
 import (
 	"context"
 	"fmt"
+	"iter"
 	"log/slog"
 	"time"
 
@@ -21,6 +22,8 @@ type Trimmer struct {
 	Store  *records.Store // from which the summaries are made, and whose old months are dropped
 	Keep   time.Duration
 	Logger *slog.Logger
+	// Passed is whether an operator let a message pass that cannot be read; none if it is nil.
+	Passed func(access.Position) bool
 
 	done time.Time // nothing that ended before is left
 }
@@ -74,11 +77,17 @@ func (t *Trimmer) front(ctx context.Context, cutoff time.Time) (s span, err erro
 		if err != nil {
 			return s, err
 		}
-		if buffer, err = access.Parse(buffer[:0], m.Data); err != nil {
+		if buffer, err = access.Parse(buffer[:0], m.Data); err != nil && (t.Passed == nil || !t.Passed(m.Position)) {
 			return s, fmt.Errorf("message %d: %w", m.Position, err)
 		}
+		if err != nil || len(buffer) == 0 { // it tells of no time, and goes with what it lies before or behind
+			if s.last = m.Position; m.Position >= last {
+				return s, nil
+			}
+			continue
+		}
 		oldest, newest := extent(buffer)
-		if s.last == 0 && newest.Before(end) {
+		if s.newest.IsZero() && newest.Before(end) {
 			end = newest.Truncate(day).Add(day)
 			s.oldest = oldest
 		}
@@ -118,7 +127,7 @@ func later(a, b time.Time) time.Time {
 // remove keeps what must outlive the messages of a span, and then removes them.
 func (t *Trimmer) remove(ctx context.Context, s span) error {
 	pages := 0
-	for page, err := range t.Store.Summaries(s.oldest.Truncate(day), s.newest) {
+	for page, err := range t.summaries(s.oldest.Truncate(day), s.newest) {
 		if err != nil {
 			return err
 		}
@@ -132,6 +141,14 @@ func (t *Trimmer) remove(ctx context.Context, s span) error {
 	}
 	t.Logger.Info("access records were trimmed", "from", s.oldest, "to", s.newest, "through", s.last, "summary_pages", pages)
 	return nil
+}
+
+// summaries are those of the days of a span; none if its messages tell of no time.
+func (t *Trimmer) summaries(first, end time.Time) iter.Seq2[[]byte, error] {
+	if end.IsZero() {
+		return func(func([]byte, error) bool) {}
+	}
+	return t.Store.Summaries(first, end)
 }
 
 // finish drops what the store has of months that are trimmed. While something that is not

@@ -8,7 +8,9 @@
 //
 // In the durable mode Record returns when the log has acknowledged the record's
 // message. In the async mode it returns at once; what [Stats.Waiting] counts, never
-// more than Config.Queue records, is lost if the process dies.
+// more than Config.Queue records and never of more than Config.Window, is lost if the
+// process dies. While the log takes no writes for longer than the window no record is taken;
+// those that were are kept, and written when it does.
 //
 // The limits: attempts on a key beyond a bound in a second are counted and
 // recorded as one summary. Requests that name no key of ours are counted by source, in
@@ -38,6 +40,7 @@ var errClosed = &events.UnavailableError{Reason: "the ledger is stopping"}
 const (
 	DefaultQueue    = 50_000
 	DefaultAttempts = 20
+	DefaultWindow   = 5 * time.Second
 )
 
 // Config is what a Recorder stands on. Log, Draw and Now are required.
@@ -49,14 +52,22 @@ type Config struct {
 		EventID() (events.EventID, error)
 	}
 	Now func() time.Time // by which records are timed
+	// Admit is why the log takes no records now, or nil; always nil if it is left out. It is asked
+	// before anything is looked at, so that what is answered then does not depend on the key.
+	Admit func() error
 	// Async answers before the log does.
 	Async bool
+	// Window is how long the oldest record may wait in the async mode before no more are
+	// taken; DefaultWindow if zero.
+	Window time.Duration
 	// Queue is how many records may wait; DefaultQueue if zero.
 	Queue int
 	// Attempts is how many attempts on one key are recorded one by one in a
 	// second; DefaultAttempts if zero.
 	Attempts int
 	Logger   *slog.Logger // silent if nil
+
+	doubtful time.Duration // what tests turn
 }
 
 // A Recorder records. It may be used by many goroutines at once.
@@ -67,12 +78,16 @@ type Recorder struct {
 
 	mu         sync.Mutex
 	line       []*batch // first come first; the last is being filled
+	under      *batch   // that is under way; nil if none is
 	waiting    int      // records in line and under way
 	closing    bool
 	size       int // of the last batch's data
 	stats      Stats
 	complained time.Time     // when it was last logged that records are lost
 	wake       chan struct{} // holds one token when there is something to do
+
+	at    access.Position // the last message of this recorder's, or where the log ended before; belongs to run
+	begun bool            // at is known
 
 	ctx  context.Context // ends when nobody waits for Close any more
 	end  context.CancelFunc
@@ -83,18 +98,27 @@ type Recorder struct {
 type Stats struct {
 	Recorded   uint64 // records that the log has acknowledged
 	Messages   uint64 // that they were in
-	Shed       uint64 // refused with ErrOverloaded
+	Shed       uint64 // refused because more waited than may, or for longer
 	Uncertain  uint64 // of which it is not known whether they were recorded
 	Failed     uint64 // that were not recorded because the log took no writes
 	Summarised uint64 // attempts that were counted and not recorded one by one
 	Unknown    uint64 // requests that named no key of this ledger, counted by source only
 	Waiting    int    // records that wait now
+	// Oldest is how long the oldest of them has waited, and Window how long one may before no
+	// more are taken; zero if they are taken whatever waits.
+	Oldest, Window time.Duration
 }
 
 // New starts a recorder. Close ends it.
 func New(c Config) *Recorder {
 	if c.Queue == 0 {
 		c.Queue = DefaultQueue
+	}
+	if c.Window == 0 {
+		c.Window = DefaultWindow
+	}
+	if c.doubtful == 0 {
+		c.doubtful = doubtful
 	}
 	if c.Attempts == 0 {
 		c.Attempts = DefaultAttempts
@@ -114,7 +138,10 @@ func (r *Recorder) Stats() Stats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.stats
-	s.Waiting = r.waiting
+	s.Waiting, s.Oldest = r.waiting, r.oldest()
+	if r.Async {
+		s.Window = r.Window
+	}
 	s.Unknown = r.strangers.all()
 	return s
 }
@@ -133,6 +160,9 @@ func (r *Recorder) Record(ctx context.Context, rec access.Record) error {
 // Submit is Record in two: the record is on its way when it returns, and wait
 // returns when Record would.
 func (r *Recorder) Submit(rec access.Record) (wait func(context.Context) error, err error) {
+	if off := r.able(); off != nil {
+		return nil, off
+	}
 	if rec.Outcome == access.Attempt && r.surplus.counts(rec) {
 		return nothing, nil
 	}
@@ -147,6 +177,65 @@ func (r *Recorder) Submit(rec access.Record) (wait func(context.Context) error, 
 }
 
 func nothing(context.Context) error { return nil }
+
+// able is why no record is taken now, whichever key it is of.
+func (r *Recorder) able() error {
+	if off := r.behind(); off != nil {
+		return off
+	}
+	if r.Async || r.Admit == nil { // the async mode has its window
+		return nil
+	}
+	return r.Admit()
+}
+
+// stalled is how long a durable write may take before whoever names no key of ours is told
+// that nothing can be decided, as those who do will be.
+const stalled = time.Second
+
+// crowded is why a record would not be taken, or not be answered for in time.
+func (r *Recorder) crowded() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.closing:
+		return errClosed
+	case r.waiting >= r.Queue:
+		return ErrOverloaded
+	case !r.Async && r.under != nil && time.Since(r.under.since) > stalled:
+		return &events.UnavailableError{Reason: "access records wait for the log"}
+	}
+	return nil
+}
+
+// behind is why no record is taken in the async mode: more would be lost in a crash than
+// was declared.
+func (r *Recorder) behind() error {
+	if !r.Async {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	waits := r.oldest()
+	if waits <= r.Window {
+		return nil
+	}
+	off := &events.UnavailableError{Reason: "access records cannot be written and wait for the log: no more are taken until it takes writes"}
+	r.stats.Shed++
+	r.complain("access records wait for the log, and no more are taken", r.stats.Shed, off)
+	return off
+}
+
+// oldest is how long the first record in line, or under way, has waited. The caller holds mu.
+func (r *Recorder) oldest() time.Duration {
+	switch {
+	case r.under != nil:
+		return time.Since(r.under.since)
+	case len(r.line) > 0:
+		return time.Since(r.line[0].since)
+	}
+	return 0
+}
 
 func (r *Recorder) enqueue(rec access.Record) (*batch, error) {
 	id, err := r.Draw.UseID()
@@ -178,7 +267,7 @@ func (r *Recorder) filling() *batch {
 	if n := len(r.line); n > 0 && r.line[n-1].records < access.MaxRecords {
 		return r.line[n-1]
 	}
-	b := &batch{done: make(chan struct{}), data: make([]byte, 0, r.size)}
+	b := &batch{done: make(chan struct{}), data: make([]byte, 0, r.size), since: time.Now()}
 	r.line = append(r.line, b)
 	return b
 }

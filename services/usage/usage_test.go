@@ -179,6 +179,8 @@ func (s stub) AppendUses(ctx context.Context, id string, data []byte) (access.Po
 	return s.append(ctx, id, data)
 }
 
+func (s stub) LastUse(context.Context) (access.Position, error) { return 0, nil }
+
 // TestShed fills the queue behind a log that does not answer.
 func TestShed(t *testing.T) {
 	release := make(chan struct{})

@@ -11,8 +11,8 @@ import (
 	"github.com/keyledger/keyledger/services/dialect"
 )
 
-// ErrRefilling says that this process does not know yet which nonces came before it was
-// started. It refuses to decide about requests that carry one.
+// ErrRefilling says that this process does not know, or not yet, which nonces came before it was
+// started. It refuses to decide about requests that carry one and may have come then.
 var ErrRefilling = errors.New("verify: the memory of nonces is being refilled; try again")
 
 // ErrCrowded says that a key, or all together, have made more requests with a nonce than can
@@ -42,7 +42,8 @@ func nonceOf(id events.AccessKeyID, nonce string) (n Nonce) {
 // nonces are those that came while they could come again. Only whoever holds a key's
 // secret can make it remember anything.
 type nonces struct {
-	ready      atomic.Bool // what came before the process began is here too
+	ready      atomic.Bool  // what came before the process began is here too
+	unknown    atomic.Int64 // Unix nanoseconds: of requests signed until then it is not known whether they came
 	total      atomic.Int64
 	ofKey, all int // how many may be remembered
 
@@ -120,7 +121,7 @@ func (k *nonceSet) forget(now time.Time) (dropped int) {
 // replayed judges the nonce of a claim that holds. A request can be made again until the
 // clock window closes that its own time is in the middle of, which may lie a whole window ahead.
 func (v *Verifier) replayed(id events.AccessKeyID, c dialect.Claim) (n Nonce, seen bool, err error) {
-	if !v.nonces.ready.Load() {
+	if !v.nonces.ready.Load() || c.SignedAt.UnixNano() <= v.nonces.unknown.Load() {
 		return n, false, ErrRefilling
 	}
 	n, now := nonceOf(id, c.Nonce), v.Now()
@@ -150,6 +151,12 @@ func (v *Verifier) Remember(id events.AccessKeyID, n Nonce, at time.Time) error 
 	}
 	_, err := v.nonces.add(id, n, now, until)
 	return err
+}
+
+// Forgotten says that some nonces of requests that were signed at t or before are not known, and
+// never will be: such requests are not decided about. It does not take back what it said before.
+func (v *Verifier) Forgotten(t time.Time) {
+	v.nonces.unknown.Store(max(v.nonces.unknown.Load(), t.UnixNano()))
 }
 
 // Remembered says that Remember has been told of all: from now on requests with a nonce are

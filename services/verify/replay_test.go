@@ -230,3 +230,20 @@ func TestReplayCrowded(t *testing.T) {
 		t.Errorf("later, of another key: %v", err)
 	}
 }
+
+// TestForgotten refuses to decide about what may have come before, and about nothing else.
+func TestForgotten(t *testing.T) {
+	b := &bench{}
+	v := b.verifier(t)
+	v.Remembered()
+	v.Forgotten(noon)
+	v.Forgotten(noon.Add(-time.Minute))
+	for signed, want := range map[time.Duration]error{-time.Second: verify.ErrRefilling, 0: verify.ErrRefilling, time.Second: nil} {
+		if _, err := b.asks(t, v, "one", secret, signed); !errors.Is(err, want) {
+			t.Errorf("signed %v after: got %v, want %v", signed, err, want)
+		}
+	}
+	if d, err := b.asks(t, v, "one", "another", 0); err != nil || d.Reason != dialect.SignatureMismatch {
+		t.Errorf("forged: got %v, %v", d, err)
+	}
+}

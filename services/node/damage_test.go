@@ -1,0 +1,180 @@
+package node_test
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/services/journal"
+	"github.com/keyledger/keyledger/services/node"
+)
+
+// usedBlock is the newest block of USED.
+const usedBlock = "data/log/jetstream/$G/streams/USED/msgs/1.blk"
+
+// damageMessage changes a byte in the middle of message n of USED and says where its record begins.
+func (w *world) damageMessage(n int) (offset int) {
+	w.Helper()
+	text, err := os.ReadFile(w.path(usedBlock))
+	w.must(err)
+	for ; n > 1; n-- {
+		offset += int(binary.LittleEndian.Uint32(text[offset:]) &^ (1 << 31))
+	}
+	text[offset+60] ^= 1
+	w.must(os.WriteFile(w.path(usedBlock), text, 0o600))
+	return offset
+}
+
+// withUses is a world that was stopped after so many calls, each of which is a message of USED.
+func withUses(t *testing.T, calls int) *world {
+	t.Helper()
+	w := newWorld(t)
+	n := w.start()
+	c := w.client(n)
+	for i := range calls {
+		c.ask(http.MethodGet, "/v1/caller", "")
+		w.eventually("the record", func() bool { return len(useRecords(t, n.AccessLog())) > i })
+	}
+	w.stop(n)
+	return w
+}
+
+// verifies has the server verify a request of the client's own key.
+func (c *client) verifies() (status int, answer []byte) {
+	c.Helper()
+	return c.send(http.MethodPost, "/v1/verify", `{"method":"GET","target":"/","host":"a.example"}`)
+}
+
+// TestDamagedUses damages USED where nobody has read it yet. Commands and verification go on and are on record;
+// who asks for records is told what is lost, and where, until an operator lets it pass.
+func TestDamagedUses(t *testing.T) {
+	w := withUses(t, 6)
+	at := w.damageMessage(3)
+	w.remove("data/records")
+	if err := node.Doctor(t.Context(), w.config, &report{}); err == nil || !strings.Contains(err.Error(), "log/aside/USED-1-") {
+		t.Errorf("doctor: got %v", err)
+	}
+	n := w.start()
+	c := w.client(n)
+	lost := fmt.Sprintf("block 1.blk of stream USED is damaged at offset %d (the record does not have the checksum it was written with): message 3 is lost", at)
+	key := c.as.AccessKeyID
+	list := func() (int, string) {
+		status, answer := c.send(http.MethodGet, "/v1/keys/"+key+"/records", "")
+		return status, string(answer)
+	}
+	w.eventually("the damage to be met", func() bool { status, _ := list(); return status == http.StatusServiceUnavailable })
+	for _, path := range []string{"/v1/keys/" + key + "/records", "/v1/records", "/v1/keys/" + key + "/last-used", "/v1/reports/unused?days=7"} {
+		status, answer := c.send(http.MethodGet, path, "")
+		var p struct{ Code, Detail string }
+		if err := json.Unmarshal(answer, &p); err != nil || status != 503 || p.Code != "records.damaged" || !strings.Contains(p.Detail, "up to message 2 only: "+lost) {
+			t.Errorf("%s: got %d %s", path, status, answer)
+		}
+	}
+	ready, state := w.health(n)
+	told := fmt.Sprint(state["records"])
+	if !ready || state["whole"] != false || !strings.Contains(told, "stopped_at:3") || !strings.Contains(told, lost) {
+		t.Errorf("ready %v, %v", ready, state)
+	}
+	metrics := w.scrape(n.URL())
+	for _, want := range []string{"keyledger_records_damaged 1", "keyledger_records_stopped 1", "keyledger_log_whole 0", "keyledger_ready 1"} {
+		if !strings.Contains(metrics, want+"\n") {
+			t.Errorf("metrics do not say %s", want)
+		}
+	}
+	user := c.ask(http.MethodPost, "/v1/users", `{"name":"alice"}`)["user_id"].(string)
+	c.ask(http.MethodPost, "/v1/users/"+user+"/keys", "")
+	if status, answer := c.verifies(); status != http.StatusOK {
+		t.Errorf("verification: got %d %s", status, answer)
+	}
+
+	pass := `{"position":%d,"reason":"the disk was replaced"}`
+	if status, _ := c.send(http.MethodPost, "/v1/projections/records/acknowledge", fmt.Sprintf(pass, 4)); status != http.StatusConflict {
+		t.Errorf("leave for a message that is not lost: got %d", status)
+	}
+	c.ask(http.MethodPost, "/v1/projections/records/acknowledge", fmt.Sprintf(pass, 3))
+	w.eventually("records to go on", func() bool {
+		status, answer := list()
+		return status == http.StatusOK && strings.Contains(answer, "add-user")
+	})
+	if _, answer := list(); strings.Count(answer, `"show-caller"`) != 5 {
+		t.Errorf("got %s, want the five calls that are not lost", answer)
+	}
+	if ready, state := w.health(n); !ready || state["whole"] != true || !strings.Contains(fmt.Sprint(state["records"]), "acknowledged:true") {
+		t.Errorf("with leave: %v", state)
+	}
+	w.stop(n)
+	if !slices.ContainsFunc(w.records(), func(r events.Record) bool {
+		return slices.ContainsFunc(r.Events, func(e events.Recorded) bool {
+			a, ok := e.Event.(events.RecordAcknowledged)
+			return ok && a == events.RecordAcknowledged{Projection: "records", Position: 3, Through: 3, Reason: "the disk was replaced"}
+		})
+	}) {
+		t.Error("the log does not say what was let pass")
+	}
+	if err := node.Doctor(t.Context(), w.config, &report{}); err != nil {
+		t.Errorf("doctor, with leave: %v", err)
+	}
+	w.remove("data/records")
+	n = w.start()
+	c = w.client(n)
+	w.eventually("records to be read anew", func() bool {
+		status, answer := list()
+		return status == http.StatusOK && strings.Count(answer, `"show-caller"`) == 5
+	})
+}
+
+// TestDamagedUsesThatAreKnown damages USED where everything is applied: nothing that is asked for is missing, and it is
+// said all the same.
+func TestDamagedUsesThatAreKnown(t *testing.T) {
+	w := withUses(t, 4)
+	n := w.start()
+	if err := n.AwaitRecords(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.stop(n)
+	w.damageMessage(2)
+	n = w.start()
+	c := w.client(n)
+	if items := c.ask(http.MethodGet, "/v1/records", "")["items"].([]any); len(items) != 4 {
+		t.Errorf("got %d records, want 4", len(items))
+	}
+	if ready, state := w.health(n); !ready || state["whole"] != false || !strings.Contains(fmt.Sprint(state["records"]), "from:2") {
+		t.Errorf("got %v", state)
+	}
+}
+
+// TestPoisonedUsesPass has an operator let pass a message of USED that is no batch of records.
+func TestPoisonedUsesPass(t *testing.T) {
+	w := withUses(t, 2)
+	w.withLog(appendPoison(t))
+	n := w.start()
+	c := w.client(n)
+	c.ask(http.MethodGet, "/v1/caller", "")
+	list := func() (int, string) {
+		status, answer := c.send(http.MethodGet, "/v1/records", "")
+		return status, string(answer)
+	}
+	w.eventually("the message to be met", func() bool {
+		status, answer := list()
+		return status == 503 && strings.Contains(answer, `"records.damaged"`)
+	})
+	c.ask(http.MethodPost, "/v1/projections/records/acknowledge", `{"position":3,"reason":"a program of ours wrote it"}`)
+	w.eventually("records to go on", func() bool {
+		status, answer := list()
+		return status == http.StatusOK && strings.Count(answer, `"show-caller"`) == 3
+	})
+}
+
+func appendPoison(t *testing.T) func(j *journal.Journal) {
+	return func(j *journal.Journal) {
+		if _, err := j.AppendUses(t.Context(), "damage", []byte("not a batch")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
