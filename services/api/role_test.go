@@ -129,11 +129,11 @@ var ops = strings.Fields("self account.open account.read account.policy user.wri
 var allowed = map[string]string{
 	"operator root":    "AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAh",
 	"operator admin":   "AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAh",
-	"operator auditor": "AAA ddd AAh ddh ddh AAh AAh ddh ddh ddh AAh AAh AAh ddh ddh ddd ddd",
+	"operator auditor": "AAA ddd AAh ddh ddh AAh AAh ddh ddh ddh AAh AAh AAh ddh AAh ddd ddd",
 	"operator user":    "AAA ddd ddh ddh ddh Ahh ddh ddh dhh Ahh Ahh ddh ddh ddh ddh ddd ddd",
 	"root":             "AAA ddd AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh ddd AAh",
 	"admin":            "AAA ddd AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh ddd AAh",
-	"auditor":          "AAA ddd AAh ddh ddh AAh AAh ddh ddh ddh AAh AAh AAh ddh ddh ddd ddd",
+	"auditor":          "AAA ddd AAh ddh ddh AAh AAh ddh ddh ddh AAh AAh AAh ddh AAh ddd ddd",
 	"user":             "AAA ddd ddh ddh ddh Ahh ddh ddh dhh Ahh Ahh ddh ddh ddh ddh ddd ddd",
 	"ungranted":        "AAA ddd ddh ddh ddh Ahh ddh ddh dhh dhh Ahh ddh ddh ddh ddh ddd ddd",
 	"granted":          "AAA ddd ddh ddh ddh Ahh ddh ddh dhh Ahh Ahh ddh ddh ddh ddh ddd ddd",
