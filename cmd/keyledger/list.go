@@ -96,6 +96,9 @@ type moment struct{ time.Time }
 func (m *moment) UnmarshalText(text []byte) error {
 	for _, layout := range []string{time.RFC3339, time.DateOnly} {
 		at, err := time.Parse(layout, string(text))
+		if err == nil && at.IsZero() {
+			break // would pass for none
+		}
 		if err == nil {
 			m.Time = at
 			return nil

@@ -35,7 +35,7 @@ type recordFilter struct {
 	Since   moment     `placeholder:"TIME" help:"Only records of this time or later: RFC 3339, or a day."`
 	Until   moment     `placeholder:"TIME" help:"Only records before this time."`
 	IP      netip.Addr `name:"ip" placeholder:"ADDRESS" help:"Only records of this address."`
-	Outcome string     `enum:",allowed,denied,attempt,failed" default:"" placeholder:"OUTCOME" help:"Only allowed, denied (genuine and refused), attempt (not genuine), or failed (denied and attempt)."`
+	Outcome string     `enum:",allowed,denied,uses,attempt,failed" default:"" placeholder:"OUTCOME" help:"Only allowed, denied (genuine and refused), uses (allowed and denied), attempt (not genuine), or failed (denied and attempt)."`
 	Failed  bool       `help:"The same as --outcome failed."`
 }
 

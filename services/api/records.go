@@ -36,10 +36,10 @@ func (s *server) recordRoutes(api huma.API) {
 type RecordFilter struct {
 	PeriodInput
 	SourceIP string `query:"source_ip" maxLength:"64" doc:"only records of this address"`
-	Outcome  string `query:"outcome" enum:"allowed,denied,attempt,failed" doc:"allowed, denied (genuine, and refused), attempt (not genuine) or failed (denied and attempt)"`
+	Outcome  string `query:"outcome" enum:"allowed,denied,uses,attempt,failed" doc:"allowed, denied (genuine, and refused), uses (allowed and denied), attempt (not genuine) or failed (denied and attempt)"`
 }
 
-var outcomes = map[string]access.Which{"": access.All, "allowed": access.Allowed, "denied": access.Denied, "attempt": access.Attempts, "failed": access.Failed}
+var outcomes = map[string]access.Which{"": access.All, "allowed": access.Allowed, "denied": access.Denied, "uses": access.Uses, "attempt": access.Attempts, "failed": access.Failed}
 
 // query is the filter as the store takes it.
 func (f RecordFilter) query(now time.Time) (q access.Query, err error) {

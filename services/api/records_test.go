@@ -70,7 +70,7 @@ func TestRecords(t *testing.T) {
 		t.Fatalf("got %q, want %q", got, want)
 	}
 	for path, want := range map[string][]int{
-		"?outcome=allowed": {1, 3}, "?outcome=denied": {0}, "?outcome=attempt": {2}, "?outcome=failed": {0, 2},
+		"?outcome=allowed": {1, 3}, "?outcome=denied": {0}, "?outcome=attempt": {2}, "?outcome=failed": {0, 2}, "?outcome=uses": {0, 1, 3},
 		"?source_ip=203.0.113.9": {2}, "?source_ip=2001:db8:0::7": {0}, "?source_ip=192.0.2.1": {},
 		"?until=" + all[1].Time.Format(time.RFC3339Nano): {2, 3}, "?since=" + all[1].Time.Format(time.RFC3339Nano): {0, 1},
 	} {
@@ -132,6 +132,8 @@ func TestRecordsBadInput(t *testing.T) {
 	for _, b := range []bad{
 		{"an unknown outcome", call{method: "GET", path: at + "?outcome=good"}, 422, "request.invalid"},
 		{"no address", call{method: "GET", path: at + "?source_ip=here"}, 422, "request.invalid"},
+		{"until the year 1", call{method: "GET", path: at + "?until=0001-01-01T00:00:00Z"}, 422, "request.invalid"},
+		{"until the year 1, in the account", call{method: "GET", path: "/v1/records?until=0001-01-01T00:00:00Z"}, 422, "request.invalid"},
 		{"no time", call{method: "GET", path: at + "?since=yesterday"}, 422, "request.invalid"},
 		{"a cursor of nothing", call{method: "GET", path: at + "?cursor=AAAA"}, 422, "cursor.invalid"},
 		{"no days", call{method: "GET", path: "/v1/reports/unused?days=0"}, 422, "request.invalid"},
