@@ -71,7 +71,11 @@ type verifyBatchInput struct {
 }
 
 func (s *server) verifyRequest(ctx context.Context, in *verifyInput) (*read[verdict], error) {
-	j, err := s.judge(ctx, &in.Body, string(inboundOf(ctx).request.ID))
+	r, source, err := in.Body.wire()
+	if err != nil {
+		return nil, err
+	}
+	j, err := s.judge(ctx, &in.Body, r, source, string(inboundOf(ctx).request.ID))
 	if err != nil {
 		return nil, err
 	}
@@ -85,22 +89,15 @@ func (s *server) verifyRequest(ctx context.Context, in *verifyInput) (*read[verd
 	return &read[verdict]{verdictOf(j.Decision, j.id)}, nil
 }
 
-// verifyRequests puts nothing on record before all is judged: a batch that is refused has
-// left nothing behind.
+// verifyRequests decides nothing before all can be read, and puts nothing on record before
+// all is judged: a batch that is refused has left nothing behind.
 func (s *server) verifyRequests(ctx context.Context, in *verifyBatchInput) (*read[list[verdict]], error) {
 	if len(in.Body.Requests) == 0 { // null passes as a list
 		return nil, invalidBody("requests holds no request; want 1 to 100")
 	}
-	judged := make([]judgement, len(in.Body.Requests))
-	for i := range in.Body.Requests {
-		var err error
-		id := fmt.Sprintf("%s.%d", inboundOf(ctx).request.ID, i)
-		if judged[i], err = s.judge(ctx, &in.Body.Requests[i], id); err != nil {
-			for _, j := range judged[:i] {
-				s.Verifier.Release(j.Decision)
-			}
-			return nil, inEntry(i, err)
-		}
+	judged, err := s.judgeAll(ctx, in.Body.Requests)
+	if err != nil {
+		return nil, err
 	}
 	waits, out := make([]func(context.Context) error, len(judged)), make([]verdict, len(judged))
 	for i := range judged {
@@ -123,6 +120,29 @@ func (s *server) verifyRequests(ctx context.Context, in *verifyBatchInput) (*rea
 		return nil, failed
 	}
 	return &read[list[verdict]]{list[verdict]{Items: out}}, nil
+}
+
+// judgeAll decides about every request of a batch, or about none.
+func (s *server) judgeAll(ctx context.Context, requests []signedRequest) ([]judgement, error) {
+	wires, sources := make([]*dialect.Request, len(requests)), make([]netip.Addr, len(requests))
+	for i := range requests {
+		var err error
+		if wires[i], sources[i], err = requests[i].wire(); err != nil {
+			return nil, inEntry(i, err)
+		}
+	}
+	judged := make([]judgement, len(requests))
+	for i := range requests {
+		var err error
+		id := fmt.Sprintf("%s.%d", inboundOf(ctx).request.ID, i)
+		if judged[i], err = s.judge(ctx, &requests[i], wires[i], sources[i], id); err != nil {
+			for _, j := range judged[:i] {
+				s.Verifier.Release(j.Decision)
+			}
+			return nil, inEntry(i, err)
+		}
+	}
+	return judged, nil
 }
 
 // inEntry says which of a batch's requests a problem is about.
@@ -168,12 +188,8 @@ type judgement struct {
 	rec  access.Record // not to be recorded if it has no key
 }
 
-// judge decides about a request.
-func (s *server) judge(ctx context.Context, in *signedRequest, id string) (j judgement, err error) {
-	r, source, err := in.wire()
-	if err != nil {
-		return j, err
-	}
+// judge decides about a request, which reads as r and came from source.
+func (s *server) judge(ctx context.Context, in *signedRequest, r *dialect.Request, source netip.Addr, id string) (j judgement, err error) {
 	asker := inboundOf(ctx)
 	d, err := s.Verifier.VerifyFor(ctx, r, asker.mayAsk)
 	if err != nil {
