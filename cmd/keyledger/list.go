@@ -30,6 +30,11 @@ func (p paging) list(ctx context.Context, t *terminal, c *client, path string, q
 	if err != nil {
 		return err
 	}
+	return t.list(all, columns)
+}
+
+// list prints a list, as a table for people.
+func (t *terminal) list(all page, columns []column) error {
 	if t.json {
 		document, err := json.Marshal(all)
 		if err != nil {

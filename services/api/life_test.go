@@ -42,6 +42,7 @@ func TestTour(t *testing.T) {
 		{"GET", at + "/history", ""},
 		{"GET", at + "/records?limit=20&outcome=failed", ""},
 		{"GET", at + "/last-used", ""},
+		{"GET", "/v1/last-used?access_key_id=" + k.id, ""},
 		{"GET", at + "/counts", ""},
 		{"GET", "/v1/records?source_ip=127.0.0.1", ""},
 		{"GET", "/v1/events?from=earliest&follow=false&type=key.created", ""},

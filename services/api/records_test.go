@@ -3,7 +3,9 @@ package api_test
 import (
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -111,6 +113,44 @@ func TestRecords(t *testing.T) {
 	}
 	if got := decode[page[map[string]any]](t, a.get(t, "/v1/reports/unused?days=1").ok(t, 200)).Items; len(got) != 0 {
 		t.Errorf("keys made today cannot be unused for a day: %v", got)
+	}
+}
+
+// TestLastUsedOfMany tells of all keys in the order in which they are named, or of none.
+func TestLastUsedOfMany(t *testing.T) {
+	a := open(t, "strict", `{"quota":{"max":100}}`)
+	u, other := a.add(t, "alice", "user"), a.add(t, "bob", "user") // more keys than one user may have
+	used, never := a.create(t, u), a.create(t, u)
+	used.get(t, "/v1/caller").ok(t, 200)
+	one := decode[map[string]any](t, a.get(t, "/v1/keys/"+used.id+"/last-used").ok(t, 200))
+	for until := time.Now().Add(10 * time.Second); one["last_used_at"] == nil && time.Now().Before(until); {
+		one = decode[map[string]any](t, a.get(t, "/v1/keys/"+used.id+"/last-used").ok(t, 200))
+	}
+	got := decode[page[map[string]any]](t, a.get(t, "/v1/last-used?access_key_id="+never.id+","+used.id).ok(t, 200)).Items
+	if len(got) != 2 || got[0]["access_key_id"] != never.id || got[0]["last_used_at"] != nil || one["last_used_at"] == nil || !reflect.DeepEqual(got[1], one) {
+		t.Errorf("got %v, want the unused key and %v", got, one)
+	}
+	ids := []string{used.id, never.id}
+	for len(ids) < 101 {
+		ids = append(ids, a.create(t, other).id)
+	}
+	if got := decode[page[map[string]any]](t, a.get(t, "/v1/last-used?access_key_id="+strings.Join(ids[:100], ",")).ok(t, 200)).Items; len(got) != 100 || got[99]["access_key_id"] != ids[99] {
+		t.Errorf("of a hundred: got %d", len(got))
+	}
+	foreign := open(t, "strict", "")
+	for what, c := range map[string]struct {
+		query, code string
+		status      int
+	}{
+		"101 keys":      {"?access_key_id=" + strings.Join(ids, ","), "request.invalid", 422},
+		"none":          {"", "request.invalid", 422},
+		"an empty one":  {"?access_key_id=" + used.id + ",", "request.invalid", 422},
+		"one twice":     {"?access_key_id=" + used.id + "," + used.id, "request.invalid", 422},
+		"an unknown":    {"?access_key_id=" + used.id + ",KLAK0000000000000000", "key.not_found", 404},
+		"another's":     {"?access_key_id=" + used.id + "," + foreign.id, "key.not_found", 404},
+		"an odd cursor": {"?access_key_id=" + used.id + "&cursor=x", "request.invalid", 422},
+	} {
+		t.Run(what, func(t *testing.T) { refused(t, a.get(t, "/v1/last-used"+c.query), c.status, c.code) })
 	}
 }
 

@@ -80,6 +80,7 @@ var routes = []routed{
 	{"list-key-records", "key.read", do("GET", "/v1/keys/$active/records", ""), 200, ""},
 	{"list-records", "audit.read", do("GET", "/v1/records?account_id=$account", ""), 200, ""},
 	{"show-last-used", "key.read", do("GET", "/v1/keys/$active/last-used", ""), 200, ""},
+	{"list-last-used", "key.read", do("GET", "/v1/last-used?access_key_id=$active,$disabled", ""), 200, ""},
 	{"list-key-counts", "key.read", do("GET", "/v1/keys/$active/counts", ""), 200, ""},
 	{"report-unused", "key.list", do("GET", "/v1/reports/unused?account_id=$account", ""), 200, ""},
 	{"open-account", "account.open", do("POST", "/v1/accounts", `{"name":"$new"}`), 201, ""},
