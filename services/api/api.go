@@ -38,7 +38,7 @@ const (
 // maxBody bounds a request's body in bytes.
 const maxBody = 256 << 10
 
-// Config is what the API stands on. All fields but Patience, Proxies, Observe and Metrics are required.
+// Config is what the API stands on. All fields but Patience, Proxies, Observe, Decided and Metrics are required.
 type Config struct {
 	Ledger   *ledger.Ledger
 	Queries  Queries
@@ -60,6 +60,10 @@ type Config struct {
 	// of its answer: the operation of the API description, or the door or path that it came
 	// through, and the status. Nothing if it is nil.
 	Observe func(*http.Request) (ctx context.Context, end func(operation string, status int))
+	// Decided is told of every signed request what was answered about it: d, which is on
+	// its way into the access records where they are not waited for and else is on record, or,
+	// if err is not nil, that no verdict was given. Nothing if it is nil.
+	Decided func(d verify.Decision, err error)
 	// Metrics answers scrapes of /metrics; there is no such path if it is nil.
 	Metrics http.Handler
 }
@@ -192,6 +196,9 @@ func faultOf(ctx context.Context, err error) error {
 	p := problemOf(err)
 	in := inboundOf(ctx)
 	p.RequestID = string(in.request.ID)
+	if p.Status == http.StatusForbidden {
+		in.call.forbid()
+	}
 	if p.Code == codeInternal {
 		in.log.Error("a request failed", "request_id", p.RequestID, "error", err)
 	}

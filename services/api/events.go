@@ -88,6 +88,7 @@ func (s *server) followEvents(ctx context.Context, in *followEventsInput) (*huma
 	lines := acceptsLines(in.Accept)
 	return &huma.StreamResponse{Body: func(c huma.Context) {
 		defer reader.Close()
+		inboundOf(ctx).call.settle() // the answer may go on for days
 		_, w := humago.Unwrap(c)
 		newStream(w, lines, s.Patience).send(c.Context(), reader)
 	}}, nil

@@ -25,7 +25,8 @@ type inbound struct {
 	caller  permission.Caller
 	gateway *GatewayToken // if it is a gateway that asks, and no caller
 	request ledger.Request
-	body    bool // there is one
+	body    bool            // there is one
+	call    *managementCall // nil if it is a gateway that asks
 	log     *slog.Logger
 }
 
@@ -126,6 +127,7 @@ func (s *server) native(w http.ResponseWriter, r *http.Request, wire *dialect.Re
 		writeProblem(w, p)
 		return
 	}
+	defer in.call.settle()
 	w.Header().Set(headerRequestID, string(in.request.ID))
 	w.Header().Set("Cache-Control", "no-store")
 	if s.open[r.URL.Path] != nil || !s.takes(r, r.Method) {
@@ -149,13 +151,19 @@ func (s *server) enter(r *http.Request, wire *dialect.Request, id events.Request
 	}
 	d, err := s.Verifier.Verify(r.Context(), wire)
 	if err != nil {
+		s.decided(d, err)
 		return inbound{}, s.logged(err, id)
 	}
 	if d.Allowed && !complete(d.Claim) {
 		d.Allowed, d.Reason = false, reasonIncomplete
 	}
-	s.record(r, d, serviceNative, s.operation(r), id)
-	return s.inboundNative(r, wire, d, id)
+	call := s.managementCall(r, d, serviceNative, s.operation(r), id)
+	in, p := s.inboundNative(r, wire, d, id)
+	if p != nil {
+		call.settle()
+	}
+	in.call = call
+	return in, p
 }
 
 // forGateways says whether a request asks for verification by a gateway token.

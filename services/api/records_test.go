@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -151,6 +152,34 @@ func TestLastUsedOfMany(t *testing.T) {
 		"an odd cursor": {"?access_key_id=" + used.id + "&cursor=x", "request.invalid", 422},
 	} {
 		t.Run(what, func(t *testing.T) { refused(t, a.get(t, "/v1/last-used"+c.query), c.status, c.code) })
+	}
+}
+
+// TestForbiddenIsOnRecord: who may not do what he asks for has used his key, and was
+// denied: by the native API and by a vendor's. What he may not even know of is on record as
+// what does not exist, so that his own records do not tell the one from the other.
+func TestForbiddenIsOnRecord(t *testing.T) {
+	a := open(t, "strict", "")
+	u, other := a.add(t, "alice", "user"), a.add(t, "bob", "user")
+	k, his := a.create(t, u), a.create(t, other)
+	refused(t, k.get(t, "/v1/users"), 403, "permission.denied")
+	refused(t, k.get(t, "/v1/keys/"+his.id), 404, "key.not_found")
+	refused(t, k.get(t, "/v1/keys/KLAK0000000000000000"), 404, "key.not_found")
+	k.vendor(t, "CreateAccessKey", "", "UserName", "bob").refused(t, 403, "AccessDenied")
+	got := map[string]int{}
+	for _, r := range a.records(t, "/v1/keys/"+k.id+"/records", 4) {
+		got[fmt.Sprint(r.Service, " ", r.Action, " ", r.Outcome, " ", r.Reason)]++
+	}
+	want := map[string]int{"keyledger list-users denied forbidden": 1, "keyledger show-key allowed ": 2, "iam CreateAccessKey denied forbidden": 1}
+	if !maps.Equal(got, want) {
+		t.Errorf("on record: got %v, want %v", got, want)
+	}
+	last := decode[struct {
+		Used    recorded `json:"last_used"`
+		Refused recorded `json:"last_refused"`
+	}](t, a.get(t, "/v1/keys/"+k.id+"/last-used").ok(t, 200))
+	if last.Used.Action != "show-key" || last.Refused.Reason != "forbidden" || last.Refused.Action != "CreateAccessKey" {
+		t.Errorf("last used and refused: got %+v", last)
 	}
 }
 
