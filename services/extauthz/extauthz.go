@@ -59,7 +59,7 @@ type Config struct {
 	Logger *slog.Logger
 	// Observe is told of every call that was answered: its gRPC status and, if that is OK,
 	// the HTTP status that Envoy was told. Nothing if it is nil.
-	Observe func(code codes.Code, status int, took time.Duration)
+	Observe func(code string, status int, took time.Duration)
 }
 
 // A Server answers Envoy.
@@ -184,7 +184,7 @@ func (a *authorization) observe(out any, err error, began time.Time) {
 			told = int(denied.GetStatus().GetCode())
 		}
 	}
-	a.Observe(status.Code(err), told, time.Since(began))
+	a.Observe(status.Code(err).String(), told, time.Since(began))
 }
 
 func (a *authorization) recovered(err *error) {

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"google.golang.org/grpc/codes"
-
 	"github.com/keyledger/keyledger/events"
 	uses "github.com/keyledger/keyledger/events/access"
 	"github.com/keyledger/keyledger/services/api"
@@ -105,12 +103,12 @@ func (n *Node) observeRequest(r *http.Request) (context.Context, func(operation 
 	}
 }
 
-func (n *Node) observeExtAuthz(code codes.Code, status int, took time.Duration) {
+func (n *Node) observeExtAuthz(code string, status int, took time.Duration) {
 	told := ""
 	if status != 0 {
 		told = strconv.Itoa(status)
 	}
-	n.metrics.ExtAuthz(code.String(), told, took)
+	n.metrics.ExtAuthz(code, told, took)
 }
 
 func (n *Node) observeAppend(ctx context.Context, stream, result string, took time.Duration) {
