@@ -80,7 +80,6 @@ type server struct {
 // New makes the handler.
 func New(c Config) http.Handler {
 	s := &server{Config: c, forward: NewForwardAuth(c), mux: http.NewServeMux()}
-	s.open = s.openPaths()
 	for _, d := range c.Dialects {
 		if d.Front != nil {
 			s.doors = append(s.doors, door{s, d.Name, d.Front, newLockout(d.Lockout)})
@@ -90,16 +89,19 @@ func New(c Config) http.Handler {
 	native.UseMiddleware(refuseBody)
 	s.register(native)
 	s.operations = operations(native)
+	s.open = s.openPaths(native)
+	describeForwardAuth(native)
 	return s
 }
 
 // describe is the head of the OpenAPI document.
 func (s *server) describe() huma.Config {
 	c := huma.DefaultConfig("Keyledger", s.Version)
-	c.Info.Description = "An event-sourced ledger of access keys. Requests are signed by an access key, for example with AWS Signature Version 4 (service \"keyledger\")."
+	c.Info.Description = "An event-sourced ledger of access keys. Requests are signed by an access key, for example with AWS Signature Version 4 (service \"keyledger\"). Beside these paths the vendors' own APIs are answered, recognised by the shape of their requests."
 	c.DocsPath, c.SchemasPath = "", ""
 	c.CreateHooks = nil // no $schema fields and no Link headers
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"proxy":   {Type: "apiKey", In: "header", Name: headerGatewayToken, Description: "a gateway token (klgw_...), where a proxy asks"},
 		"gateway": {Type: "http", Scheme: "bearer", Description: "a gateway token (klgw_...), where verification is asked for"},
 		"sigv4":   {Type: "apiKey", In: "header", Name: "Authorization", Description: "AWS4-HMAC-SHA256 signature by an access key of the ledger"},
 	}

@@ -93,19 +93,6 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 	s.native(w, r, wire, id)
 }
 
-// openPaths is what needs no caller; it is read only.
-func (s *server) openPaths() map[string]http.HandlerFunc {
-	open := map[string]http.HandlerFunc{
-		"/livez": s.livez, "/readyz": s.readyz, "/healthz": s.readyz,
-		"/openapi.json": s.mux.ServeHTTP, "/openapi.yaml": s.mux.ServeHTTP,
-		"/openapi-3.0.json": s.mux.ServeHTTP, "/openapi-3.0.yaml": s.mux.ServeHTTP,
-	}
-	if s.Metrics != nil {
-		open["/metrics"] = s.Metrics.ServeHTTP
-	}
-	return open
-}
-
 // readBody is the whole body, or what could be read of it and why there is no more.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))

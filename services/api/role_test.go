@@ -230,6 +230,9 @@ func TestEveryRouteHasARow(t *testing.T) {
 	}
 	for path, methods := range the.document.Paths {
 		for method, o := range methods {
+			if o.open() || o.forProxies() {
+				continue // no role has a part in it
+			}
 			if !rows[o.ID] {
 				t.Errorf("%s %s (%s) is not in the table of roles", method, path, o.ID)
 			}
