@@ -66,8 +66,9 @@ func (j *Journal) UsesAt(ctx context.Context, p access.Position) (access.Message
 	return access.Message{Position: access.Position(m.Position), Data: m.Data}, err
 }
 
-// A Tail is a journal as many may follow it at once: each keeps less on its way to
-// it than a projection does, and so goes more slowly through what is past.
+// A Tail is a journal as many may follow it at once: of each stream all of them have one
+// consumer together, and a follower costs no goroutine and no buffer of its own. Each reads
+// what is past by itself, more slowly than a projection does.
 type Tail struct{ *Journal }
 
 // Last is [Journal.Last], once that message is on disk: whoever begins there must not
@@ -92,23 +93,23 @@ func (t Tail) Last(ctx context.Context) (events.Position, error) {
 
 // Follow is [Journal.Follow].
 func (t Tail) Follow(ctx context.Context, after events.Position) iter.Seq2[events.Message, error] {
-	return t.followLedger(ctx, after, true)
+	return t.followLedger(ctx, after, t.ledgerTail)
 }
 
 // FollowUses is [Journal.FollowUses].
 func (t Tail) FollowUses(ctx context.Context, after access.Position) iter.Seq2[access.Message, error] {
-	return t.followUses(ctx, after, true)
+	return t.followUses(ctx, after, t.usesTail)
 }
 
 // FollowUses implements [access.Log]. It goes on through restarts of the log.
 func (j *Journal) FollowUses(ctx context.Context, after access.Position) iter.Seq2[access.Message, error] {
-	return j.followUses(ctx, after, false)
+	return j.followUses(ctx, after, nil)
 }
 
-func (j *Journal) followUses(ctx context.Context, after access.Position, narrow bool) iter.Seq2[access.Message, error] {
+func (j *Journal) followUses(ctx context.Context, after access.Position, shared *tail) iter.Seq2[access.Message, error] {
 	return func(yield func(access.Message, error) bool) {
 		at := events.Position(after)
-		f := &follower{j: j, stream: streamUsed, fresh: j.uses, trimmed: true, narrow: narrow, at: at, mark: at}
+		f := &follower{j: j, stream: streamUsed, fresh: j.uses, trimmed: true, tail: shared, at: at, mark: at}
 		err := f.follow(ctx, func(m events.Message, err error) bool {
 			return yield(access.Message{Position: access.Position(m.Position), Data: m.Data}, err)
 		})
