@@ -26,6 +26,7 @@ type eventTail struct {
 	tenancy
 	All        bool     `help:"Events of every account (operator)."`
 	From       string   `default:"now" placeholder:"WHERE" help:"Where to begin: now (if left out), earliest, a time (RFC 3339) or a day of the last 92 days, a position of the log, or a cursor."`
+	Until      moment   `placeholder:"TIME" help:"Only events before this time, RFC 3339 or a day; ends when all of them are printed."`
 	Type       []string `placeholder:"TYPE" predictor:"types" help:"Only events of these types, e.g. key.used,key.created."`
 	User       string   `placeholder:"USER" help:"Only events about this user and its keys, by ID or name."`
 	Key        string   `placeholder:"KEY" help:"Only events about this access key."`
@@ -96,6 +97,7 @@ func (e *eventTail) wanted(ctx context.Context, c *client) (url.Values, error) {
 		q.Set("user_id", id)
 	}
 	set(q, "access_key_id", e.Key)
+	set(q, "until", e.Until.text())
 	set(q, "type", strings.Join(e.Type, ","))
 	if !e.Follow {
 		q.Set("follow", "false")
@@ -209,6 +211,7 @@ type eventLine struct {
 // How an answer ends that does not follow, and one whose reader may read no more.
 const (
 	codeCaughtUp  = "events.caught_up"
+	codeUntil     = "events.until"
 	codeEndDenied = "events.denied"
 )
 
@@ -224,7 +227,7 @@ func (t *tailing) line(text []byte) (done bool, err error) {
 		}
 	}
 	t.query.Set("from", l.Cursor)
-	if l.End != nil && l.End.Code == codeCaughtUp {
+	if l.End != nil && (l.End.Code == codeCaughtUp || l.End.Code == codeUntil) {
 		return true, nil
 	}
 	if l.End != nil {

@@ -19,7 +19,7 @@ type keyCommands struct {
 	Purge    keyPurge    `cmd:"" help:"End a key in the recycle bin for ever."`
 	Describe keyDescribe `cmd:"" help:"Give a key a description."`
 	History  keyHistory  `cmd:"" help:"List everything that happened to a key, newest first."`
-	LastUsed keyLastUsed `cmd:"" help:"Show when a key was last used, and last refused."`
+	LastUsed keyLastUsed `cmd:"" help:"Show when a key was last used, and last refused; several keys are listed."`
 
 	Restrict   keyRestrict   `cmd:"" help:"Put a key under leak protection: somebody else may know its secret."`
 	Unrestrict keyUnrestrict `cmd:"" help:"End the leak protection of a key, where the policy allows it."`

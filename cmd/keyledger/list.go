@@ -30,6 +30,11 @@ func (p paging) list(ctx context.Context, t *terminal, c *client, path string, q
 	if err != nil {
 		return err
 	}
+	return t.list(all, columns)
+}
+
+// list prints a list, as a table for people.
+func (t *terminal) list(all page, columns []column) error {
 	if t.json {
 		document, err := json.Marshal(all)
 		if err != nil {
@@ -96,6 +101,9 @@ type moment struct{ time.Time }
 func (m *moment) UnmarshalText(text []byte) error {
 	for _, layout := range []string{time.RFC3339, time.DateOnly} {
 		at, err := time.Parse(layout, string(text))
+		if err == nil && at.IsZero() {
+			break // would pass for none
+		}
 		if err == nil {
 			m.Time = at
 			return nil

@@ -41,6 +41,18 @@ func TestSDKCaddy(t *testing.T) {
 	})
 }
 
+// TestSDKTraefik runs where there is a Traefik: Debian has none, and make sdk installs none.
+func TestSDKTraefik(t *testing.T) {
+	if _, err := exec.LookPath("traefik"); err != nil {
+		t.Skip("there is no traefik on the PATH")
+	}
+	inFront(t, proxy{
+		program: "traefik", fence: "### Traefik\n\n```yaml\n",
+		args:   []string{"--providers.file.filename=proxy.yml", "--entrypoints.web.address=ADDRESS", "--global.checknewversion=false", "--global.sendanonymoususage=false"},
+		around: "# in %[1]s, at %[2]s\n%[3]s      rule: \"PathPrefix(`/`)\"\n      service: photos\n  services:\n    photos:\n      loadBalancer: { servers: [{ url: \"http://127.0.0.1:9000\" }] }\n",
+	})
+}
+
 func inFront(t *testing.T, p proxy) {
 	w := newWorld(t, "aws")
 	if _, err := exec.LookPath(p.program); err != nil {
@@ -157,10 +169,14 @@ func (w *world) behind(p proxy, service, token string) string {
 	address := l.Addr().String()
 	_ = l.Close()
 	block = strings.NewReplacer("127.0.0.1:9000", service, "127.0.0.1:7420", strings.TrimPrefix(w.server.URL, "http://"), "klgw_...", token).Replace(block)
-	if err := os.WriteFile(filepath.Join(w.dir, "proxy.conf"), fmt.Appendf(nil, p.around, w.dir, address, block), 0o600); err != nil {
-		w.t.Fatal(err)
+	around := strings.ReplaceAll(p.around, "127.0.0.1:9000", service)
+	for _, name := range []string{"proxy.conf", "proxy.yml"} { // Traefik goes by the ending
+		if err := os.WriteFile(filepath.Join(w.dir, name), fmt.Appendf(nil, around, w.dir, address, block), 0o600); err != nil {
+			w.t.Fatal(err)
+		}
 	}
-	cmd := exec.Command(p.program, p.args...)
+	args := strings.Split(strings.ReplaceAll(strings.Join(p.args, "\n"), "ADDRESS", address), "\n")
+	cmd := exec.Command(p.program, args...)
 	var log strings.Builder
 	cmd.Dir, cmd.Env, cmd.Stderr = w.dir, []string{"HOME=" + w.dir}, &log
 	if err := cmd.Start(); err != nil {

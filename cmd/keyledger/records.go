@@ -36,7 +36,7 @@ type recordFilter struct {
 	Since   moment    `placeholder:"TIME" help:"Only records of this time or later: RFC 3339, or a day."`
 	Until   moment    `placeholder:"TIME" help:"Only records before this time."`
 	IP      ipAddress `name:"ip" placeholder:"ADDRESS" help:"Only records of this address."`
-	Outcome string    `enum:",allowed,denied,attempt,failed" default:"" placeholder:"OUTCOME" help:"Only allowed, denied (genuine and refused), attempt (not genuine), or failed (denied and attempt)."`
+	Outcome string    `enum:",allowed,denied,uses,attempt,failed" default:"" placeholder:"OUTCOME" help:"Only allowed, denied (genuine and refused), uses (allowed and denied), attempt (not genuine), or failed (denied and attempt)."`
 	Failed  bool      `help:"The same as --outcome failed."`
 }
 
@@ -295,22 +295,43 @@ func recordLine(item json.RawMessage) []byte {
 
 type keyLastUsed struct {
 	connection
-	Key string `arg:"" help:"The access key's ID."`
+	Keys []string `arg:"" name:"key" help:"The access key's ID; several are listed in the order given."`
 }
 
+var lastUsedColumns = []column{
+	{"ACCESS KEY ID", "access_key_id"}, {"LAST USED", "last_used_at"}, {"SOURCE IP", "last_used.source_ip"}, {"SERVICE", "last_used.service"},
+	{"ACTION", "last_used.action"}, {"REGION", "last_used.region"}, {"LAST REFUSED", "last_refused.time"}, {"WHY", "last_refused.reason"},
+}
+
+// Run shows one key by itself, and any more as a list.
 func (k *keyLastUsed) Run(ctx context.Context, t *terminal) error {
 	c, err := k.client(t)
 	if err != nil {
 		return err
 	}
-	answer, err := c.read(ctx, "/v1/keys/"+url.PathEscape(k.Key)+"/last-used", nil)
+	if len(k.Keys) > 1 {
+		return k.list(ctx, t, c)
+	}
+	answer, err := c.read(ctx, "/v1/keys/"+url.PathEscape(k.Keys[0])+"/last-used", nil)
 	if err != nil {
 		return err
 	}
-	return t.show(answer, []column{
-		{"ACCESS KEY ID", "access_key_id"}, {"LAST USED", "last_used_at"}, {"SOURCE IP", "last_used.source_ip"}, {"SERVICE", "last_used.service"},
-		{"ACTION", "last_used.action"}, {"REGION", "last_used.region"}, {"LAST REFUSED", "last_refused.time"}, {"WHY", "last_refused.reason"},
-	})
+	return t.show(answer, lastUsedColumns)
+}
+
+// maxLastUsed is how many keys the server answers for at once.
+const maxLastUsed = 100
+
+func (k *keyLastUsed) list(ctx context.Context, t *terminal, c *client) error {
+	all := page{Items: []json.RawMessage{}}
+	for keys := range slices.Chunk(k.Keys, maxLastUsed) {
+		var some page
+		if err := c.readInto(ctx, "/v1/last-used", url.Values{"access_key_id": {strings.Join(keys, ",")}}, &some); err != nil {
+			return err
+		}
+		all.Items = append(all.Items, some.Items...)
+	}
+	return t.list(all, lastUsedColumns)
 }
 
 type reportCommands struct {

@@ -40,6 +40,7 @@ const (
 	Denied         // uses that were denied
 	Attempts       // what was no use
 	Failed         // whatever was not allowed
+	Uses           // what was a use, allowed or denied: whatever was no attempt
 )
 
 func (w Which) holds(o uses.Outcome) bool {
@@ -52,6 +53,8 @@ func (w Which) holds(o uses.Outcome) bool {
 		return o == uses.Attempt
 	case Failed:
 		return o != uses.Allowed
+	case Uses:
+		return o != uses.Attempt
 	}
 	return true
 }

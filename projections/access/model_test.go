@@ -40,7 +40,7 @@ func (m model) holds(q access.Query, e access.Entry) bool {
 func outcomes(w access.Which, o uses.Outcome) bool {
 	return map[access.Which][3]bool{
 		access.All: {true, true, true}, access.Attempts: {true, false, false}, access.Denied: {false, true, false},
-		access.Allowed: {false, false, true}, access.Failed: {true, true, false},
+		access.Allowed: {false, false, true}, access.Failed: {true, true, false}, access.Uses: {false, true, true},
 	}[w][o]
 }
 
@@ -127,7 +127,7 @@ func TestAnswers(t *testing.T) {
 
 // question draws a query: times are near records.
 func question(m model, draw drawer) access.Query {
-	q := access.Query{Account: accounts[draw(len(accounts))], Which: access.Which(draw(5)), Period: period(m, draw)}
+	q := access.Query{Account: accounts[draw(len(accounts))], Which: access.Which(draw(6)), Period: period(m, draw)}
 	if draw(2) == 0 {
 		q.Key = keys[draw(len(keys))]
 		q.Account = accountOf(q.Key)

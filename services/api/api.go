@@ -38,7 +38,7 @@ const (
 // maxBody bounds a request's body in bytes.
 const maxBody = 256 << 10
 
-// Config is what the API stands on. All fields but Patience, Proxies, Observe and Metrics are required.
+// Config is what the API stands on. All fields but Patience, Proxies, Observe, Decided and Metrics are required.
 type Config struct {
 	Ledger   *ledger.Ledger
 	Queries  Queries
@@ -60,6 +60,10 @@ type Config struct {
 	// of its answer: the operation of the API description, or the door or path that it came
 	// through, and the status. Nothing if it is nil.
 	Observe func(*http.Request) (ctx context.Context, end func(operation string, status int))
+	// Decided is told of every signed request what was answered about it: d, which is on
+	// its way into the access records where they are not waited for and else is on record, or,
+	// if err is not nil, that no verdict was given. Nothing if it is nil.
+	Decided func(d verify.Decision, err error)
 	// Metrics answers scrapes of /metrics; there is no such path if it is nil.
 	Metrics http.Handler
 }
@@ -76,7 +80,6 @@ type server struct {
 // New makes the handler.
 func New(c Config) http.Handler {
 	s := &server{Config: c, forward: NewForwardAuth(c), mux: http.NewServeMux()}
-	s.open = s.openPaths()
 	for _, d := range c.Dialects {
 		if d.Front != nil {
 			s.doors = append(s.doors, door{s, d.Name, d.Front, newLockout(d.Lockout)})
@@ -86,16 +89,19 @@ func New(c Config) http.Handler {
 	native.UseMiddleware(refuseBody)
 	s.register(native)
 	s.operations = operations(native)
+	s.open = s.openPaths(native)
+	describeForwardAuth(native)
 	return s
 }
 
 // describe is the head of the OpenAPI document.
 func (s *server) describe() huma.Config {
 	c := huma.DefaultConfig("Keyledger", s.Version)
-	c.Info.Description = "An event-sourced ledger of access keys. Requests are signed by an access key, for example with AWS Signature Version 4 (service \"keyledger\")."
+	c.Info.Description = "An event-sourced ledger of access keys. Requests are signed by an access key, for example with AWS Signature Version 4 (service \"keyledger\"). Beside these paths the vendors' own APIs are answered, recognised by the shape of their requests."
 	c.DocsPath, c.SchemasPath = "", ""
 	c.CreateHooks = nil // no $schema fields and no Link headers
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"proxy":   {Type: "apiKey", In: "header", Name: headerGatewayToken, Description: "a gateway token (klgw_...), where a proxy asks"},
 		"gateway": {Type: "http", Scheme: "bearer", Description: "a gateway token (klgw_...), where verification is asked for"},
 		"sigv4":   {Type: "apiKey", In: "header", Name: "Authorization", Description: "AWS4-HMAC-SHA256 signature by an access key of the ledger"},
 	}
@@ -192,6 +198,9 @@ func faultOf(ctx context.Context, err error) error {
 	p := problemOf(err)
 	in := inboundOf(ctx)
 	p.RequestID = string(in.request.ID)
+	if p.Status == http.StatusForbidden {
+		in.call.forbid()
+	}
 	if p.Code == codeInternal {
 		in.log.Error("a request failed", "request_id", p.RequestID, "error", err)
 	}

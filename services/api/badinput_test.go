@@ -316,7 +316,7 @@ func TestMethods(t *testing.T) {
 	for path, methods := range the.document.Paths {
 		path = regexp.MustCompile(`\{[^}]*\}`).ReplaceAllString(path, "1")
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
-			if methods[strings.ToLower(method)] != nil {
+			if o := methods["get"]; methods[strings.ToLower(method)] != nil || o != nil && o.forProxies() { // they take any
 				continue
 			}
 			a := the.root.do(t, method, path, "")

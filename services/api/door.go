@@ -38,12 +38,15 @@ func (d door) open(w http.ResponseWriter, r *http.Request, wire *dialect.Request
 func (d door) serve(w http.ResponseWriter, r *http.Request, wire *dialect.Request, id events.RequestID) {
 	decision, err := d.Verifier.Verify(r.Context(), wire)
 	if err != nil {
+		d.decided(decision, err)
 		d.front.Refuse(w, wire, string(id), d.fault(err, id))
 		return
 	}
 	decision = d.lock(r, decision)
-	d.record(r, decision, d.service(wire, decision.Claim), d.front.Action(wire), id)
+	call := d.managementCall(r, decision, d.service(wire, decision.Claim), d.front.Action(wire), id)
+	defer call.settle()
 	in, err := d.enter(r, wire, decision, id)
+	in.call = call
 	if err != nil {
 		d.front.Refuse(w, wire, string(id), err)
 		return
@@ -341,7 +344,12 @@ func (k doorKeys) failed(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	return k.fault(err, inboundOf(ctx).request.ID)
+	in := inboundOf(ctx)
+	err = k.fault(err, in.request.ID)
+	if fault, ok := errors.AsType[*dialect.Fault](err); ok && fault.Kind == dialect.Denied {
+		in.call.forbid()
+	}
+	return err
 }
 
 // owner is the user that a name or an ID of the vendor's API means, to whom the caller
@@ -360,7 +368,7 @@ func (k doorKeys) owner(ctx context.Context, op permission.Operation, of dialect
 		return User{}, k.failed(ctx, err)
 	}
 	if c.May(op, permission.Target{Account: c.Account, User: u.ID}) != permission.Allowed {
-		return User{}, &dialect.Fault{Kind: dialect.Denied}
+		return User{}, k.failed(ctx, &dialect.Fault{Kind: dialect.Denied})
 	}
 	if !found {
 		return User{}, noUser(of)

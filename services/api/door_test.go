@@ -81,6 +81,39 @@ func (a iam) refused(t *testing.T, status int, code string) {
 	}
 }
 
+// TestUnsignedIsAnsweredByItsVendor: who asks a vendor's API for something and signs nothing is
+// refused in that vendor's words, however the request names what it wants.
+func TestUnsignedIsAnsweredByItsVendor(t *testing.T) {
+	const form = "application/x-www-form-urlencoded"
+	for _, c := range []struct {
+		vendor, method, path, body string
+		header                     []string
+		status                     int
+		media, says                string
+	}{
+		{"AWS", "POST", "/", "Action=ListAccessKeys&Version=2010-05-08", []string{"Content-Type", form}, 403, "text/xml", "<Code>MissingAuthenticationToken</Code>"},
+		{"AWS, by query", "GET", "/?Action=ListAccessKeys&Version=2010-05-08", "", nil, 403, "text/xml", "<Code>MissingAuthenticationToken</Code>"},
+		{"AWS STS", "POST", "/", "Action=GetCallerIdentity&Version=2011-06-15", []string{"Content-Type", form}, 403, "text/xml", "<Code>MissingAuthenticationToken</Code>"},
+		{"Alibaba", "POST", "/", "Action=ListAccessKeys&Version=2015-05-01", []string{"Content-Type", form}, 400, "application/json;charset=utf-8", `"Code":"IncompleteSignature"`},
+		{"Alibaba, by header", "POST", "/", "", []string{"x-acs-action", "ListAccessKeys", "x-acs-version", "2015-05-01"}, 400, "application/json;charset=utf-8", `"Code":"IncompleteSignature"`},
+		{"Tencent", "POST", "/", "Action=ListAccessKeys&Version=2019-01-16", []string{"Content-Type", form}, 200, "application/json", `"Code":"AuthFailure.InvalidAuthorization"`},
+		{"Tencent, by query", "GET", "/?Action=ListAccessKeys&Version=2019-01-16", "", nil, 200, "application/json", `"Code":"AuthFailure.InvalidAuthorization"`},
+		{"Tencent, by header", "POST", "/", "{}", []string{"X-TC-Action", "ListAccessKeys"}, 200, "application/json", `"Code":"AuthFailure.InvalidAuthorization"`},
+		{"Huawei", "GET", "/v3.0/OS-CREDENTIAL/credentials", "", nil, 401, "application/json;charset=UTF-8", `"error_code":"IAM.0001"`},
+		{"CDNetworks", "GET", "/", "", []string{"x-cnc-auth-method", "AKSK"}, 401, "application/json", `"code":"MissingAuthentication"`},
+		{"nobody", "POST", "/", "Action=ListAccessKeys", []string{"Content-Type", form}, 401, "application/problem+json", `"code":"signature.required"`},
+	} {
+		got := the.root.send(t, call{method: c.method, path: c.path, body: c.body, unsigned: true, after: func(r *http.Request) {
+			for i := 0; i < len(c.header); i += 2 {
+				r.Header.Set(c.header[i], c.header[i+1])
+			}
+		}})
+		if got.status != c.status || got.header.Get("Content-Type") != c.media || !strings.Contains(string(got.body), c.says) {
+			t.Errorf("%s: got %d %s %s, want %d %s %s", c.vendor, got.status, got.header.Get("Content-Type"), got.body, c.status, c.media, c.says)
+		}
+	}
+}
+
 func TestVendorLife(t *testing.T) {
 	a := open(t, "strict", "")
 	u := a.add(t, "alice", "user")

@@ -43,7 +43,7 @@ func (k doorKeys) SetAccountNetworkPolicy(ctx context.Context, p dialect.Network
 func (k doorKeys) mayAccount(ctx context.Context, op permission.Operation) error {
 	c := inboundOf(ctx).caller
 	if c.May(op, permission.Target{Account: c.Account}) != permission.Allowed {
-		return &dialect.Fault{Kind: dialect.Denied}
+		return k.failed(ctx, &dialect.Fault{Kind: dialect.Denied})
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -43,14 +44,26 @@ func (s *server) eventRoutes(api huma.API) {
 }
 
 type followEventsInput struct {
-	AccountID   string `query:"account_id" pattern:"^([1-9][0-9]{11}|all)$" doc:"the account; the caller's own if left out; \"all\" for an operator"`
-	UserID      string `query:"user_id" pattern:"^[1-9][0-9]{17}$" doc:"only events about this user and its keys"`
-	Key         string `query:"access_key_id" maxLength:"128" doc:"only events about this key"`
-	Type        string `query:"type" maxLength:"4096" doc:"only events of these types, joined by commas: dev.keyledger.key.used.v1, or in short key.used"`
-	From        string `query:"from" maxLength:"128" doc:"where to begin: now (if left out), earliest, a time of the last 92 days (RFC 3339), a position of the log, or a cursor"`
-	Follow      bool   `query:"follow" default:"true" doc:"whether to go on with what is still to come; if not, the answer ends where the log ended when it was asked for"`
-	LastEventID string `header:"Last-Event-ID" maxLength:"128" doc:"a cursor to go on from, whatever from says"`
-	Accept      string `header:"Accept" doc:"text/event-stream (if left out) or application/x-ndjson"`
+	AccountID   string    `query:"account_id" pattern:"^([1-9][0-9]{11}|all)$" doc:"the account; the caller's own if left out; \"all\" for an operator"`
+	UserID      string    `query:"user_id" pattern:"^[1-9][0-9]{17}$" doc:"only events about this user and its keys"`
+	Key         string    `query:"access_key_id" maxLength:"128" doc:"only events about this key"`
+	Type        string    `query:"type" maxLength:"4096" doc:"only events of these types, joined by commas: dev.keyledger.key.used.v1, or in short key.used"`
+	From        string    `query:"from" maxLength:"128" doc:"where to begin: now (if left out), earliest, a time of the last 92 days (RFC 3339), a position of the log, or a cursor"`
+	Until       time.Time `query:"until" doc:"only events before this time (RFC 3339); the answer ends when all of them are told"`
+	Follow      bool      `query:"follow" default:"true" doc:"whether to go on with what is still to come; if not, the answer ends where the log ended when it was asked for"`
+	LastEventID string    `header:"Last-Event-ID" maxLength:"128" doc:"a cursor to go on from, whatever from says"`
+	Accept      string    `header:"Accept" doc:"text/event-stream (if left out) or application/x-ndjson"`
+}
+
+// Resolve refuses the zero time, which would pass for none. It is huma's hook.
+func (in *followEventsInput) Resolve(ctx huma.Context) []error {
+	if in.Until.IsZero() && ctx.Query("until") != "" {
+		return []error{&huma.ErrorDetail{Location: "query.until", Message: "want a time of the last 92 days, or later"}}
+	}
+	if from, err := time.Parse(time.RFC3339, in.From); err == nil && !in.Until.IsZero() && !from.Before(in.Until) {
+		return []error{&huma.ErrorDetail{Location: "query.until", Message: "must be later than from"}}
+	}
+	return nil
 }
 
 // followEvents finds out everything that can be refused before the answer begins.
@@ -67,7 +80,7 @@ func (s *server) followEvents(ctx context.Context, in *followEventsInput) (*huma
 		return nil, err
 	}
 	reader, err := s.Feed.Open(ctx, feed.Query{
-		Caller: readerOf(inboundOf(ctx).caller), Filter: filter, From: from, Follow: in.Follow, Still: still,
+		Caller: readerOf(inboundOf(ctx).caller), Filter: filter, From: from, Until: in.Until, Follow: in.Follow, Still: still,
 	})
 	if err != nil {
 		return nil, err
@@ -75,6 +88,7 @@ func (s *server) followEvents(ctx context.Context, in *followEventsInput) (*huma
 	lines := acceptsLines(in.Accept)
 	return &huma.StreamResponse{Body: func(c huma.Context) {
 		defer reader.Close()
+		inboundOf(ctx).call.settle() // the answer may go on for days
 		_, w := humago.Unwrap(c)
 		newStream(w, lines, s.Patience).send(c.Context(), reader)
 	}}, nil
@@ -120,20 +134,40 @@ func (s *server) readsEvents(ctx context.Context, in *followEventsInput) (permis
 		if in.UserID != "" {
 			return "", permission.Target{}, invalidBody("user_id: a user is one of an account; name it, or leave user_id out")
 		}
-		return permission.Operate, permission.Target{}, allow(ctx, permission.Operate, permission.Target{}, errNoAccount(allAccounts))
+		err := allow(ctx, permission.Operate, permission.Target{}, errNoAccount(allAccounts))
+		if err == nil && in.Key != "" {
+			_, err = s.key(ctx, permission.KeyRead, in.Key)
+		}
+		return permission.Operate, permission.Target{}, err
 	}
 	account := AccountInput{AccountID: in.AccountID}
 	if in.UserID != "" {
 		u, err := s.user(ctx, permission.KeyRead, account, in.UserID)
+		if err == nil && in.Key != "" {
+			err = s.keyIs(ctx, in.Key, func(k Key) bool { return k.Owner == events.KeyringSubject(u.Account, u.ID) })
+		}
 		return permission.KeyRead, permission.Target{Account: u.Account, User: u.ID}, err
 	}
 	a := events.AccountID(s.accountID(ctx, in.AccountID))
 	if in.Key == "" || allow(ctx, permission.AuditRead, permission.Target{Account: a}, errNoAccount(string(a))) == nil {
 		found, err := s.account(ctx, permission.AuditRead, string(a))
+		if err == nil && in.Key != "" {
+			err = s.keyIs(ctx, in.Key, func(k Key) bool { return k.Owner.Account == found.ID })
+		}
 		return permission.AuditRead, permission.Target{Account: found.ID}, err
 	}
 	k, err := s.key(ctx, permission.KeyRead, in.Key)
 	return permission.KeyRead, permission.Target{Account: k.Owner.Account, User: k.Owner.User}, err
+}
+
+// keyIs refuses a key that is not one of those that a reader asks about: nothing would
+// ever be told of it.
+func (s *server) keyIs(ctx context.Context, id string, one func(Key) bool) error {
+	k, err := s.key(ctx, permission.KeyRead, id)
+	if err == nil && !one(k) {
+		err = errNoKey(id)
+	}
+	return err
 }
 
 // stillReads asks again what was asked when a reader began: an answer goes on for as
@@ -180,6 +214,8 @@ func refusedReader(r *feed.RefusedError) *Problem {
 		return problem(http.StatusUnprocessableEntity, "events.ahead", r.Detail)
 	case feed.Expired:
 		return problem(http.StatusGone, "events.expired", r.Detail)
+	case feed.Unreadable:
+		return problem(http.StatusServiceUnavailable, "events.unreadable", r.Detail)
 	case feed.Crowded:
 		return problem(http.StatusServiceUnavailable, "events.crowded", r.Detail)
 	}

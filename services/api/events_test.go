@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A follower reads events as they come.
@@ -207,6 +208,25 @@ func TestServerSentEvents(t *testing.T) {
 	}
 }
 
+// TestEventsUntil is told nothing of a time or later. When that ends a reader, the feed's own
+// test shows.
+func TestEventsUntil(t *testing.T) {
+	a := open(t, "strict", "")
+	u := a.add(t, "alice", "user")
+	first := a.create(t, u)
+	until := time.Now().UTC()
+	a.create(t, u)
+	f := a.follow(t, "/v1/events?from=earliest&follow=false&type=key.created&until="+until.Format(time.RFC3339Nano))
+	var about []string
+	l := f.event()
+	for ; l.End == nil; l = f.event() {
+		about = append(about, l.Event.Subject)
+	}
+	if !slices.Equal(about, []string{a.client.id, first.id}) || l.End.Code != "events.caught_up" {
+		t.Errorf("got %q and %+v", about, l.End)
+	}
+}
+
 func TestBadEvents(t *testing.T) {
 	a := open(t, "strict", "")
 	at := func(query string) call { return get("/v1/events?follow=false&" + query) }
@@ -224,9 +244,18 @@ func TestBadEvents(t *testing.T) {
 		{"no account", at("account_id=12"), 422, "request.invalid"},
 		{"all accounts", at("account_id=all"), 403, "permission.denied"},
 		{"neither to follow nor not", get("/v1/events?follow=perhaps"), 422, "request.invalid"},
-		{"an unknown parameter", at("until=2026-01-01T00:00:00Z"), 422, "request.invalid"},
+		{"an unknown parameter", at("before=2026-01-01T00:00:00Z"), 422, "request.invalid"},
+		{"until the year 1", at("until=0001-01-01T00:00:00Z"), 422, "request.invalid"},
+		{"until no time", at("until=yesterday"), 422, "request.invalid"},
+		{"until before it begins", at("from=2026-11-01T00:00:01Z&until=2026-11-01T00:00:00Z"), 422, "request.invalid"},
+		{"until long ago", at("from=earliest&until=1999-12-31T00:00:00Z"), 410, "events.expired"},
+		{"a key that there is not", at("access_key_id=KLAK0000000000000000"), 404, "key.not_found"},
+		{"a key of another account", at("access_key_id=" + the.root.id), 404, "key.not_found"},
+		{"a key of another user", at("access_key_id=" + a.client.id + "&user_id=" + a.add(t, "bob", "user")), 404, "key.not_found"},
+		{"a user that there is not", at("user_id=999999999999999999"), 404, "user.not_found"},
 	} {
 		b.run(t, a.client)
 	}
+	bad{"a key that there is not, of all accounts", get("/v1/events?account_id=all&access_key_id=KLAK0000000000000000"), 404, "key.not_found"}.run(t, the.root)
 	bad{"a user of all accounts", get(fmt.Sprintf("/v1/events?account_id=all&user_id=%s", a.root)), 422, "request.invalid"}.run(t, the.root)
 }

@@ -57,7 +57,7 @@ func (s *server) explainRequest(ctx context.Context, in *explainInput) (*read[ex
 	if err := allow(ctx, permission.KeyExplain, permission.Target{Account: c.Account}, nil); err != nil {
 		return nil, err
 	}
-	r, _, err := in.Body.wire()
+	r, err := in.Body.wire()
 	if err != nil {
 		return nil, err
 	}

@@ -97,8 +97,9 @@ func (f *ForwardAuth) Decide(ctx context.Context, g GatewayToken, h Held) (Answe
 	if err == nil {
 		err = f.recordHeld(ctx, d, h)
 	}
+	f.decided(d, err)
 	if err != nil {
-		return Answer{}, f.logged(err, h.ID)
+		return Answer{}, f.logged(f.untold(d, err), h.ID)
 	}
 	return answerTo(d), nil
 }
@@ -118,10 +119,7 @@ func (f *ForwardAuth) recordHeld(ctx context.Context, d verify.Decision, h Held)
 	if err == nil {
 		err = wait(ctx)
 	}
-	if err != nil {
-		return f.untold(d, err)
-	}
-	return nil
+	return err
 }
 
 // reasonRefused is what a stranger is told of a key that does not exist, and of one whose

@@ -25,7 +25,8 @@ type inbound struct {
 	caller  permission.Caller
 	gateway *GatewayToken // if it is a gateway that asks, and no caller
 	request ledger.Request
-	body    bool // there is one
+	body    bool            // there is one
+	call    *managementCall // nil if it is a gateway that asks
 	log     *slog.Logger
 }
 
@@ -93,19 +94,6 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 	s.native(w, r, wire, id, name)
 }
 
-// openPaths is what needs no caller; it is read only.
-func (s *server) openPaths() map[string]http.HandlerFunc {
-	open := map[string]http.HandlerFunc{
-		"/livez": s.livez, "/readyz": s.readyz, "/healthz": s.readyz,
-		"/openapi.json": s.mux.ServeHTTP, "/openapi.yaml": s.mux.ServeHTTP,
-		"/openapi-3.0.json": s.mux.ServeHTTP, "/openapi-3.0.yaml": s.mux.ServeHTTP,
-	}
-	if s.Metrics != nil {
-		open["/metrics"] = s.Metrics.ServeHTTP
-	}
-	return open
-}
-
 // mostBodies is the size, in bytes, up to which memory is given for a body because its length is announced.
 const mostBodies = 16 << 10
 
@@ -138,6 +126,7 @@ func (s *server) native(w http.ResponseWriter, r *http.Request, wire *dialect.Re
 		writeProblem(w, p)
 		return
 	}
+	defer in.call.settle()
 	w.Header().Set(headerRequestID, string(in.request.ID))
 	w.Header().Set("Cache-Control", "no-store")
 	if s.open[r.URL.Path] != nil || !s.takes(r, r.Method) {
@@ -164,13 +153,19 @@ func (s *server) enter(r *http.Request, wire *dialect.Request, id events.Request
 	}
 	d, err := s.Verifier.Verify(r.Context(), wire)
 	if err != nil {
+		s.decided(d, err)
 		return inbound{}, s.logged(err, id)
 	}
 	if d.Allowed && !complete(d.Claim) {
 		d.Allowed, d.Reason = false, reasonIncomplete
 	}
-	s.record(r, d, serviceNative, name, id)
-	return s.inboundNative(r, wire, d, id)
+	call := s.managementCall(r, d, serviceNative, name, id)
+	in, p := s.inboundNative(r, wire, d, id)
+	if p != nil {
+		call.settle()
+	}
+	in.call = call
+	return in, p
 }
 
 // offersToken says whether a request has a token in the place of a signature.

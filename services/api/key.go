@@ -237,10 +237,14 @@ func (s *server) keyAsOf(k Key, p events.Position) (Key, error) {
 	return Key{}, aggregate.Refuse(aggregate.NotFound, "key.not_found", "there was no access key %q at that moment", k.ID)
 }
 
+func errNoKey(id string) error {
+	return aggregate.Refuse(aggregate.NotFound, "key.not_found", "there is no access key %q", id)
+}
+
 // key is a key that exists, purged ones included, and to which the caller may
 // do op.
 func (s *server) key(ctx context.Context, op permission.Operation, id string) (Key, error) {
-	unknown := aggregate.Refuse(aggregate.NotFound, "key.not_found", "there is no access key %q", id)
+	unknown := errNoKey(id)
 	k, found, err := s.Queries.Key(events.AccessKeyID(id))
 	if err != nil {
 		return Key{}, err

@@ -44,6 +44,7 @@ func TestTour(t *testing.T) {
 		{"GET", at + "/history", ""},
 		{"GET", at + "/records?limit=20&outcome=failed", ""},
 		{"GET", at + "/last-used", ""},
+		{"GET", "/v1/last-used?access_key_id=" + k.id, ""},
 		{"GET", at + "/counts", ""},
 		{"GET", "/v1/records?source_ip=127.0.0.1", ""},
 		{"GET", "/v1/events?from=earliest&follow=false&type=key.created", ""},
@@ -69,6 +70,15 @@ func TestTour(t *testing.T) {
 	the.root.do(t, "POST", "/v1/clock/confirm", "").ok(t, 200)
 	refused(t, the.root.do(t, "POST", "/v1/projections/audit/acknowledge", `{"position":1,"reason":"it was looked at"}`), 409, "acknowledge.not_stopped")
 	the.root.do(t, "POST", "/v1/projections/requests/rebuild", "").ok(t, 202)
+	for _, path := range []string{"/livez", "/readyz", "/healthz", "/metrics", "/openapi.json", "/openapi.yaml", "/openapi-3.0.json", "/openapi-3.0.yaml"} {
+		a.send(t, call{method: "GET", path: path, unsigned: true}).ok(t, 200)
+	}
+	b := open(t, "strict", "") // that of the first has a network policy
+	token := b.gateway(t, "proxy").Token
+	for path, own := range map[string]map[string]string{"/v1/forward-auth": byTraefik, "/v1/forward-auth/nginx": byNginx} {
+		held := proxied(t, b.client, *token, own)
+		a.send(t, call{method: "GET", path: path, unsigned: true, after: func(r *http.Request) { r.Header = held.Header }}).ok(t, 204)
+	}
 	for path, methods := range the.document.Paths {
 		for method, o := range methods {
 			if o.ID != "acknowledge-record" && !the.document.went(o.ID) { // that one goes well where a projection has stopped: services/node

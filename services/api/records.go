@@ -3,8 +3,11 @@ package api
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -34,6 +37,7 @@ func (s *server) recordRoutes(api huma.API) {
 	add(api, route{http.MethodGet, "/v1/keys/{access_key_id}/records", "list-key-records", "List the requests that named a key in the last three months, newest first", 200, "records"}, s.keyRecords)
 	add(api, route{http.MethodGet, "/v1/records", "list-records", "List the requests that named a key of an account in the last three months, newest first", 200, "records"}, s.listRecords)
 	add(api, route{http.MethodGet, "/v1/keys/{access_key_id}/last-used", "show-last-used", "Show when a key was last used, and last refused", 200, "records"}, s.lastUsed)
+	add(api, route{http.MethodGet, "/v1/last-used", "list-last-used", "List when each of up to 100 keys was last used, and last refused, in the order in which they are named", 200, "records"}, s.listLastUsed)
 	add(api, route{http.MethodGet, "/v1/keys/{access_key_id}/counts", "list-key-counts", "List how often a key was used on each day, the earliest first", 200, "records"}, s.keyCounts)
 	add(api, route{http.MethodGet, "/v1/reports/unused", "report-unused", "List the keys of an account that were not used for some days, newest key first", 200, "records"}, s.unused)
 }
@@ -42,10 +46,10 @@ func (s *server) recordRoutes(api huma.API) {
 type RecordFilter struct {
 	PeriodInput
 	SourceIP string `query:"source_ip" maxLength:"64" doc:"only records of this address"`
-	Outcome  string `query:"outcome" enum:"allowed,denied,attempt,failed" doc:"allowed, denied (genuine, and refused), attempt (not genuine) or failed (denied and attempt)"`
+	Outcome  string `query:"outcome" enum:"allowed,denied,uses,attempt,failed" doc:"allowed, denied (genuine, and refused), uses (allowed and denied), attempt (not genuine) or failed (denied and attempt)"`
 }
 
-var outcomes = map[string]access.Which{"": access.All, "allowed": access.Allowed, "denied": access.Denied, "attempt": access.Attempts, "failed": access.Failed}
+var outcomes = map[string]access.Which{"": access.All, "allowed": access.Allowed, "denied": access.Denied, "uses": access.Uses, "attempt": access.Attempts, "failed": access.Failed}
 
 // query is the filter as the store takes it.
 func (f RecordFilter) query(now time.Time) (q access.Query, err error) {
@@ -189,6 +193,45 @@ func (s *server) lastUsed(ctx context.Context, in *KeyPath) (*read[lastUsedShape
 		return nil, err
 	}
 	return &read[lastUsedShape]{shapeLast(last[0])}, nil
+}
+
+type listLastUsedInput struct {
+	Keys string `query:"access_key_id" required:"true" minLength:"1" maxLength:"12899" doc:"1 to 100 access key IDs, each once, joined by commas"`
+}
+
+// keys are those that are named.
+func (in *listLastUsedInput) keys() ([]string, error) {
+	ids := strings.Split(in.Keys, ",")
+	if len(ids) > access.MaxKeys {
+		return nil, invalidBody(fmt.Sprintf("access_key_id names %d keys; want 1 to %d", len(ids), access.MaxKeys))
+	}
+	for i, id := range ids {
+		if id == "" || slices.Contains(ids[:i], id) {
+			return nil, invalidBody("access_key_id names a key twice, or has nothing between two commas; want 1 to 100 access key IDs, each once")
+		}
+	}
+	return ids, nil
+}
+
+// listLastUsed answers for all keys or, if the caller may not know of one, for none.
+func (s *server) listLastUsed(ctx context.Context, in *listLastUsedInput) (*read[list[lastUsedShape]], error) {
+	named, err := in.keys()
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]events.AccessKeyID, len(named))
+	for i, id := range named {
+		k, err := s.key(ctx, permission.KeyRead, id)
+		if err != nil {
+			return nil, err
+		}
+		ids[i] = k.ID
+	}
+	last, err := s.Records.LastOf(ids)
+	if err != nil {
+		return nil, err
+	}
+	return &read[list[lastUsedShape]]{list[lastUsedShape]{Items: shapeAll(last, shapeLast)}}, nil
 }
 
 type countsInput struct {

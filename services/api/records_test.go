@@ -2,8 +2,11 @@ package api_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -70,7 +73,7 @@ func TestRecords(t *testing.T) {
 		t.Fatalf("got %q, want %q", got, want)
 	}
 	for path, want := range map[string][]int{
-		"?outcome=allowed": {1, 3}, "?outcome=denied": {0}, "?outcome=attempt": {2}, "?outcome=failed": {0, 2},
+		"?outcome=allowed": {1, 3}, "?outcome=denied": {0}, "?outcome=attempt": {2}, "?outcome=failed": {0, 2}, "?outcome=uses": {0, 1, 3},
 		"?source_ip=203.0.113.9": {2}, "?source_ip=2001:db8:0::7": {0}, "?source_ip=192.0.2.1": {},
 		"?until=" + all[1].Time.Format(time.RFC3339Nano): {2, 3}, "?since=" + all[1].Time.Format(time.RFC3339Nano): {0, 1},
 	} {
@@ -114,6 +117,72 @@ func TestRecords(t *testing.T) {
 	}
 }
 
+// TestLastUsedOfMany tells of all keys in the order in which they are named, or of none.
+func TestLastUsedOfMany(t *testing.T) {
+	a := open(t, "strict", `{"quota":{"max":100}}`)
+	u, other := a.add(t, "alice", "user"), a.add(t, "bob", "user") // more keys than one user may have
+	used, never := a.create(t, u), a.create(t, u)
+	used.get(t, "/v1/caller").ok(t, 200)
+	one := decode[map[string]any](t, a.get(t, "/v1/keys/"+used.id+"/last-used").ok(t, 200))
+	for until := time.Now().Add(10 * time.Second); one["last_used_at"] == nil && time.Now().Before(until); {
+		one = decode[map[string]any](t, a.get(t, "/v1/keys/"+used.id+"/last-used").ok(t, 200))
+	}
+	got := decode[page[map[string]any]](t, a.get(t, "/v1/last-used?access_key_id="+never.id+","+used.id).ok(t, 200)).Items
+	if len(got) != 2 || got[0]["access_key_id"] != never.id || got[0]["last_used_at"] != nil || one["last_used_at"] == nil || !reflect.DeepEqual(got[1], one) {
+		t.Errorf("got %v, want the unused key and %v", got, one)
+	}
+	ids := []string{used.id, never.id}
+	for len(ids) < 101 {
+		ids = append(ids, a.create(t, other).id)
+	}
+	if got := decode[page[map[string]any]](t, a.get(t, "/v1/last-used?access_key_id="+strings.Join(ids[:100], ",")).ok(t, 200)).Items; len(got) != 100 || got[99]["access_key_id"] != ids[99] {
+		t.Errorf("of a hundred: got %d", len(got))
+	}
+	foreign := open(t, "strict", "")
+	for what, c := range map[string]struct {
+		query, code string
+		status      int
+	}{
+		"101 keys":      {"?access_key_id=" + strings.Join(ids, ","), "request.invalid", 422},
+		"none":          {"", "request.invalid", 422},
+		"an empty one":  {"?access_key_id=" + used.id + ",", "request.invalid", 422},
+		"one twice":     {"?access_key_id=" + used.id + "," + used.id, "request.invalid", 422},
+		"an unknown":    {"?access_key_id=" + used.id + ",KLAK0000000000000000", "key.not_found", 404},
+		"another's":     {"?access_key_id=" + used.id + "," + foreign.id, "key.not_found", 404},
+		"an odd cursor": {"?access_key_id=" + used.id + "&cursor=x", "request.invalid", 422},
+	} {
+		t.Run(what, func(t *testing.T) { refused(t, a.get(t, "/v1/last-used"+c.query), c.status, c.code) })
+	}
+}
+
+// TestForbiddenIsOnRecord: who may not do what he asks for has used his key, and was
+// denied: by the native API and by a vendor's. What he may not even know of is on record as
+// what does not exist, so that his own records do not tell the one from the other.
+func TestForbiddenIsOnRecord(t *testing.T) {
+	a := open(t, "strict", "")
+	u, other := a.add(t, "alice", "user"), a.add(t, "bob", "user")
+	k, his := a.create(t, u), a.create(t, other)
+	refused(t, k.get(t, "/v1/users"), 403, "permission.denied")
+	refused(t, k.get(t, "/v1/keys/"+his.id), 404, "key.not_found")
+	refused(t, k.get(t, "/v1/keys/KLAK0000000000000000"), 404, "key.not_found")
+	k.vendor(t, "CreateAccessKey", "", "UserName", "bob").refused(t, 403, "AccessDenied")
+	got := map[string]int{}
+	for _, r := range a.records(t, "/v1/keys/"+k.id+"/records", 4) {
+		got[fmt.Sprint(r.Service, " ", r.Action, " ", r.Outcome, " ", r.Reason)]++
+	}
+	want := map[string]int{"keyledger list-users denied forbidden": 1, "keyledger show-key allowed ": 2, "iam CreateAccessKey denied forbidden": 1}
+	if !maps.Equal(got, want) {
+		t.Errorf("on record: got %v, want %v", got, want)
+	}
+	last := decode[struct {
+		Used    recorded `json:"last_used"`
+		Refused recorded `json:"last_refused"`
+	}](t, a.get(t, "/v1/keys/"+k.id+"/last-used").ok(t, 200))
+	if last.Used.Action != "show-key" || last.Refused.Reason != "forbidden" || last.Refused.Action != "CreateAccessKey" {
+		t.Errorf("last used and refused: got %+v", last)
+	}
+}
+
 func everyPage(t *testing.T, c client, path string) (out []recorded) {
 	t.Helper()
 	for cursor := ""; ; {
@@ -132,6 +201,8 @@ func TestRecordsBadInput(t *testing.T) {
 	for _, b := range []bad{
 		{"an unknown outcome", call{method: "GET", path: at + "?outcome=good"}, 422, "request.invalid"},
 		{"no address", call{method: "GET", path: at + "?source_ip=here"}, 422, "request.invalid"},
+		{"until the year 1", call{method: "GET", path: at + "?until=0001-01-01T00:00:00Z"}, 422, "request.invalid"},
+		{"until the year 1, in the account", call{method: "GET", path: "/v1/records?until=0001-01-01T00:00:00Z"}, 422, "request.invalid"},
 		{"no time", call{method: "GET", path: at + "?since=yesterday"}, 422, "request.invalid"},
 		{"a cursor of nothing", call{method: "GET", path: at + "?cursor=AAAA"}, 422, "cursor.invalid"},
 		{"no days", call{method: "GET", path: "/v1/reports/unused?days=0"}, 422, "request.invalid"},

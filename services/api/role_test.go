@@ -80,6 +80,7 @@ var routes = []routed{
 	{"list-key-records", "key.read", do("GET", "/v1/keys/$active/records", ""), 200, ""},
 	{"list-records", "audit.read", do("GET", "/v1/records?account_id=$account", ""), 200, ""},
 	{"show-last-used", "key.read", do("GET", "/v1/keys/$active/last-used", ""), 200, ""},
+	{"list-last-used", "key.read", do("GET", "/v1/last-used?access_key_id=$active,$disabled", ""), 200, ""},
 	{"list-key-counts", "key.read", do("GET", "/v1/keys/$active/counts", ""), 200, ""},
 	{"report-unused", "key.list", do("GET", "/v1/reports/unused?account_id=$account", ""), 200, ""},
 	{"open-account", "account.open", do("POST", "/v1/accounts", `{"name":"$new"}`), 201, ""},
@@ -131,11 +132,11 @@ var ops = strings.Fields("self account.open account.read account.policy user.wri
 var allowed = map[string]string{
 	"operator root":    "AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAh",
 	"operator admin":   "AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAh",
-	"operator auditor": "AAA ddd AAh ddh ddh AAh AAh ddh ddh ddh ddh AAh AAh AAh ddh ddh ddd ddd",
+	"operator auditor": "AAA ddd AAh ddh ddh AAh AAh ddh ddh ddh ddh AAh AAh AAh ddh AAh ddd ddd",
 	"operator user":    "AAA ddd ddh ddh ddh Ahh ddh ddh dhh dhh Ahh Ahh ddh ddh ddh ddh ddd ddd",
 	"root":             "AAA ddd AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh ddd AAh",
 	"admin":            "AAA ddd AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh ddd AAh",
-	"auditor":          "AAA ddd AAh ddh ddh AAh AAh ddh ddh ddh ddh AAh AAh AAh ddh ddh ddd ddd",
+	"auditor":          "AAA ddd AAh ddh ddh AAh AAh ddh ddh ddh ddh AAh AAh AAh ddh AAh ddd ddd",
 	"user":             "AAA ddd ddh ddh ddh Ahh ddh ddh dhh dhh Ahh Ahh ddh ddh ddh ddh ddd ddd",
 	"ungranted":        "AAA ddd ddh ddh ddh Ahh ddh ddh dhh dhh dhh Ahh ddh ddh ddh ddh ddd ddd",
 	"granted":          "AAA ddd ddh ddh ddh Ahh ddh ddh dhh dhh Ahh Ahh ddh ddh ddh ddh ddd ddd",
@@ -231,6 +232,9 @@ func TestEveryRouteHasARow(t *testing.T) {
 	}
 	for path, methods := range the.document.Paths {
 		for method, o := range methods {
+			if o.open() || o.forProxies() {
+				continue // no role has a part in it
+			}
 			if !rows[o.ID] {
 				t.Errorf("%s %s (%s) is not in the table of roles", method, path, o.ID)
 			}

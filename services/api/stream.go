@@ -78,6 +78,7 @@ func (s *stream) send(ctx context.Context, r *feed.Reader) {
 			return
 		}
 		if item.End == nil && time.Since(began) > s.patience.Slow {
+			r.Ended(feed.EndSlow)
 			s.append(feed.Item{Cursor: item.Cursor, End: &feed.EndSlow})
 			_ = s.flush()
 			return

@@ -44,19 +44,62 @@ func useOf(d verify.Decision, now time.Time) (rec access.Record, ours bool) {
 	}, true
 }
 
-// record puts a management call on its way into the access records. Nobody waits
-// for it: what the call changes is in the ledger's own log, and an operator has to get in
-// while writes are off. The recorder counts and logs what it could not take.
-func (s *server) record(r *http.Request, d verify.Decision, service, action string, id events.RequestID) {
-	from := s.client(r)
-	rec, ours := useOf(d, s.Now())
-	if !ours {
-		_ = s.stranger(d, from)
+// A managementCall is a request to the ledger itself on its way into the access
+// records. What becomes of it may depend on what it asks for: whoever signed it may be
+// forbidden to do that.
+type managementCall struct {
+	server   *server
+	decision verify.Decision
+	record   access.Record
+	ours     bool
+	from     netip.Addr
+	settled  bool
+}
+
+func (s *server) managementCall(r *http.Request, d verify.Decision, service, action string, id events.RequestID) *managementCall {
+	m := &managementCall{server: s, decision: d, from: s.client(r)}
+	m.record, m.ours = useOf(d, s.Now())
+	m.record.Service, m.record.Action, m.record.RequestID, m.record.UserAgent = service, action, string(id), r.UserAgent()
+	m.record.SourceIP = m.from
+	if !d.Allowed {
+		m.settle()
+	}
+	return m
+}
+
+// forbid says that whoever signed may not do what the request asks for: it is a use
+// that was denied. What the caller may not even know of is answered as what does not exist,
+// and stands on record like it.
+func (m *managementCall) forbid() {
+	if m == nil || m.settled || !m.decision.Allowed {
 		return
 	}
-	rec.Service, rec.Action, rec.RequestID, rec.UserAgent = service, action, string(id), r.UserAgent()
-	rec.SourceIP = from
-	_, _ = s.Uses.Submit(rec)
+	m.decision.Allowed, m.decision.Reason = false, verify.Forbidden
+	m.record.Outcome, m.record.Reason = access.Denied, verify.Forbidden
+}
+
+// settle puts the call on record as it stands, once. Nobody waits for that: what the
+// call changes is in the ledger's own log, and an operator has to get in while writes are
+// off. The recorder counts and logs what it could not take.
+func (m *managementCall) settle() {
+	if m == nil || m.settled {
+		return
+	}
+	m.settled = true
+	m.server.decided(m.decision, nil)
+	if !m.ours {
+		_ = m.server.stranger(m.decision, m.from)
+		return
+	}
+	_, _ = m.server.Uses.Submit(m.record)
+}
+
+// decided tells what was answered about a signed request: d or, if err is not nil, that
+// there is no verdict.
+func (c *Config) decided(d verify.Decision, err error) {
+	if c.Decided != nil {
+		c.Decided(d, err)
+	}
 }
 
 // stranger counts a request that named a key, but none of ours. The error is as of Uses.Stranger.

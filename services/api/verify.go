@@ -84,59 +84,100 @@ func (s *server) verifyRequest(ctx context.Context, in *verifyInput) (*read[verd
 
 // verdict decides about one request. It is told only once it is on record.
 func (s *server) verdict(ctx context.Context, asker inbound, in *signedRequest) (verdict, error) {
-	j, err := s.judge(ctx, asker, in, string(asker.request.ID))
+	r, err := in.wire()
 	if err != nil {
+		return verdict{}, err
+	}
+	j, err := s.judge(ctx, asker, in, r, string(asker.request.ID))
+	if err != nil {
+		s.decided(j.Decision, err)
 		return verdict{}, err
 	}
 	wait, err := s.submit(&j)
 	if err == nil {
 		err = wait(ctx)
 	}
+	s.decided(j.Decision, err)
 	if err != nil {
 		return verdict{}, s.untold(j.Decision, err)
 	}
 	return verdictOf(j.Decision, j.id), nil
 }
 
-// verifyRequests puts nothing on record before all is judged: a batch that is refused has
-// left nothing behind.
+// verifyRequests decides nothing before all can be read, and puts nothing on record before
+// all is judged: a batch that is refused has left nothing behind.
 func (s *server) verifyRequests(ctx context.Context, in *verifyBatchInput) (*read[list[verdict]], error) {
 	if len(in.Body.Requests) == 0 { // null passes as a list
 		return nil, invalidBody("requests holds no request; want 1 to 100")
 	}
-	judged := make([]judgement, len(in.Body.Requests))
-	for i := range in.Body.Requests {
+	wires, err := wiresOf(in.Body.Requests)
+	if err != nil {
+		return nil, err
+	}
+	judged, err := s.judgeAll(ctx, in.Body.Requests, wires)
+	if err == nil {
+		err = s.recordAll(ctx, judged)
+	}
+	for i := range judged {
+		s.decided(judged[i].Decision, err)
+	}
+	if err != nil {
+		return nil, notRecorded(err)
+	}
+	return &read[list[verdict]]{list[verdict]{Items: shapeAll(judged, func(j judgement) verdict { return verdictOf(j.Decision, j.id) })}}, nil
+}
+
+// wiresOf are the requests of a batch as a scheme reads them.
+func wiresOf(requests []signedRequest) ([]*dialect.Request, error) {
+	out := make([]*dialect.Request, len(requests))
+	for i := range requests {
 		var err error
-		asker := inboundOf(ctx)
-		id := fmt.Sprintf("%s.%d", asker.request.ID, i)
-		if judged[i], err = s.judge(ctx, asker, &in.Body.Requests[i], id); err != nil {
-			for _, j := range judged[:i] {
-				s.Verifier.Release(j.Decision)
-			}
+		if out[i], err = requests[i].wire(); err != nil {
 			return nil, inEntry(i, err)
 		}
 	}
-	waits, out := make([]func(context.Context) error, len(judged)), make([]verdict, len(judged))
-	for i := range judged {
+	return out, nil
+}
+
+// judgeAll decides about every request of a batch. If it cannot decide about one, it has
+// decided about none.
+func (s *server) judgeAll(ctx context.Context, requests []signedRequest, wires []*dialect.Request) ([]judgement, error) {
+	judged := make([]judgement, len(requests))
+	for i := range requests {
 		var err error
-		if waits[i], err = s.submit(&judged[i]); err != nil {
-			for _, j := range judged[i+1:] {
+		id := fmt.Sprintf("%s.%d", inboundOf(ctx).request.ID, i)
+		if judged[i], err = s.judge(ctx, inboundOf(ctx), &requests[i], wires[i], id); err != nil {
+			for _, j := range judged[:i] {
 				s.Verifier.Release(j.Decision)
 			}
-			return nil, s.untold(judged[i].Decision, err)
+			return judged, inEntry(i, err)
 		}
-		out[i] = verdictOf(judged[i].Decision, judged[i].id)
 	}
-	var failed error
+	return judged, nil
+}
+
+// recordAll returns when every judgement is on record. The error is that of one which is
+// not; what was certainly not recorded may be asked about again.
+func (s *server) recordAll(ctx context.Context, judged []judgement) (failed error) {
+	waits := make([]func(context.Context) error, 0, len(judged))
+	for i := range judged {
+		wait, err := s.submit(&judged[i])
+		if err != nil {
+			failed = err
+			for _, j := range judged[i:] {
+				s.Verifier.Release(j.Decision)
+			}
+			break
+		}
+		waits = append(waits, wait)
+	}
 	for i, wait := range waits {
 		if err := wait(ctx); err != nil {
-			failed = s.untold(judged[i].Decision, err)
+			failed = err
+			s.release(judged[i].Decision, err)
 		}
 	}
-	if failed != nil {
-		return nil, failed
-	}
-	return &read[list[verdict]]{list[verdict]{Items: out}}, nil
+	return failed
 }
 
 // inEntry says which of a batch's requests a problem is about.
@@ -167,11 +208,15 @@ func notRecorded(err error) error {
 // untold is why a decision is not told, whose record failed. If it was certainly not
 // recorded, the request may be made again.
 func (c *Config) untold(d verify.Decision, err error) error {
+	c.release(d, err)
+	return notRecorded(err)
+}
+
+func (c *Config) release(d verify.Decision, err error) {
 	var off *events.UnavailableError
 	if errors.As(err, &off) || errors.Is(err, usage.ErrOverloaded) {
 		c.Verifier.Release(d)
 	}
-	return notRecorded(err)
 }
 
 // A judgement is a decision that may not be told before it is on record.
@@ -182,12 +227,8 @@ type judgement struct {
 	rec  access.Record // not to be recorded if it has no key
 }
 
-// judge decides about a request.
-func (s *server) judge(ctx context.Context, asker inbound, in *signedRequest, id string) (j judgement, err error) {
-	r, source, err := in.wire()
-	if err != nil {
-		return j, err
-	}
+// judge decides about a request, which reads as r.
+func (s *server) judge(ctx context.Context, asker inbound, in *signedRequest, r *dialect.Request, id string) (j judgement, err error) {
 	d, err := s.Verifier.VerifyFor(ctx, r, asker.mayAsk)
 	if err != nil {
 		return j, err
@@ -195,9 +236,9 @@ func (s *server) judge(ctx context.Context, asker inbound, in *signedRequest, id
 	if d, err = asked(asker, d); err != nil {
 		return j, err
 	}
-	j = judgement{Decision: d, id: id, from: source}
+	j = judgement{Decision: d, id: id, from: r.Source}
 	if rec, ours := useOf(d, s.Now()); ours {
-		rec.SourceIP, rec.Action, rec.UserAgent, rec.RequestID = source, in.Action, r.Get("User-Agent"), id
+		rec.SourceIP, rec.Action, rec.UserAgent, rec.RequestID = r.Source, in.Action, r.Get("User-Agent"), id
 		rec.Service = orElse(in.Service, rec.Service)
 		j.rec = rec
 	}
@@ -247,7 +288,7 @@ func asked(in inbound, d verify.Decision) (verify.Decision, error) {
 }
 
 // wire is the request as a scheme reads it.
-func (in *signedRequest) wire() (r *dialect.Request, source netip.Addr, err error) {
+func (in *signedRequest) wire() (r *dialect.Request, err error) {
 	r = &dialect.Request{Method: in.Method, Target: in.Target, Host: in.Host, BaseHost: in.BaseHost}
 	r.Header = append(make([]dialect.Field, 0, 1+len(in.Headers)), dialect.Field{Name: "Host", Value: in.Host})
 	for _, h := range in.Headers {
@@ -256,26 +297,27 @@ func (in *signedRequest) wire() (r *dialect.Request, source netip.Addr, err erro
 		}
 	}
 	if in.BodyBase64 != nil && in.BodySHA256 != "" {
-		return nil, source, invalidBody("give body_base64 or body_sha256, not both")
+		return nil, invalidBody("give body_base64 or body_sha256, not both")
 	}
 	if in.BodyBase64 != nil {
 		if r.Body, err = base64.StdEncoding.Strict().DecodeString(*in.BodyBase64); err != nil {
-			return nil, source, invalidBody("body_base64 is not base64 (RFC 4648 section 4, padded)")
+			return nil, invalidBody("body_base64 is not base64 (RFC 4648 section 4, padded)")
 		}
 	}
 	if in.BodySHA256 != "" {
 		r.BodySum = new([32]byte)
 		if n, err := hex.Decode(r.BodySum[:], []byte(in.BodySHA256[:min(64, len(in.BodySHA256))])); err != nil || n != 32 || len(in.BodySHA256) != 64 {
-			return nil, source, invalidBody("body_sha256 is not 64 hexadecimal digits")
+			return nil, invalidBody("body_sha256 is not 64 hexadecimal digits")
 		}
 	}
+	var source netip.Addr
 	if in.SourceIP != "" {
 		if source, err = netip.ParseAddr(in.SourceIP); err != nil || source.Zone() != "" {
-			return nil, source, invalidBody("source_ip is not an IPv4 or IPv6 address")
+			return nil, invalidBody("source_ip is not an IPv4 or IPv6 address")
 		}
 	}
 	r.Source = source.Unmap()
-	return r, source, nil
+	return r, nil
 }
 
 func invalidBody(detail string) error {

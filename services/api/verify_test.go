@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -135,6 +136,11 @@ func TestVerifyBatch(t *testing.T) {
 	if !strings.Contains(string(bad.body), "requests[1]: source_ip") {
 		t.Errorf("a bad entry: got %s", bad.body)
 	}
+	before := decisions(t)
+	k.do(t, "POST", "/v1/verify/batch", fmt.Sprintf(`{"requests":[%s,%s]}`, good.json(), good.with("body_sha256", "00").json()))
+	if more := decisions(t) - before; more != 1 {
+		t.Errorf("a batch that cannot be read took %d decisions, want that about whoever sent it alone", more)
+	}
 	k.verify(t, good.with("action", "last"))
 	for records := ""; !strings.Contains(records, `"last"`); { // until it is known
 		records = string(k.get(t, "/v1/keys/"+k.id+"/records").body)
@@ -143,6 +149,20 @@ func TestVerifyBatch(t *testing.T) {
 		}
 	}
 	refused(t, k.do(t, "POST", "/v1/verify/batch", `{"requests":[`+strings.Repeat(`{"method":"GET","target":"/","host":"x"},`, 100)+`{"method":"GET","target":"/","host":"x"}]}`), 422, "request.invalid")
+}
+
+// decisions is how many the node has taken.
+func decisions(t *testing.T) (n int) {
+	t.Helper()
+	scrape := string(the.root.send(t, call{method: "GET", path: "/metrics", unsigned: true}).ok(t, 200).body)
+	for _, m := range regexp.MustCompile(`(?m)^keyledger_verify_duration_seconds_count\{.*\} (\d+)$`).FindAllStringSubmatch(scrape, -1) {
+		count, err := strconv.Atoi(m[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += count
+	}
+	return n
 }
 
 // TestVerifyOfOthers has nobody ask about another user's key, whoever he is:

@@ -49,7 +49,7 @@ const (
 	pingsEvery    = 10 * time.Second
 )
 
-// Config is what a Server stands on. All fields but Proxies are required.
+// Config is what a Server stands on. All fields but Proxies and Observe are required.
 type Config struct {
 	Forward *api.ForwardAuth
 	Proxies clientip.Proxies
@@ -57,6 +57,9 @@ type Config struct {
 		RequestID() (events.RequestID, error)
 	}
 	Logger *slog.Logger
+	// Observe is told of every call that was answered: its gRPC status and, if that is OK,
+	// the HTTP status that Envoy was told. Nothing if it is nil.
+	Observe func(code string, status int, took time.Duration)
 }
 
 // A Server answers Envoy.
@@ -143,6 +146,12 @@ type callerKey struct{}
 // cannot fill memory with messages that nobody will look at.
 func (a *authorization) admit(ctx context.Context, call *tap.Info) (_ context.Context, err error) {
 	defer a.recovered(&err)
+	began := time.Now()
+	defer func() {
+		if err != nil {
+			a.observe(nil, err, began)
+		}
+	}()
 	id, err := a.Draw.RequestID()
 	if err != nil {
 		a.Logger.Error("no randomness for a request ID", "error", err)
@@ -157,8 +166,25 @@ func (a *authorization) admit(ctx context.Context, call *tap.Info) (_ context.Co
 
 // recovering answers for a call that panics, and keeps the process alive.
 func (a *authorization) recovering(ctx context.Context, in any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (out any, err error) {
+	began := time.Now()
+	defer func() { a.observe(out, err, began) }()
 	defer a.recovered(&err)
 	return next(ctx, in)
+}
+
+// observe tells of a call that is being answered.
+func (a *authorization) observe(out any, err error, began time.Time) {
+	if a.Observe == nil {
+		return
+	}
+	told := 0
+	if answer, ok := out.(*auth.CheckResponse); ok && err == nil {
+		told = http.StatusNoContent
+		if denied := answer.GetDeniedResponse(); denied != nil {
+			told = int(denied.GetStatus().GetCode())
+		}
+	}
+	a.Observe(status.Code(err).String(), told, time.Since(began))
 }
 
 func (a *authorization) recovered(err *error) {

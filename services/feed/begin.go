@@ -51,21 +51,65 @@ const (
 
 // begin finds where the reader begins, and where it ends if it does not follow.
 func (r *Reader) begin(ctx context.Context) error {
-	last, err := r.feed.Ledger.Last(ctx)
-	if err != nil {
-		return err
-	}
 	first, err := r.feed.Uses.FirstUse(ctx)
 	if err != nil {
 		return err
 	}
-	lastUse, err := r.feed.Uses.LastUse(ctx)
-	if err != nil {
+	if r.until, err = r.feed.ends(ctx); err != nil {
 		return err
 	}
-	r.until = Cursor{Ledger: Point{Message: uint64(last) + 1}, Used: Point{Message: uint64(lastUse) + 1}}
 	s := start{Reader: r, floor: r.feed.Now().Add(-access.Kept), firstUse: uint64(first)}
-	return s.find(ctx, r.From)
+	if !r.Until.IsZero() && !r.Until.After(s.floor) {
+		return refuse(Expired, "events until %s are not told any more; the earliest are of %s", rfc(r.Until), rfc(s.floor))
+	}
+	if err := s.find(ctx, r.From); err != nil || !r.past() {
+		return err
+	}
+	return s.end(ctx)
+}
+
+func rfc(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// past is whether all is recorded of before the time that the reader reads until.
+func (r *Reader) past() bool {
+	return !r.Until.IsZero() && !r.feed.Now().Before(r.Until.Add(disorder))
+}
+
+// bound has the reader end where the streams end now.
+func (r *Reader) bound(ctx context.Context) error {
+	ends, err := r.feed.ends(ctx)
+	if err == nil {
+		r.until, r.bounded = ends, true
+	}
+	return err
+}
+
+// ends is where the streams end now.
+func (f *Feed) ends(ctx context.Context) (Cursor, error) {
+	last, err := f.Ledger.Last(ctx)
+	if err != nil {
+		return Cursor{}, err
+	}
+	lastUse, err := f.Uses.LastUse(ctx)
+	return Cursor{Ledger: Point{Message: uint64(last) + 1}, Used: Point{Message: uint64(lastUse) + 1}}, err
+}
+
+// end has the reader end where what is of a time in the past ends.
+func (s *start) end(ctx context.Context) error {
+	s.bounded = true
+	if s.Filter.wantsLedger() {
+		p, err := s.feed.LedgerAt(s.Until.Add(disorder))
+		if err != nil {
+			return err
+		}
+		s.until.Ledger.Message = min(s.until.Ledger.Message, uint64(p)+1)
+	}
+	if !s.Filter.wantsUsed() {
+		return nil
+	}
+	p, err := search(s.firstUse, s.until.Used.Message, s.Until.Add(disorder), s.newest(ctx))
+	s.until.Used.Message = p
+	return err
 }
 
 // A start finds where a reader begins.
@@ -118,22 +162,34 @@ func (s *start) behind(ctx context.Context, p events.Position) error {
 	if uint64(p) >= s.until.Ledger.Message {
 		return refuse(Ahead, "the log ends at position %d", s.until.Ledger.Message-1)
 	}
-	t := s.floor
-	if p > 0 {
-		rec, err := s.decode(ctx, uint64(p))
-		if err != nil {
-			return err
-		}
-		t = rec.Meta.Time
-	}
-	if p > 0 && t.Before(s.floor) {
-		t = s.floor
+	t, err := s.timeAt(ctx, p)
+	if err != nil {
+		return err
 	}
 	if err := s.since(ctx, t); err != nil {
 		return err
 	}
 	s.at.Ledger, s.notBefore = Point{Message: uint64(p) + 1}, time.Time{}
 	return s.checkLedger(ctx)
+}
+
+// timeAt is the time of a position of LEDGER, but not before anything is told. Of one that
+// cannot be read and that an operator let pass, it is that of the last before it.
+func (s *start) timeAt(ctx context.Context, p events.Position) (time.Time, error) {
+	for ; p > 0; p-- {
+		rec, err := s.decode(ctx, uint64(p))
+		switch {
+		case err == nil && rec.Meta.Time.Before(s.floor):
+			return s.floor, nil
+		case err == nil:
+			return rec.Meta.Time, nil
+		case !unreadable(err):
+			return time.Time{}, err
+		case !s.feed.Excused(p):
+			return time.Time{}, refuse(Unreadable, "position %d of LEDGER cannot be read; an operator has to look at the log (/readyz). Begin at another position, at a time or at a cursor", p)
+		}
+	}
+	return s.floor, nil
 }
 
 // search is the first message from first on, before end, of which something is of t or later;

@@ -58,7 +58,14 @@ type Config struct {
 	PerUser    int           // of them for one user; MaxPerUser if zero
 	Heartbeat  time.Duration // how long a reader hears nothing at most; 10 s if zero
 	Recheck    time.Duration // how often Query.Still is asked; 1 s if zero
+
+	// Ended is told why a reader gets no more, or could not begin for want of a place: the
+	// code of an End, or CodeCrowded. Nothing if it is nil.
+	Ended func(code string)
 }
+
+// CodeCrowded is what Config.Ended is told of a reader for which there was no place.
+const CodeCrowded = "events.crowded"
 
 // A Feed may be used by many goroutines at once.
 type Feed struct {
@@ -67,6 +74,9 @@ type Feed struct {
 	stop context.CancelFunc
 
 	places places
+
+	mu      sync.Mutex
+	readers map[*Reader]bool
 }
 
 // New makes a feed.
@@ -86,7 +96,10 @@ func New(c Config) *Feed {
 	if c.Recheck == 0 {
 		c.Recheck = time.Second
 	}
-	f := &Feed{Config: c, places: newPlaces(c)}
+	if c.Ended == nil {
+		c.Ended = func(string) {}
+	}
+	f := &Feed{Config: c, places: newPlaces(c), readers: map[*Reader]bool{}}
 	f.ctx, f.stop = context.WithCancel(context.Background())
 	return f
 }
@@ -100,6 +113,9 @@ type Query struct {
 	Filter Filter
 	From   From
 	Follow bool // go on with what is still to come
+	// Until ends the reader with EndUntil when it has been told all there is of before; zero:
+	// it does not.
+	Until time.Time
 	// Still is asked while the reader reads. ErrNoLonger ends it with EndDenied, any other
 	// error with EndUnavailable.
 	Still func() error
@@ -115,12 +131,41 @@ func (f *Feed) Open(ctx context.Context, q Query) (*Reader, error) {
 		return nil, refuse(Crowded, "the server is stopping; try again")
 	}
 	if err := f.places.take(q.Caller); err != nil {
+		f.Ended(CodeCrowded)
 		return nil, err
 	}
-	r := &Reader{feed: f, Query: q, release: sync.OnceFunc(func() { f.places.leave(q.Caller) })}
+	r := &Reader{feed: f, Query: q}
+	r.release = sync.OnceFunc(func() { f.leave(r) })
 	if err := r.begin(ctx); err != nil {
 		r.Close()
 		return nil, err
 	}
+	r.tellWhere()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.readers[r] = true
 	return r, nil
+}
+
+func (f *Feed) leave(r *Reader) {
+	f.places.leave(r.Caller)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.readers, r)
+}
+
+// Lag is how many readers there are and, of the one that is furthest behind in a
+// stream, how many messages it has before it if the stream ends at a position.
+func (f *Feed) Lag(ledgerEnd, usedEnd uint64) (readers int, ledger, used uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for r := range f.readers {
+		if at := r.told[0].Load(); r.Filter.wantsLedger() && at <= ledgerEnd {
+			ledger = max(ledger, ledgerEnd+1-at)
+		}
+		if at := r.told[1].Load(); r.Filter.wantsUsed() && at <= usedEnd {
+			used = max(used, usedEnd+1-at)
+		}
+	}
+	return len(f.readers), ledger, used
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/keyledger/keyledger/events"
@@ -18,14 +19,19 @@ type Reader struct {
 	release func()
 
 	at        Cursor
-	until     Cursor    // where the streams ended when it began
+	until     Cursor    // where the streams ended when it began; if it is bounded, where it ends
+	bounded   bool      // the time is over that it reads until, and so it is known where that is
 	notBefore time.Time // nothing earlier is told to one who began at a time
 	heard     time.Time // when it last heard anything
 	records   []access.Record
+	told      [2]atomic.Uint64 // the next messages of at, for others to look at
 }
 
 // Close gives up the reader's place.
 func (r *Reader) Close() { r.release() }
+
+// Ended tells whoever counts why the reader gets no more.
+func (r *Reader) Ended(e End) { r.feed.Ended(e.Code) }
 
 // Stopping is closed when the server is about to stop.
 func (r *Reader) Stopping() <-chan struct{} { return r.feed.ctx.Done() }
@@ -61,6 +67,7 @@ func (r *Reader) Items(ctx context.Context) iter.Seq[Item] {
 			end = &EndStopping
 		}
 		if end != nil && end != endLeft {
+			r.Ended(*end)
 			yield(Item{Cursor: r.at, End: end, Flush: true})
 		}
 	}
@@ -74,6 +81,7 @@ type arrival struct {
 	ledger *events.Message
 	used   *access.Message
 	err    error
+	ofUsed bool // the stream of err
 }
 
 // arrivals follows the streams that are wanted.
@@ -81,21 +89,21 @@ func (r *Reader) arrivals(ctx context.Context, pumps *sync.WaitGroup) <-chan arr
 	in := make(chan arrival, 2)
 	if r.Filter.wantsLedger() {
 		pumps.Go(func() {
-			pump(ctx, in, r.feed.Ledger.Follow(ctx, r.at.ledger()), func(m events.Message) arrival { return arrival{ledger: &m} })
+			pump(ctx, in, r.feed.Ledger.Follow(ctx, r.at.ledger()), arrival{}, func(m events.Message) arrival { return arrival{ledger: &m} })
 		})
 	}
 	if r.Filter.wantsUsed() {
 		pumps.Go(func() {
-			pump(ctx, in, r.feed.Uses.FollowUses(ctx, r.at.used()), func(m access.Message) arrival { return arrival{used: &m} })
+			pump(ctx, in, r.feed.Uses.FollowUses(ctx, r.at.used()), arrival{ofUsed: true}, func(m access.Message) arrival { return arrival{used: &m} })
 		})
 	}
 	return in
 }
 
-func pump[M any](ctx context.Context, to chan<- arrival, from iter.Seq2[M, error], as func(M) arrival) {
+func pump[M any](ctx context.Context, to chan<- arrival, from iter.Seq2[M, error], failed arrival, as func(M) arrival) {
 	for m, err := range from {
-		a := arrival{err: err}
-		if err == nil {
+		a := failed
+		if a.err = err; err == nil {
 			a = as(m)
 		}
 		select {
@@ -111,13 +119,15 @@ func (r *Reader) run(ctx context.Context, in <-chan arrival, yield func(Item) bo
 	tick := time.NewTicker(min(r.feed.Recheck, r.feed.Heartbeat))
 	defer tick.Stop()
 	for {
-		if !r.Follow && r.caughtUp() {
-			return &EndCaughtUp
+		if end := r.over(); end != nil {
+			return end
 		}
 		a, end := r.next(ctx, in, tick.C, yield)
 		switch {
 		case end != nil || ctx.Err() != nil:
 			return end
+		case r.beyond(a):
+			continue
 		case a.err != nil:
 			end = endOf(a.err)
 		case a.ledger != nil:
@@ -131,12 +141,30 @@ func (r *Reader) run(ctx context.Context, in <-chan arrival, yield func(Item) bo
 	}
 }
 
+// over is the end of a reader that has been told all that it asked for.
+func (r *Reader) over() *End {
+	r.tellWhere()
+	switch {
+	case r.bounded && r.caughtUp():
+		return &EndUntil
+	case !r.Follow && r.caughtUp():
+		return &EndCaughtUp
+	}
+	return nil
+}
+
+// tellWhere has others see how far it is.
+func (r *Reader) tellWhere() {
+	r.told[0].Store(r.at.Ledger.Message)
+	r.told[1].Store(r.at.Used.Message)
+}
+
 // next is what arrives next. Before it waits it has what was told go out; while it
 // waits, and between any two messages, it looks after the reader.
 func (r *Reader) next(ctx context.Context, in <-chan arrival, tick <-chan time.Time, yield func(Item) bool) (a arrival, end *End) {
 	select {
 	case <-tick:
-		if end = r.tend(yield); end != nil {
+		if end = r.tend(ctx, yield); end != nil {
 			return a, end
 		}
 	default:
@@ -154,7 +182,7 @@ func (r *Reader) next(ctx context.Context, in <-chan arrival, tick <-chan time.T
 		case a = <-in:
 			return a, nil
 		case <-tick:
-			if end = r.tend(yield); end != nil {
+			if end = r.tend(ctx, yield); end != nil {
 				return a, end
 			}
 		case <-ctx.Done():
@@ -163,18 +191,43 @@ func (r *Reader) next(ctx context.Context, in <-chan arrival, tick <-chan time.T
 	}
 }
 
+// beyond is whether a stream has been told to where the reader ends, so that what comes
+// of it is none of the reader's business.
+func (r *Reader) beyond(a arrival) bool {
+	if r.Follow && !r.bounded {
+		return false
+	}
+	if a.used != nil || a.err != nil && a.ofUsed {
+		return r.at.Used.Message >= r.until.Used.Message
+	}
+	return r.at.Ledger.Message >= r.until.Ledger.Message
+}
+
 // tend asks whether the reader may still read, and lets it hear something.
-func (r *Reader) tend(yield func(Item) bool) *End {
+func (r *Reader) tend(ctx context.Context, yield func(Item) bool) *End {
 	if err := r.still(); errors.Is(err, ErrNoLonger) {
 		return &EndDenied
 	} else if err != nil {
 		return &EndUnavailable
+	}
+	if !r.bounded && r.past() {
+		if err := r.bound(ctx); err != nil {
+			return &EndUnavailable
+		}
+		if end := r.over(); end != nil {
+			return end
+		}
 	}
 	if time.Since(r.heard) < r.feed.Heartbeat {
 		return nil
 	}
 	r.heard = time.Now()
 	return r.tell(yield, Item{Alive: true, Flush: true})
+}
+
+// wanted is whether what is of a time is told.
+func (r *Reader) wanted(t time.Time) bool {
+	return !t.Before(r.notBefore) && (r.Until.IsZero() || t.Before(r.Until))
 }
 
 func (r *Reader) still() error {
@@ -225,7 +278,7 @@ func (r *Reader) ledger(m events.Message, yield func(Item) bool) *End {
 	from, owner := r.at.Ledger.Index, rec.Owner()
 	for i := from; i < len(rec.Events); i++ {
 		r.at.Ledger = after(position, i, len(rec.Events))
-		if !r.Filter.event(owner, rec.Events[i].Event) || rec.Meta.Time.Before(r.notBefore) {
+		if !r.Filter.event(owner, rec.Events[i].Event) || !r.wanted(rec.Meta.Time) {
 			continue
 		}
 		body, err := events.EncodePublic(rec, i)
@@ -273,7 +326,7 @@ func (r *Reader) used(ctx context.Context, m access.Message, yield func(Item) bo
 	for i := r.at.Used.Index; i < len(r.records); i++ {
 		rec := &r.records[i]
 		r.at.Used = after(position, i, len(r.records))
-		if !r.Filter.record(rec) || rec.Time.Before(r.notBefore) {
+		if !r.Filter.record(rec) || !r.wanted(rec.Time) {
 			continue
 		}
 		body, err := access.EncodeEvent(rec)

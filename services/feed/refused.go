@@ -11,6 +11,8 @@ const (
 	Ahead     Reason = "ahead"     // a place that the log has not reached
 	Expired   Reason = "expired"   // a place further back than events are told
 	Crowded   Reason = "crowded"   // too many read already
+	// Unreadable is a place that the log holds and cannot be read.
+	Unreadable Reason = "unreadable"
 )
 
 // A RefusedError says why a reader cannot begin. Detail is for people.
@@ -37,6 +39,7 @@ type End struct {
 // The ends. Whoever writes to a reader finds out whether it is slow.
 var (
 	EndCaughtUp    = End{"events.caught_up", "this is all there was when it was asked for", true}
+	EndUntil       = End{"events.until", "this is all there is of before the time until which it was asked for", true}
 	EndSlow        = End{"events.slow_reader", "the events were not read as fast as they must be; go on from the cursor", true}
 	EndStopping    = End{"events.stopping", "the server is stopping; go on from the cursor", true}
 	EndUnavailable = End{"events.unavailable", "the log cannot be read now; go on from the cursor", true}

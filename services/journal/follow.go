@@ -15,8 +15,8 @@ import (
 const (
 	// followWindow is how many messages may be on their way to a follower.
 	followWindow = 5000
-	// narrowWindow is the same in bytes, for followers of whom there may be many. It is
-	// larger than any message.
+	// narrowWindow is the same in bytes, for what is kept or read for those who follow
+	// a tail. It is larger than any message.
 	narrowWindow = 2 << 20
 	// probeEvery is how long a follower waits before it asks whether there is more.
 	probeEvery = time.Second
@@ -37,12 +37,12 @@ var errLeads = errors.New("journal: the follower needs no server")
 // Follow implements [events.Log]. It goes on through restarts of the log. A
 // position that is missing ends it with a *RefusedError.
 func (j *Journal) Follow(ctx context.Context, after events.Position) iter.Seq2[events.Message, error] {
-	return j.followLedger(ctx, after, false)
+	return j.followLedger(ctx, after, nil)
 }
 
-func (j *Journal) followLedger(ctx context.Context, after events.Position, narrow bool) iter.Seq2[events.Message, error] {
+func (j *Journal) followLedger(ctx context.Context, after events.Position, shared *tail) iter.Seq2[events.Message, error] {
 	return func(yield func(events.Message, error) bool) {
-		f := &follower{j: j, stream: streamLedger, fresh: j.fresh, narrow: narrow, at: after, mark: after}
+		f := &follower{j: j, stream: streamLedger, fresh: j.fresh, tail: shared, at: after, mark: after}
 		if err := f.follow(ctx, yield); err != nil {
 			yield(events.Message{}, err)
 		}
@@ -84,6 +84,7 @@ type follower struct {
 	trimmed bool      // the front of the stream may be gone
 	narrow  bool      // little is kept on its way
 	salvage bool      // what is lost is passed over
+	tail    *tail     // that it shares with others; nil if it has a consumer of its own
 
 	at    events.Position // the last position yielded
 	since time.Time       // the last sign of life: a message, or an answer that there is none
@@ -93,8 +94,12 @@ type follower struct {
 // run yields until the reader stops, ctx ends or the log fails.
 func (f *follower) run(ctx context.Context, yield func(events.Message, error) bool) error {
 	f.since = time.Now()
+	from := f.consume
+	if f.tail != nil {
+		from = f.shared
+	}
 	for {
-		err := f.consume(ctx, yield)
+		err := from(ctx, yield)
 		if errors.Is(err, errLeads) {
 			err = f.lead(ctx, yield)
 		}

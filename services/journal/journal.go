@@ -87,10 +87,12 @@ type Journal struct {
 	group   *group
 	fresh   *handover // of LEDGER
 	uses    *handover // of USED
-	watch   *watch
-	scan    *scan
-	gate    gate
-	acked   atomic.Uint64 // the highest position we have answered for
+	// What those who follow a Tail share.
+	ledgerTail, usesTail *tail
+	watch                *watch
+	scan                 *scan
+	gate                 gate
+	acked                atomic.Uint64 // the highest position we have answered for
 
 	ctx   context.Context // ends when Close is called
 	end   context.CancelFunc
@@ -120,6 +122,7 @@ func Open(ctx context.Context, c Config) (*Journal, error) {
 	}
 	j.ctx, j.end = context.WithCancel(context.Background())
 	j.group = newGroup(j)
+	j.ledgerTail, j.usesTail = newTail(j, streamLedger, j.fresh, false), newTail(j, streamUsed, j.uses, true)
 	j.scan = newScan(j)
 	j.close = sync.OnceValue(j.shut)
 	j.tasks.Go(j.watch.run)

@@ -18,7 +18,8 @@ import (
 // Bounds of an outlet, so that no reader of it is felt by the ledger.
 const (
 	outletReaders       = 32      // connections of those who have proved who they are
-	outletConnections   = 1024    // of these and of strangers, who have outletProof for it
+	outletConnections   = 4096    // of these and of strangers, who have outletProof for it
+	outletPerAddress    = 256     // of these from one address
 	outletProof         = 1       // seconds
 	outletSubscriptions = 32      // of a connection
 	outletPending       = 8 << 20 // bytes on their way to a connection; one that is slower is cut
@@ -41,6 +42,7 @@ type Outlet struct {
 	journal *Journal
 	options server.Options
 	server  *server.Server
+	door    *doorkeeper
 	nc      *nats.Conn
 	ctx     context.Context // ends when Close is called
 	end     context.CancelFunc
@@ -63,16 +65,16 @@ func (j *Journal) OpenOutlet(c OutletConfig) (*Outlet, error) {
 }
 
 func (o *Outlet) open(c OutletConfig) error {
-	host, port, err := listenAt(c.Listen)
-	if err != nil {
+	if err := checkListen(c.Listen); err != nil {
 		return err
 	}
+	var err error
 	if o.account, err = outletAccount(); err != nil {
 		return err
 	}
 	own := &server.User{Username: "keyledger", Password: rand.Text(), Account: o.account, AllowedConnectionTypes: connections("IN_PROCESS")}
 	o.options = server.Options{
-		ServerName: "keyledger-outlet", Host: host, Port: port, NoSigs: true, NoSystemAccount: true,
+		ServerName: "keyledger-outlet", Host: "127.0.0.1", Port: server.RANDOM_PORT, ProxyProtocol: true, NoSigs: true, NoSystemAccount: true,
 		MaxConn: outletConnections, MaxSubs: outletSubscriptions, MaxPending: outletPending, MaxPayload: outletPayload,
 		MaxControlLine: 4096, WriteDeadline: outletWrite, PingInterval: 20 * time.Second,
 		TLSConfig: c.TLS, TLSTimeout: 2 * outletProof, AuthTimeout: outletProof,
@@ -88,7 +90,11 @@ func (o *Outlet) open(c OutletConfig) error {
 	if err != nil {
 		return fmt.Errorf("journal: connect to the outlet: %w", err)
 	}
-	return o.answer()
+	if err := o.answer(); err != nil {
+		return err
+	}
+	o.door, err = newDoorkeeper(c.Listen, o.server.Addr().String(), outletPerAddress)
+	return err
 }
 
 // outletAccount is the account of all readers, which bounds how many there are at once.
@@ -120,25 +126,20 @@ func (o *Outlet) listen() error {
 	return nil
 }
 
-func listenAt(address string) (host string, port int, err error) {
-	host, text, err := net.SplitHostPort(address)
+// checkListen refuses what is no host and port.
+func checkListen(address string) error {
+	_, text, err := net.SplitHostPort(address)
 	if err != nil {
-		return "", 0, err
+		return err
 	}
-	if port, err = strconv.Atoi(text); err != nil || port < 0 || port > 65535 {
-		return "", 0, fmt.Errorf("journal: %q is no port", text)
+	if port, err := strconv.Atoi(text); err != nil || port < 0 || port > 65535 {
+		return fmt.Errorf("journal: %q is no port", text)
 	}
-	if port == 0 {
-		port = server.RANDOM_PORT
-	}
-	if host == "" {
-		host = "0.0.0.0"
-	}
-	return host, port, nil
+	return nil
 }
 
 // Addr is the address that the outlet listens on.
-func (o *Outlet) Addr() string { return o.server.Addr().String() }
+func (o *Outlet) Addr() string { return o.door.listener.Addr().String() }
 
 // SetUsers says who may read from now on. Whoever is not among them any more is cut off.
 func (o *Outlet) SetUsers(users []OutletUser) error {
@@ -159,6 +160,9 @@ func (o *Outlet) SetUsers(users []OutletUser) error {
 // Close cuts everybody off. To close an outlet twice does nothing.
 func (o *Outlet) Close() error {
 	o.end()
+	if o.door != nil {
+		o.door.close()
+	}
 	if o.nc != nil {
 		o.nc.Close()
 	}

@@ -429,6 +429,46 @@ func TestOutletStrangers(t *testing.T) {
 	}
 }
 
+// TestOutletPerAddress has one address hold as many connections as it can, without an end:
+// a reader from elsewhere is let in all the same, and one from there when they are gone.
+func TestOutletPerAddress(t *testing.T) {
+	a := newAudience(t)
+	var crowd []net.Conn
+	from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	refused := 0
+	for range outletPerAddress + 50 {
+		c, err := from.Dial("tcp", a.outlet.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		crowd = append(crowd, c)
+	}
+	for _, c := range crowd {
+		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if n, _ := c.Read(make([]byte, 5)); n == 0 { // it is not told INFO
+			refused++
+		}
+	}
+	if refused != 50 {
+		t.Errorf("%d of the connections of one address were refused, want 50", refused)
+	}
+	a.connect()
+	for _, c := range crowd {
+		_ = c.Close()
+	}
+	for until := time.Now().Add(5 * time.Second); ; {
+		nc, err := nats.Connect("nats://"+a.outlet.Addr(), by(a.user, a.seed), nats.MaxReconnects(0), nats.SetCustomDialer(&from))
+		if err == nil {
+			nc.Close()
+			return
+		}
+		if time.Now().After(until) {
+			t.Fatalf("the address has no connection any more, and is shut out: %v", err)
+		}
+	}
+}
+
 // strangers makes connections that say nothing, and is the last of them.
 func (a *audience) strangers(n int) (c net.Conn) {
 	a.Helper()

@@ -89,8 +89,9 @@ func (j *Journal) UsesAt(ctx context.Context, p access.Position) (access.Message
 	return access.Message{Position: access.Position(m.Position), Data: m.Data}, err
 }
 
-// A Tail is a journal as many may follow it at once: each keeps less on its way to
-// it than a projection does, and so goes more slowly through what is past.
+// A Tail is a journal as many may follow it at once: of each stream all of them have one
+// consumer together, and a follower costs no goroutine and no buffer of its own. Each reads
+// what is past by itself, more slowly than a projection does.
 type Tail struct{ *Journal }
 
 // Last is [Journal.Last], once that message is on disk: whoever begins there must not
@@ -115,12 +116,12 @@ func (t Tail) Last(ctx context.Context) (events.Position, error) {
 
 // Follow is [Journal.Follow].
 func (t Tail) Follow(ctx context.Context, after events.Position) iter.Seq2[events.Message, error] {
-	return t.followLedger(ctx, after, true)
+	return t.followLedger(ctx, after, t.ledgerTail)
 }
 
 // FollowUses is [Journal.FollowUses].
 func (t Tail) FollowUses(ctx context.Context, after access.Position) iter.Seq2[access.Message, error] {
-	return t.followUses(ctx, after, follower{narrow: true})
+	return t.followUses(ctx, after, follower{tail: t.usesTail})
 }
 
 // FollowUses implements [access.Log]. It goes on through restarts of the log.
@@ -138,7 +139,7 @@ func (j *Journal) SalvageUses(ctx context.Context, after access.Position) iter.S
 func (j *Journal) followUses(ctx context.Context, after access.Position, kind follower) iter.Seq2[access.Message, error] {
 	return func(yield func(access.Message, error) bool) {
 		at := events.Position(after)
-		f := &follower{j: j, stream: streamUsed, fresh: j.uses, trimmed: true, narrow: kind.narrow, salvage: kind.salvage, at: at, mark: at}
+		f := &follower{j: j, stream: streamUsed, fresh: j.uses, trimmed: true, tail: kind.tail, salvage: kind.salvage, at: at, mark: at}
 		err := f.follow(ctx, func(m events.Message, err error) bool {
 			return yield(access.Message{Position: access.Position(m.Position), Data: m.Data}, err)
 		})

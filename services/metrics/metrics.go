@@ -27,11 +27,14 @@ var fast = []float64{.00001, .000025, .00005, .0001, .00025, .0005, .001, .0025,
 
 // Metrics are a node's. They may be used by many goroutines at once.
 type Metrics struct {
-	registry  *prometheus.Registry
-	requests  *prometheus.HistogramVec
-	verdicts  *prometheus.HistogramVec
-	decisions *prometheus.CounterVec
-	appends   *prometheus.HistogramVec
+	registry   *prometheus.Registry
+	requests   *prometheus.HistogramVec
+	verdicts   *prometheus.HistogramVec
+	decisions  *prometheus.CounterVec
+	appends    *prometheus.HistogramVec
+	envoy      *prometheus.HistogramVec
+	revocation prometheus.Histogram
+	readerEnds *prometheus.CounterVec
 }
 
 // New makes the metrics of a node of a version, whose state ask tells at each scrape.
@@ -48,19 +51,31 @@ func New(version string, ask func() State) *Metrics {
 		}, []string{"scheme", "result"}),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "decisions_total",
-			Help: "Decisions about signed requests, by result and reason (empty if allowed).",
+			Help: "Answers about signed requests, by result (as above) and reason (empty if allowed; if failed, why no verdict was given). One whose access record failed was not answered, and has failed.",
 		}, []string{"result", "reason"}),
 		appends: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "append_duration_seconds", Buckets: fast,
 			Help: "Time to append to a stream (ledger, used), by result (written, conflict, unavailable, unknown, failed).",
 		}, []string{"stream", "result"}),
 	}
+	m.envoy = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: namespace, Name: "ext_authz_request_duration_seconds", Buckets: fast,
+		Help: "Time to answer a call of Envoy's, by gRPC status and, if that is OK, by the HTTP status that Envoy was told (204: the request may go on).",
+	}, []string{"code", "status"})
+	m.revocation = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: namespace, Name: "revocation_propagation_seconds", Buckets: fast,
+		Help: "Time from when a key was disabled, deleted or purged until this node refused it, by the clocks of the two nodes.",
+	})
+	m.readerEnds = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Name: "event_reader_ends_total",
+		Help: "Readers of events that were told an end, or could not begin, by its code.",
+	}, []string{"code"})
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "build_info", Help: "1, with what is running.",
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.verdicts, m.decisions, m.appends, build, state{ask},
+	m.registry.MustRegister(m.requests, m.verdicts, m.decisions, m.appends, m.envoy, m.revocation, m.readerEnds, build, state{ask},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -75,11 +90,25 @@ func (m *Metrics) Request(operation, status string, took time.Duration) {
 	m.requests.WithLabelValues(operation, status).Observe(took.Seconds())
 }
 
-// Decision observes a decision about a signed request. The reason must be one of a closed set.
-func (m *Metrics) Decision(scheme, result, reason string, took time.Duration) {
+// Verdict observes how long it took to decide about a signed request.
+func (m *Metrics) Verdict(scheme, result string, took time.Duration) {
 	m.verdicts.WithLabelValues(scheme, result).Observe(took.Seconds())
-	m.decisions.WithLabelValues(result, reason).Inc()
 }
+
+// Decision observes what was answered about a signed request. The reason must be one of a closed set.
+func (m *Metrics) Decision(result, reason string) { m.decisions.WithLabelValues(result, reason).Inc() }
+
+// ExtAuthz observes a call of Envoy's that was answered: the gRPC status and, if that is
+// OK, the HTTP status that Envoy was told.
+func (m *Metrics) ExtAuthz(code, status string, took time.Duration) {
+	m.envoy.WithLabelValues(code, status).Observe(took.Seconds())
+}
+
+// Revocation observes how long it took until a key that was revoked was refused.
+func (m *Metrics) Revocation(took time.Duration) { m.revocation.Observe(max(0, took.Seconds())) }
+
+// ReaderEnd observes why a reader of events gets no more. The code must be one of a closed set.
+func (m *Metrics) ReaderEnd(code string) { m.readerEnds.WithLabelValues(code).Inc() }
 
 // Append observes an append to a stream.
 func (m *Metrics) Append(stream, result string, took time.Duration) {

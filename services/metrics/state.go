@@ -1,6 +1,10 @@
 package metrics
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // A State is what a node knows of itself at a moment.
 type State struct {
@@ -16,6 +20,17 @@ type State struct {
 	Restarts    int    // of the log's server
 	// DamagedBlocks is how many files of the log the scan found damaged.
 	DamagedBlocks int
+	// Watermark is how long ago what is known here had last reached the log's end.
+	Watermark time.Duration
+	Readers   Readers
+}
+
+// Readers are those who follow events.
+type Readers struct {
+	Count int
+	// Ledger and Used are how many messages of a stream the reader that is furthest
+	// behind in it has before it.
+	Ledger, Used uint64
 }
 
 // A Projection is how far a projection has come.
@@ -23,6 +38,8 @@ type Projection struct {
 	Name     string
 	Position uint64
 	Degraded bool
+	// Behind is the age of the oldest record that it has not applied; zero if there is none.
+	Behind time.Duration
 }
 
 // Records is how far access records have come.
@@ -30,7 +47,8 @@ type Records struct {
 	Position uint64 // last message of USED that is applied
 	Last     uint64 // last message of USED
 	Stopped  bool
-	Damaged  int // places at which messages of USED or SUMMARY were lost and that no operator has let pass
+	Damaged  int           // places at which messages of USED or SUMMARY were lost and that no operator has let pass
+	Behind   time.Duration // age of the oldest message that is not applied; zero if there is none
 }
 
 // Uses counts records since the start.
@@ -53,9 +71,14 @@ var (
 	descPosition  = gauge("log_position", "The last position of LEDGER.")
 	descProjected = gauge("projection_position", "The last position that a projection has applied.", "projection")
 	descLag       = gauge("projection_lag_positions", "How many positions of LEDGER a projection has not applied.", "projection")
+	descBehind    = gauge("projection_lag_seconds", "The age of the oldest record of LEDGER that a projection has not applied; 0 if there is none.", "projection")
 	descDegraded  = gauge("projection_degraded", "1 if a projection has stopped at a record that it cannot apply.", "projection")
 	descRecords   = gauge("records_position", "The last message of USED that access records answer from.")
 	descRecordLag = gauge("records_lag_messages", "How many messages of USED are not applied.")
+	descRecordAge = gauge("records_lag_seconds", "The age of the oldest message of USED that is not applied; 0 if there is none.")
+	descWatermark = gauge("verifier_watermark_age_seconds", "How long ago what this node verifies by had last reached the end of the log. Over 1, it refuses to decide.")
+	descReaders   = gauge("event_readers", "Readers that follow events over HTTP.")
+	descReaderLag = gauge("consumer_lag_messages", "How many messages of a stream (ledger: one decision each, used: up to 500 records each) the reader of events over HTTP that is furthest behind has before it.", "stream")
 	descStopped   = gauge("records_stopped", "1 if access records follow the log no more.")
 	descDamaged   = gauge("records_damaged", "Places at which messages of USED or SUMMARY were lost and that no operator has let pass.")
 	descBlocks    = gauge("log_damaged_blocks", "Files of the log that the scan found damaged in its last round.")
@@ -80,8 +103,9 @@ var (
 // Describe implements prometheus.Collector.
 func (s state) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descPosition, descProjected, descLag, descDegraded, descRecords, descRecordLag, descStopped, descDamaged, descReady, descWritable, descWhole, descBlocks,
-		descTrusted, descFree, descRestarts, descRecorded, descMessages, descShed, descUncertain, descFailed, descSummed, descUnknown, descWaiting, descOldest, descWindow,
+		descPosition, descProjected, descLag, descDegraded, descBehind, descRecordAge, descWatermark, descReaders, descReaderLag, descRecords, descRecordLag, descStopped, descDamaged,
+		descReady, descWritable, descWhole, descBlocks, descTrusted, descFree, descRestarts, descRecorded, descMessages, descShed, descUncertain, descFailed, descSummed, descUnknown,
+		descWaiting, descOldest, descWindow,
 	} {
 		out <- d
 	}
@@ -102,10 +126,16 @@ func (s state) Collect(out chan<- prometheus.Metric) {
 	for _, p := range now.Projections {
 		is(descProjected, float64(p.Position), p.Name)
 		is(descLag, behind(now.Position, p.Position), p.Name)
+		is(descBehind, p.Behind.Seconds(), p.Name)
 		is(descDegraded, one(p.Degraded), p.Name)
 	}
 	is(descRecords, float64(now.Records.Position))
 	is(descRecordLag, behind(now.Records.Last, now.Records.Position))
+	is(descRecordAge, now.Records.Behind.Seconds())
+	is(descWatermark, now.Watermark.Seconds())
+	is(descReaders, float64(now.Readers.Count))
+	is(descReaderLag, float64(now.Readers.Ledger), "ledger")
+	is(descReaderLag, float64(now.Readers.Used), "used")
 	is(descStopped, one(now.Records.Stopped))
 	is(descDamaged, float64(now.Records.Damaged))
 	is(descReady, one(now.Ready))

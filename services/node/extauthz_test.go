@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -62,6 +64,8 @@ func TestExtAuthzBehindTheLog(t *testing.T) {
 	if w.must(err); out.GetOkResponse() == nil {
 		t.Fatalf("got %v, want it to go on", out)
 	}
+	answered := regexp.MustCompile(`(?m)^keyledger_decisions_total\{reason="",result="allowed"\} .*$`)
+	before := answered.FindString(w.scrape(n.URL()))
 	w.must(n.LoseLog())
 	w.eventually("the node to be stale", func() bool {
 		out, err := e.check(time.Second)
@@ -70,6 +74,33 @@ func TestExtAuthzBehindTheLog(t *testing.T) {
 		}
 		return strings.Contains(status.Convert(err).Message(), "stale: ")
 	})
+	text := w.scrape(n.URL())
+	if after := answered.FindString(text); before == "" || after != before {
+		t.Errorf("decisions that were told to nobody count as answers: %q, then %q", before, after)
+	}
+	if !regexp.MustCompile(`(?m)^keyledger_decisions_total\{reason="(uncertain|unavailable|abandoned)",result="failed"\} [1-9]`).MatchString(text) {
+		t.Error("a scrape does not count those whose record failed")
+	}
+	for _, want := range []string{
+		`keyledger_ext_authz_request_duration_seconds_count{code="OK",status="204"} 1`,
+		`keyledger_ext_authz_request_duration_seconds_count{code="Unavailable",status=""} `,
+	} {
+		if !strings.Contains(text, "\n"+want) {
+			t.Errorf("a scrape does not say %s", want)
+		}
+	}
+	if age := regexp.MustCompile(`(?m)^keyledger_verifier_watermark_age_seconds (.*)$`).FindStringSubmatch(text); age == nil || seconds(t, age[1]) <= 1 {
+		t.Errorf("the node is stale, and its watermark %q seconds old", age)
+	}
+}
+
+func seconds(t *testing.T, text string) float64 {
+	t.Helper()
+	s, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // TestStopEndsCallsOfEnvoy: a stop waits for nobody who does not end his call, and

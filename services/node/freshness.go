@@ -56,9 +56,12 @@ func (f *freshness) ask(ctx context.Context) {
 	}
 }
 
+// age is how long ago what is known had last reached the log's end.
+func (f *freshness) age() time.Duration { return time.Since(f.start) - time.Duration(f.at.Load()) }
+
 // check is verify.ErrStale unless what is known is fresh.
 func (f *freshness) check(context.Context) error {
-	if time.Since(f.start)-time.Duration(f.at.Load()) > maxStaleness {
+	if f.age() > maxStaleness {
 		return verify.ErrStale
 	}
 	return nil

@@ -9,7 +9,9 @@ import (
 
 	"github.com/keyledger/keyledger/events"
 	uses "github.com/keyledger/keyledger/events/access"
+	"github.com/keyledger/keyledger/services/api"
 	"github.com/keyledger/keyledger/services/metrics"
+	"github.com/keyledger/keyledger/services/usage"
 	"github.com/keyledger/keyledger/services/verify"
 )
 
@@ -32,10 +34,62 @@ func (n *Node) metricsState() metrics.State {
 			Summarised: used.Summarised, Unknown: used.Unknown, Waiting: used.Waiting, Oldest: used.Oldest.Seconds(), Window: used.Window.Seconds(),
 		},
 	}
+	if n.fresh != nil {
+		out.Watermark = n.fresh.age()
+	}
+	if n.feed != nil {
+		out.Readers.Count, out.Readers.Ledger, out.Readers.Used = n.feed.Lag(s.Last, s.Records.Last)
+	}
+	ages := map[uint64]time.Duration{} // most are at the same position
 	for _, p := range s.Projections {
-		out.Projections = append(out.Projections, metrics.Projection{Name: p.Name, Position: p.Position, Degraded: p.Degraded != ""})
+		if _, known := ages[p.Position]; !known && p.Position < s.Last {
+			ages[p.Position] = n.since(n.timeOf(ctx, events.Position(p.Position)))
+		}
+		out.Projections = append(out.Projections, metrics.Projection{
+			Name: p.Name, Position: p.Position, Degraded: p.Degraded != "", Behind: ages[p.Position],
+		})
+	}
+	if s.Records.Position < s.Records.Last {
+		out.Records.Behind = n.since(n.timeOfUse(ctx, uses.Position(s.Records.Position)))
 	}
 	return out
+}
+
+// timeOf is the time of the record behind p. If that cannot be read, it is that of the
+// last before it: the age is then a bound. Zero if neither can.
+func (n *Node) timeOf(ctx context.Context, p events.Position) time.Time {
+	for _, at := range []events.Position{p + 1, p} {
+		m, err := n.journal.At(ctx, at)
+		if err != nil {
+			continue
+		}
+		if rec, err := events.Decode(m); err == nil {
+			return rec.Meta.Time
+		}
+	}
+	return time.Time{}
+}
+
+// timeOfUse is the time of the first record in the message of USED behind p, likewise.
+func (n *Node) timeOfUse(ctx context.Context, p uses.Position) time.Time {
+	for _, at := range []uses.Position{p + 1, p} {
+		m, err := n.journal.UsesAt(ctx, at)
+		if err != nil {
+			continue
+		}
+		if records, err := uses.Parse(nil, m.Data); err == nil && len(records) > 0 {
+			return records[0].Time
+		}
+	}
+	return time.Time{}
+}
+
+// since is how long ago t was; zero if it is not known, or yet to come.
+func (n *Node) since(t time.Time) time.Duration {
+	if t.IsZero() {
+		return 0
+	}
+	return max(0, n.config.Now().Sub(t))
 }
 
 func (n *Node) observeRequest(r *http.Request) (context.Context, func(operation string, status int)) {
@@ -49,6 +103,14 @@ func (n *Node) observeRequest(r *http.Request) (context.Context, func(operation 
 	}
 }
 
+func (n *Node) observeExtAuthz(code string, status int, took time.Duration) {
+	told := ""
+	if status != 0 {
+		told = strconv.Itoa(status)
+	}
+	n.metrics.ExtAuthz(code, told, took)
+}
+
 func (n *Node) observeAppend(ctx context.Context, stream, result string, took time.Duration) {
 	n.metrics.Append(stream, result, took)
 	if n.tracer != nil {
@@ -56,26 +118,71 @@ func (n *Node) observeAppend(ctx context.Context, stream, result string, took ti
 	}
 }
 
-func (n *Node) observeDecision(ctx context.Context, d verify.Decision, err error, took time.Duration) {
-	scheme, result, reason := d.Claim.Scheme, "attempt", d.Reason
+// resultOf is what a decision is counted as.
+func resultOf(d verify.Decision, err error) string {
+	switch {
+	case err != nil:
+		return "failed"
+	case d.Allowed:
+		return "allowed"
+	case d.Genuine:
+		return "denied"
+	}
+	return "attempt"
+}
+
+// whyNone names why there is no verdict.
+func whyNone(err error) string {
+	var off *events.UnavailableError
+	var refused *api.Problem
 	switch {
 	case errors.Is(err, verify.ErrStale):
-		result, reason = "failed", "stale"
+		return "stale"
 	case errors.Is(err, verify.ErrRefilling):
-		result, reason = "failed", "refilling"
+		return "refilling"
 	case errors.Is(err, verify.ErrCrowded):
-		result, reason = "failed", "crowded"
-	case err != nil:
-		result, reason = "failed", "fault"
-	case d.Allowed:
-		result = "allowed"
-	case d.Genuine:
-		result = "denied"
+		return "crowded"
+	case errors.Is(err, usage.ErrOverloaded):
+		return "overloaded"
+	case errors.As(err, &off):
+		return "unavailable"
+	case errors.Is(err, events.ErrUncertain):
+		return "uncertain"
+	case errors.As(err, &refused):
+		return verify.Forbidden // to ask about the key
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return "abandoned"
 	}
+	return "fault"
+}
+
+// observeAnswer counts what was answered about a signed request.
+func (n *Node) observeAnswer(d verify.Decision, err error) {
+	reason := d.Reason
+	if err != nil {
+		reason = whyNone(err)
+	}
+	n.metrics.Decision(resultOf(d, err), reason)
+}
+
+// observeRevocations measures how long keys were not refused here that had been revoked
+// by r.
+func (n *Node) observeRevocations(r *events.Record) {
+	for _, e := range r.Events {
+		switch e.Event.(type) {
+		case events.KeyDisabled, events.KeyDeleted, events.KeyPurged:
+			n.metrics.Revocation(n.config.Now().Sub(r.Meta.Time))
+		default: // revokes nothing
+		}
+	}
+}
+
+func (n *Node) observeVerdict(ctx context.Context, d verify.Decision, err error, took time.Duration) {
+	scheme, result := d.Claim.Scheme, resultOf(d, err)
 	if scheme == "" {
 		scheme = "none"
 	}
-	n.metrics.Decision(scheme, result, reason, took)
+	n.metrics.Verdict(scheme, result, took)
 	if n.tracer != nil {
 		n.tracer.Step(ctx, "verify", result, took)
 	}

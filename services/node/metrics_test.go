@@ -10,11 +10,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	spans "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/services/node"
 )
 
@@ -51,6 +53,14 @@ func TestScrape(t *testing.T) {
 	c.send(http.MethodGet, "/v1/nowhere", "")
 	c.send(http.MethodGet, "/v1/nowhere/else?at=all", "")
 	c.ask(http.MethodGet, "/v1/keys/"+key, "")
+	hers := *c
+	issued := c.ask(http.MethodPost, "/v1/users/"+user+"/keys", "")
+	hers.as.AccessKeyID, hers.as.SecretAccessKey = issued["access_key_id"].(string), issued["secret_access_key"].(string)
+	if code, _ := hers.send(http.MethodGet, "/v1/keys", ""); code != http.StatusForbidden {
+		t.Fatalf("a user lists every key: got %d", code)
+	}
+	c.ask(http.MethodPatch, "/v1/keys/"+key, `{"status":"disabled"}`)
+	c.ask(http.MethodDelete, "/v1/keys/"+key, "")
 	w.eventually("the records to be known", func() bool { return strings.Contains(w.scrape(n.URL()), "\nkeyledger_records_lag_messages 0\n") })
 	text := w.scrape(n.URL())
 	for _, want := range []string{
@@ -61,11 +71,16 @@ func TestScrape(t *testing.T) {
 		`keyledger_decisions_total{reason="signature_mismatch",result="attempt"} 1`,
 		`keyledger_decisions_total{reason="unknown_key",result="attempt"} 1`,
 		`keyledger_uses_unknown_key_total 1`, `keyledger_ready 1`, `keyledger_log_writable 1`, `keyledger_clock_trusted 1`,
-		`keyledger_projection_lag_positions{projection="keys"} 0`,
+		`keyledger_projection_lag_positions{projection="keys"} 0`, `keyledger_projection_lag_seconds{projection="keys"} 0`, `keyledger_records_lag_seconds 0`,
+		`keyledger_decisions_total{reason="forbidden",result="denied"} 1`, `keyledger_revocation_propagation_seconds_count 2`,
+		`keyledger_event_readers 0`, `keyledger_consumer_lag_messages{stream="used"} 0`,
 	} {
 		if !strings.Contains(text, "\n"+want+"\n") {
 			t.Errorf("a scrape does not say %s", want)
 		}
+	}
+	if age := regexp.MustCompile(`(?m)^keyledger_verifier_watermark_age_seconds (.*)$`).FindStringSubmatch(text); age == nil || seconds(t, age[1]) > 1 {
+		t.Errorf("a node that decides has a watermark of %q seconds", age)
 	}
 	if !regexp.MustCompile(`keyledger_append_duration_seconds_count{result="written",stream="ledger"} [2-9]`).MatchString(text) {
 		t.Error("a scrape does not say how long appends took")
@@ -87,6 +102,24 @@ func TestScrape(t *testing.T) {
 	sources := c.ask(http.MethodGet, "/v1/status", "")["unknown_key_sources"].([]any)
 	if len(sources) != 1 || sources[0].(map[string]any)["source"] != "127.0.0.1/32" {
 		t.Errorf("the status names %v as the sources of unknown keys", sources)
+	}
+}
+
+// TestLagInSeconds has a projection stop: what it has not applied grows older.
+func TestLagInSeconds(t *testing.T) {
+	w := installed(t)
+	n := w.start()
+	user := w.client(n).ask(http.MethodPost, "/v1/users", `{"name":"alice"}`)["user_id"].(string)
+	w.stop(n)
+	keyring := events.KeyringSubject(w.installation().Operator, events.UserID(user))
+	at := w.poison(keyring, 0, fromTheFuture(keyring))
+	n = w.start()
+	w.eventually("the projection to stop", func() bool { return slices.Contains(w.stopped(n, at), "keys") })
+	w.clock.turn(90 * time.Second)
+	text := w.scrape(n.URL())
+	lag := regexp.MustCompile(`(?m)^keyledger_projection_lag_seconds\{projection="keys"\} (.*)$`).FindStringSubmatch(text)
+	if lag == nil || seconds(t, lag[1]) < 90 {
+		t.Errorf("a projection that has stopped has a lag of %q seconds", lag)
 	}
 }
 

@@ -302,7 +302,7 @@ func (n *Node) serve(ctx context.Context) error {
 func (n *Node) openDoors() error {
 	verifier, err := verify.New(verify.Config{
 		Applied: n.views.Applied, Lookup: n.views.VerifyKey, Fresh: n.fresh.check, Vault: n.vault, Schemes: dialect.Schemes(n.config.Dialects), Now: n.config.Now,
-		Observe: n.observeDecision,
+		Observe: n.observeVerdict,
 	})
 	if err != nil {
 		return err
@@ -317,11 +317,13 @@ func (n *Node) openDoors() error {
 		Admit: n.journal.Admit, Async: n.config.AsyncUses, Logger: n.config.Logger,
 	})
 	tail := journal.Tail{Journal: n.journal}
-	n.feed = feed.New(feed.Config{Ledger: tail, Uses: tail, LedgerAt: n.views.PositionAt, Excused: n.runner.Excused, ExcusedUse: n.passed, Now: n.config.Now})
+	n.feed = feed.New(feed.Config{
+		Ledger: tail, Uses: tail, LedgerAt: n.views.PositionAt, Excused: n.runner.Excused, ExcusedUse: n.passed, Now: n.config.Now, Ended: n.metrics.ReaderEnd,
+	})
 	c := api.Config{
 		Ledger: n.ledger, Queries: n.views, Verifier: verifier, Uses: n.uses, Records: &n.records, Feed: n.feed, Dialects: n.config.Dialects, Operator: (*operator)(n),
 		Proxies: n.proxies, Draw: identity.Source{Rand: n.config.Rand, Now: n.config.Now}, Now: n.config.Now,
-		Logger: n.config.Logger, Version: n.config.Version, Observe: n.observeRequest, Metrics: n.metrics.Handler(),
+		Logger: n.config.Logger, Version: n.config.Version, Observe: n.observeRequest, Decided: n.observeAnswer, Metrics: n.metrics.Handler(),
 	}
 	n.serveHTTP(api.New(c))
 	n.serveEnvoy(c)
@@ -346,7 +348,7 @@ func (n *Node) serveEnvoy(c api.Config) {
 	if n.envoys == nil {
 		return
 	}
-	n.extAuthz = extauthz.New(extauthz.Config{Forward: api.NewForwardAuth(c), Proxies: c.Proxies, Draw: c.Draw, Logger: c.Logger})
+	n.extAuthz = extauthz.New(extauthz.Config{Forward: api.NewForwardAuth(c), Proxies: c.Proxies, Draw: c.Draw, Logger: c.Logger, Observe: n.observeExtAuthz})
 	n.tasks.Go(func() {
 		if err := n.extAuthz.Serve(n.envoys); err != nil {
 			n.fail(err)
@@ -373,6 +375,9 @@ func (n *Node) forget(records iter.Seq[*events.Record]) {
 			default: // about one key, or about none
 			}
 			v.Forget(events.AccessKeyID(e.Event.About()))
+		}
+		if n.metrics != nil {
+			n.observeRevocations(r)
 		}
 	}
 }

@@ -96,10 +96,11 @@ func (c Caller) May(op Operation, t Target) Verdict {
 func (c Caller) admin() bool { return c.Kind == events.KindRoot || c.Role == events.RoleAdmin }
 
 // auditor reads everything in the account and changes nothing, its own keys
-// included. Gateway tokens are the admins' alone: their events are in the audit.
+// included. Of gateway tokens it reads which there are; a token itself is shown to
+// nobody but whoever made it.
 func (c Caller) auditor(op Operation) Verdict {
 	switch op {
-	case AccountRead, UserRead, UserList, KeyRead, KeyList, AuditRead:
+	case AccountRead, UserRead, UserList, KeyRead, KeyList, AuditRead, GatewayList:
 		return Allowed
 	}
 	return Denied

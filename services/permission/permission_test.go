@@ -44,11 +44,11 @@ func TestMay(t *testing.T) {
 	want := map[string]string{
 		"operator root":    "AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAh",
 		"operator admin":   "AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAh",
-		"operator auditor": "ddd AAh ddh ddh AAh AAh ddh ddh ddh AAh AAh AAh ddh ddh ddd ddh",
+		"operator auditor": "ddd AAh ddh ddh AAh AAh ddh ddh ddh AAh AAh AAh ddh AAh ddd ddh",
 		"operator user":    "ddd ddh ddh ddh Ahh ddh ddh dhh Ahh Ahh ddh ddh ddh ddh ddd ddh",
 		"root":             "ddd AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh ddd AAh",
 		"admin":            "ddd AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh ddd AAh",
-		"auditor":          "ddd AAh ddh ddh AAh AAh ddh ddh ddh AAh AAh AAh ddh ddh ddd ddh",
+		"auditor":          "ddd AAh ddh ddh AAh AAh ddh ddh ddh AAh AAh AAh ddh AAh ddd ddh",
 		"user":             "ddd ddh ddh ddh Ahh ddh ddh dhh Ahh Ahh ddh ddh ddh ddh ddd ddh",
 		"user, off":        "ddd ddh ddh ddh Ahh ddh ddh dhh dhh Ahh ddh ddh ddh ddh ddd ddh",
 		"user, no grant":   "ddd ddh ddh ddh Ahh ddh ddh dhh dhh Ahh ddh ddh ddh ddh ddd ddh",

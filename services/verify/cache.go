@@ -8,10 +8,12 @@ import (
 	"github.com/keyledger/keyledger/services/vault"
 )
 
-// What a cache may hold: about 300 bytes each.
+// What a cache may hold: about 300 bytes each. Keys that do not exist have few places,
+// and of their own: anybody can name as many of them as he likes.
 const (
-	shards   = 64
-	perShard = 2048
+	shards         = 64
+	perShard       = 2048
+	absentPerShard = 64
 )
 
 // An entry is what a request that names a key is judged by: the key and its
@@ -23,8 +25,9 @@ type entry struct {
 }
 
 // A cache keeps entries, never verdicts, until the log says something about
-// their keys. Keys that do not exist are kept like those that do, so that the time an
-// answer takes does not tell them apart.
+// their keys. Keys that do not exist are kept too, so that of a key that is named again and
+// again the time an answer takes does not tell whether there is one; but they push out
+// each other alone.
 type cache struct {
 	seed   maphash.Seed
 	shards [shards]shard
@@ -33,6 +36,7 @@ type cache struct {
 type shard struct {
 	mu      sync.RWMutex
 	entries map[events.AccessKeyID]*entry
+	absent  map[events.AccessKeyID]*entry // of keys that do not exist
 	// version is raised when anything is forgotten: what was read from the store
 	// before is not put in after.
 	version uint64
@@ -47,7 +51,10 @@ func (c *cache) of(id events.AccessKeyID) *shard {
 func (s *shard) get(id events.AccessKeyID) (*entry, uint64) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.entries[id], s.version
+	if e := s.entries[id]; e != nil {
+		return e, s.version
+	}
+	return s.absent[id], s.version
 }
 
 // put keeps an entry that was read at a version, unless something has been
@@ -58,16 +65,25 @@ func (s *shard) put(id events.AccessKeyID, e *entry, version uint64) {
 	if s.version != version {
 		return
 	}
-	if s.entries == nil {
-		s.entries = map[events.AccessKeyID]*entry{}
+	if e.found {
+		s.entries = keep(s.entries, id, e, perShard)
+	} else {
+		s.absent = keep(s.absent, id, e, absentPerShard)
 	}
-	if len(s.entries) >= perShard {
-		for other := range s.entries {
-			delete(s.entries, other)
+}
+
+func keep(in map[events.AccessKeyID]*entry, id events.AccessKeyID, e *entry, most int) map[events.AccessKeyID]*entry {
+	if in == nil {
+		in = map[events.AccessKeyID]*entry{}
+	}
+	if _, there := in[id]; !there && len(in) >= most {
+		for other := range in {
+			delete(in, other)
 			break
 		}
 	}
-	s.entries[id] = e
+	in[id] = e
+	return in
 }
 
 // Forget drops what is kept of a key. It is called when an event about it has been
@@ -78,6 +94,7 @@ func (v *Verifier) Forget(id events.AccessKeyID) {
 	defer s.mu.Unlock()
 	s.version++
 	delete(s.entries, id)
+	delete(s.absent, id)
 }
 
 // ForgetAll drops everything that is kept: a policy has changed, or what is known
@@ -88,6 +105,7 @@ func (v *Verifier) ForgetAll() {
 		s.mu.Lock()
 		s.version++
 		clear(s.entries)
+		clear(s.absent)
 		s.mu.Unlock()
 	}
 }

@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -62,18 +63,53 @@ func TestForgottenWhileRead(t *testing.T) {
 	}
 }
 
+// name has the next request name a key.
+func (b *bench) name(id string) {
+	b.did = b.did[:0]
+	b.claims = []dialect.Claim{{Scheme: "TEST", AccessKeyID: id, SignedAt: noon, MAC: func([]byte) []byte { return nil }}}
+}
+
+// many are IDs that no two of are the same.
+func many(i int) string { return fmt.Sprintf("KLAK%016d", i+10) }
+
 // TestKeepsABound forgets keys where there would be too many.
 func TestKeepsABound(t *testing.T) {
-	b := &bench{}
+	b := &bench{everything: true}
 	v := b.verifier(t)
 	for i := range 200_000 {
-		b.did = b.did[:0]
-		b.claims = []dialect.Claim{{Scheme: "TEST", AccessKeyID: string(rune('A'+i%26)) + string(rune(0x4e00+i)), SignedAt: noon, MAC: func([]byte) []byte { return nil }}}
+		b.name(many(i))
 		if _, err := v.Verify(t.Context(), &dialect.Request{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := v.Kept(); n == 0 || n > verify.MaxKept {
-		t.Errorf("%d keys are kept, want at most %d", n, verify.MaxKept)
+	if n, absent := v.Kept(); n == 0 || n > verify.MaxKept || absent != 0 {
+		t.Errorf("%d keys are kept, and %d that do not exist; want at most %d, and none", n, absent, verify.MaxKept)
+	}
+}
+
+// TestFlood has a flood of keys that do not exist push out no key that does.
+func TestFlood(t *testing.T) {
+	b := &bench{}
+	v := b.verifier(t)
+	genuine := func() verify.Decision {
+		b.did, b.claims = b.did[:0], []dialect.Claim{b.claim(known, secret)}
+		d, err := v.Verify(t.Context(), &dialect.Request{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	genuine()
+	for i := range 20_000 {
+		b.name(many(i))
+		if d, err := v.Verify(t.Context(), &dialect.Request{}); err != nil || d.Reason != verify.UnknownKey {
+			t.Fatalf("got %+v, %v", d, err)
+		}
+	}
+	if d := genuine(); !d.Allowed || b.lookups() != 0 {
+		t.Errorf("after the flood: got %+v with %d lookups, want none", d, b.lookups())
+	}
+	if n, absent := v.Kept(); n != 1 || absent == 0 || absent > verify.MaxAbsent {
+		t.Errorf("%d keys are kept, and %d that do not exist; want 1, and at most %d", n, absent, verify.MaxAbsent)
 	}
 }

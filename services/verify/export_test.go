@@ -6,19 +6,22 @@ import (
 	"github.com/keyledger/keyledger/events"
 )
 
-// MaxKept is how many keys are kept at most.
-const MaxKept = shards * perShard
+// MaxKept is how many keys are kept at most, and MaxAbsent how many that do not exist.
+const (
+	MaxKept   = shards * perShard
+	MaxAbsent = shards * absentPerShard
+)
 
-// Kept is how many keys are kept.
-func (v *Verifier) Kept() int {
-	n := 0
+// Kept is how many keys are kept, and how many that do not exist.
+func (v *Verifier) Kept() (n, absent int) {
 	for i := range v.cache.shards {
 		s := &v.cache.shards[i]
 		s.mu.RLock()
 		n += len(s.entries)
+		absent += len(s.absent)
 		s.mu.RUnlock()
 	}
-	return n
+	return n, absent
 }
 
 // BoundNonces lets tests reach the bounds.

@@ -43,6 +43,7 @@ const (
 	KeyLocked        = "key_locked"         // too many wrong signatures; said by a vendor's front, not here
 	SessionToken     = "session_token"      // temporary credentials, of which there are none here
 	NetworkPolicy    = "network_policy"     // the key may not be used from there
+	Forbidden        = "forbidden"          // whoever signed may not do what is asked; said of management calls by the API, not here
 )
 
 // DetailUnknownKey is what people are told of a key that does not exist.

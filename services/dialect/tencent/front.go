@@ -15,8 +15,8 @@ const version = "2019-01-16"
 type Front struct{}
 
 // Recognise reports whether r wants to be a request to an API of this vendor: one of "/" that is signed by
-// TC3, that has an X-TC-Action header and is not signed another vendor's way, or that has the
-// parameters of signature v1.
+// TC3, or that is not signed another vendor's way and has an X-TC-Action header, the
+// parameters of signature v1, or an Action and CAM's Version.
 func (Front) Recognise(r *dialect.Request) bool {
 	if r.Path() != "/" {
 		return false
@@ -28,7 +28,18 @@ func (Front) Recognise(r *dialect.Request) bool {
 		}
 		foreign = true
 	}
-	return !foreign && (r.Values("X-TC-Action") != nil || speaksV1(r))
+	return !foreign && (r.Values("X-TC-Action") != nil || speaksV1(r) || namesCAM(r))
+}
+
+// namesCAM reports whether a request names an operation of CAM by its form.
+func namesCAM(r *dialect.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
+		return false
+	}
+	text := formText(r)
+	asked, _ := peek(text, "Version")
+	action, _ := peek(text, "Action")
+	return asked == version && action != ""
 }
 
 // Action is the operation that r names.

@@ -272,6 +272,11 @@ func TestRecognise(t *testing.T) {
 		{"v1 by form", "POST", "/", "SecretId=a&Nonce=1", []string{"Content-Type", form}, true},
 		{"no form", "POST", "/", "SecretId=a&Nonce=1", []string{"Content-Type", "text/plain"}, false},
 		{"another vendor's parameters", "GET", "/?AccessKeyId=a&SignatureNonce=1&Signature=x&SignatureVersion=1.0", "", nil, false},
+		{"unsigned, by query", "GET", "/?Action=ListAccessKeys&Version=2019-01-16", "", nil, true},
+		{"unsigned, by form", "POST", "/", "Version=2019-01-16&Action=ListAccessKeys", []string{"Content-Type", form}, true},
+		{"another API's version", "GET", "/?Action=ListAccessKeys&Version=2010-05-08", "", nil, false},
+		{"a version alone", "GET", "/?Version=2019-01-16", "", nil, false},
+		{"by form, signed another way", "GET", "/?Action=ListAccessKeys&Version=2019-01-16", "", []string{"Authorization", "AWS4-HMAC-SHA256 x"}, false},
 		{"a secret's ID alone", "GET", "/?SecretId=a", "", nil, false},
 		{"nothing", "GET", "/", "", nil, false},
 	} {
