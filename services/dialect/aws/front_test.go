@@ -324,6 +324,15 @@ func TestFormIsBounded(t *testing.T) {
 	}
 }
 
+// TestNetworkIsNoSecret: whoever holds the secret is told that it is the address, not the key.
+func TestNetworkIsNoSecret(t *testing.T) {
+	w := httptest.NewRecorder()
+	r := genuine("POST", "/", "Action=ListAccessKeys&Version=2010-05-08")
+	if got := front.Refuse(w, r, "1", &dialect.NetworkError{Key: true}); got.Code != "AccessDenied" || w.Code != 403 || !strings.Contains(w.Body.String(), "network policy") {
+		t.Errorf("got %+v %s", got, w.Body)
+	}
+}
+
 func TestSecretPrintsNothing(t *testing.T) {
 	k := dialect.CreatedKey{Secret: "open sesame"}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
