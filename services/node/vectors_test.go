@@ -72,18 +72,23 @@ next:
 // A gateway asks a node whose clock stands still until it is put forward.
 type gateway struct {
 	*client
-	clock *atomic.Int64 // unix seconds
-	token string
+	stands *atomic.Int64 // unix seconds
+	token  string
+}
+
+// put puts the clock forward, and that by which the client signs.
+func (g *gateway) put(unix int64) {
+	g.stands.Store(unix)
+	g.clock.turn(time.Unix(unix, 0).Sub(g.clock.now()))
 }
 
 // newGateway starts a node a minute before the first of the entries, and imports their keys.
 func newGateway(t *testing.T, entries []vector.Vector) *gateway {
 	t.Helper()
-	g := &gateway{clock: &atomic.Int64{}}
-	g.clock.Store(entries[0].VerifyAt - 60)
 	w := newWorld(t)
-	w.config.Now = func() time.Time { return time.Unix(g.clock.Load(), 0) }
-	w.clock.turn(time.Until(w.config.Now())) // by which the client signs
+	g := &gateway{client: &client{world: w}, stands: &atomic.Int64{}}
+	w.config.Now = func() time.Time { return time.Unix(g.stands.Load(), 0) }
+	g.put(entries[0].VerifyAt - 60)
 	g.client = w.client(w.start())
 	g.ask(http.MethodPut, "/v1/accounts/"+g.as.AccountID+"/policy", `{"overrides":{"quota":{"max":50}}}`)
 	g.token = g.ask(http.MethodPost, "/v1/gateway-tokens", `{"name":"edge"}`)["token"].(string)
@@ -101,7 +106,7 @@ func newGateway(t *testing.T, entries []vector.Vector) *gateway {
 func (g *gateway) askAll(entries []vector.Vector) (asked int) {
 	g.Helper()
 	for _, e := range entries {
-		g.clock.Store(e.VerifyAt)
+		g.put(e.VerifyAt)
 		allowed, reason := want(e)
 		got := g.verify(e)
 		if got.Allowed != allowed || got.Reason != reason || got.Genuine != (allowed || reason == verify.SessionToken) {
