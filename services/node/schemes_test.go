@@ -59,8 +59,9 @@ func templates(t *testing.T) (out []vector.Vector) {
 	return out
 }
 
-// signedAs is a captured request signed anew by another key, wherever it writes ID and signature.
-func signedAs(e vector.Vector, id, secret string) (vector.Vector, error) {
+// signedAs is a captured request signed anew by another key, wherever it writes ID and signature; change is what else stands in
+// it, and what is to stand there, in turn.
+func signedAs(e vector.Vector, id, secret string, change ...string) (vector.Vector, error) {
 	claims, err := dialect.Read(e.Request(), builtin.Schemes())
 	if err != nil {
 		return e, err
@@ -68,6 +69,9 @@ func signedAs(e vector.Vector, id, secret string) (vector.Vector, error) {
 	i := slices.IndexFunc(claims, func(c dialect.Claim) bool { return bytes.Equal(c.MAC([]byte(e.Secret)), c.Signature) })
 	if i < 0 || claims[i].SessionToken != "" || claims[i].Scheme != e.Scheme {
 		return e, fmt.Errorf("it is no plain request of %s", e.Scheme)
+	}
+	for i := 0; i < len(change); i += 2 {
+		e = replaced(e, change[i], change[i+1])
 	}
 	e = replaced(e, e.AccessKeyID, id)
 	e.AccessKeyID, e.Secret = id, secret
@@ -150,9 +154,9 @@ func TestAnyKeyWithAnyScheme(t *testing.T) {
 	}
 }
 
-func as(t *testing.T, e vector.Vector, k [2]string) vector.Vector {
+func as(t *testing.T, e vector.Vector, k [2]string, change ...string) vector.Vector {
 	t.Helper()
-	signed, err := signedAs(e, k[0], k[1])
+	signed, err := signedAs(e, k[0], k[1], change...)
 	if err != nil {
 		t.Fatalf("%s, by %s: %v", e.Scheme, k[0], err)
 	}
