@@ -57,6 +57,7 @@ func TestLifeUnderAWS(t *testing.T) {
 		t.Errorf("got the caller %+v, %v", who, err)
 	}
 
+	a.lastUsed(t, client, own.ID, first.ID)
 	a.turnOffAndOn(t, client, own)
 	_, err = client.DeleteAccessKey(ctx, &iam.DeleteAccessKeyInput{UserName: aws.String("alice"), AccessKeyId: &own.ID})
 	wants(t, "delete an active key", err, "")
@@ -66,6 +67,26 @@ func TestLifeUnderAWS(t *testing.T) {
 	wants(t, "delete it again", err, "NoSuchEntity")
 	if got := list(t, client, "alice"); len(got) != 1 || got[0] != first.ID {
 		t.Errorf("got the keys %v, want only %s", got, first.ID)
+	}
+}
+
+// lastUsed waits for the use of a key, of STS, and holds that another was never used.
+func (a account) lastUsed(t *testing.T, client *iam.Client, used, never string) {
+	t.Helper()
+	ask := func(key string) *iam.GetAccessKeyLastUsedOutput {
+		out, err := client.GetAccessKeyLastUsed(t.Context(), &iam.GetAccessKeyLastUsedInput{AccessKeyId: &key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	a.Eventually("the last use", func() bool { return ask(used).AccessKeyLastUsed.LastUsedDate != nil })
+	last := ask(used)
+	if u := last.AccessKeyLastUsed; *last.UserName != "alice" || *u.ServiceName != "sts" || *u.Region != "us-east-1" || time.Since(*u.LastUsedDate).Abs() > time.Minute {
+		t.Errorf("got the last use %+v by %s", *u, *last.UserName)
+	}
+	if u := ask(never).AccessKeyLastUsed; u.LastUsedDate != nil || *u.ServiceName != "N/A" || *u.Region != "N/A" {
+		t.Errorf("a key that was never used: got %+v", *u)
 	}
 }
 

@@ -86,6 +86,9 @@ func life(t *testing.T, a *ledger.Account, w way) {
 	if got := a.Fails("key", "create", "--user", user); !strings.Contains(got, "key.quota: ") {
 		t.Errorf("a third key: got %s", got)
 	}
+	if got := a.Print("key", "list", "--user", user); strings.Count(got, `"access_key_id"`) != 2 || !strings.Contains(got, k.ID) {
+		t.Errorf("the keys are %s", got)
+	}
 	through := &seen{words: map[string]bool{}}
 	w.use(t, w.client(t, a.Ledger, k, through))
 	if !through.words[w.word] {
