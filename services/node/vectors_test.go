@@ -74,6 +74,7 @@ type gateway struct {
 	*client
 	stands *atomic.Int64 // unix seconds
 	token  string
+	source string // of what it asks about; "" if it does not say
 }
 
 // put puts the clock forward, and that by which the client signs.
@@ -155,6 +156,9 @@ func (g *gateway) verify(e vector.Vector) (out answered) {
 	}
 	if r.Body == nil {
 		delete(asked, "body_base64")
+	}
+	if g.source != "" {
+		asked["source_ip"] = g.source
 	}
 	body, err := json.Marshal(asked)
 	if err != nil {
