@@ -162,6 +162,8 @@ func serve(w http.ResponseWriter, r *dialect.Request, state string, now time.Tim
 	switch state {
 	case "disabled":
 		return front.Refuse(w, r, id, dialect.ErrKeyDisabled)
+	case "restricted":
+		return front.Refuse(w, r, id, dialect.ErrKeyRestricted)
 	case "locked":
 		return front.Refuse(w, r, id, dialect.ErrKeyLocked)
 	case "network":
@@ -175,7 +177,7 @@ func serve(w http.ResponseWriter, r *dialect.Request, state string, now time.Tim
 
 // TestFront plays the transcripts. Their own words are
 //
-//	# state WORD        disabled, locked or network: what the ledger says of the key
+//	# state WORD        disabled, restricted, locked or network: what the ledger says of the key
 //	# body TEXT         send another body than was signed
 func TestFront(t *testing.T) {
 	dialecttest.Transcripts{
