@@ -13,6 +13,7 @@ SOAK    ?= 10m
 LINTER  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 SDKS    := $(wildcard cmd/keyledger/testdata/sdk/*-go)
+SDKLONG := $(sort $(dir $(shell grep -l '^func TestSDK' cmd/keyledger/testdata/sdk/*-go/*_test.go)))
 SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: help build run test unit sdk-go lint race fuzz fault soak sdk bench docs tools postgresql
@@ -71,7 +72,7 @@ sdk: build sdk-go ## drives the binary with every client program, the AWS CLI in
 	@command -v curl >/dev/null || $(SUDO) apt-get -qq install -y curl >/dev/null
 	@command -v npm >/dev/null || $(SUDO) apt-get -qq install -y npm >/dev/null
 	@for d in cmd/keyledger/testdata/sdk/*-node; do (cd $$d && npm ci --silent --ignore-scripts --no-audit --no-fund) || exit 1; done
-	@for d in $(SDKS); do (cd $$d && KEYLEDGER_SDK=1 KEYLEDGER_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -run SDK ./...) || exit 1; done
+	@for d in $(SDKLONG); do (cd $$d && KEYLEDGER_SDK=1 KEYLEDGER_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -run SDK ./...) || exit 1; done
 	@PATH=$$PATH:/usr/sbin KEYLEDGER_SDK=1 KEYLEDGER_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -run 'SDK' ./cmd/keyledger
 
 # One package after the other: they share the processors and the disk.

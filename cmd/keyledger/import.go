@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/http"
 
 	"github.com/schollz/progressbar/v3"
@@ -148,10 +149,19 @@ func (k *keyImport) all(ctx context.Context, t *terminal) error {
 	var stopped error
 	for _, l := range lines {
 		if stopped = i.one(ctx, l); stopped != nil {
+			stopped = atLine(l, stopped)
 			break
 		}
 	}
 	return i.end(len(lines), stopped)
+}
+
+// atLine says at which line an import stopped, and what to do then.
+func atLine(l importLine, err error) error {
+	f := *failureOf(err)
+	f.raw, f.Detail = nil, fmt.Sprintf("line %d: %s", l.line, f.Detail)
+	f.advice = "run the same command again when it is put right: what was imported is not imported twice"
+	return &f
 }
 
 // one imports a line's key and tells what became of it. The error is one that says
@@ -235,9 +245,7 @@ func (i *importer) end(lines int, stopped error) error {
 		i.t.hint("%d imported, %d already there, %d refused, of %d lines", i.counts[lineImported], i.counts[lineThere], i.counts[lineRefused], lines)
 	}
 	if stopped != nil {
-		f := failureOf(stopped)
-		f.advice = "run the same command again when it is put right: what was imported is not imported twice"
-		return f
+		return stopped
 	}
 	if n := i.counts[lineRefused]; n > 0 {
 		return fail(exitRefused, codeLinesRefused, "%d of %d lines were refused; put them right and run the same command again: what was imported is not imported twice", n, lines)

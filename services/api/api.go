@@ -82,7 +82,7 @@ func New(c Config) http.Handler {
 	s := &server{Config: c, forward: NewForwardAuth(c), mux: http.NewServeMux()}
 	for _, d := range c.Dialects {
 		if d.Front != nil {
-			s.doors = append(s.doors, door{s, d.Name, d.Front, newLockout(d.Lockout)})
+			s.doors = append(s.doors, door{s, d.Name, d.Front})
 		}
 	}
 	native := humago.New(s.mux, s.describe())

@@ -19,9 +19,8 @@ import (
 // words, and every change is the same as through the native API.
 type door struct {
 	*server
-	name    string
-	front   dialect.Front
-	lockout *lockout // nil if the vendor has none
+	name  string
+	front dialect.Front
 }
 
 // open serves a request whose body could be read, and refuses any other in the
@@ -42,7 +41,6 @@ func (d door) serve(w http.ResponseWriter, r *http.Request, wire *dialect.Reques
 		d.front.Refuse(w, wire, string(id), d.fault(err, id))
 		return
 	}
-	decision = d.lock(r, decision)
 	call := d.managementCall(r, decision, d.service(wire, decision.Claim), d.front.Action(wire), id)
 	defer call.settle()
 	in, err := d.enter(r, wire, decision, id)
@@ -80,19 +78,6 @@ func (d door) enter(r *http.Request, wire *dialect.Request, decision verify.Deci
 		return inbound{}, d.fault(err, id)
 	}
 	return in, nil
-}
-
-// lock refuses a request by a key that is locked for its source. Keys that are not
-// active are left out: whether there is one is not told.
-func (d door) lock(r *http.Request, decision verify.Decision) verify.Decision {
-	wrong := decision.Refused != nil && decision.Refused.Reason == dialect.SignatureMismatch
-	if d.lockout == nil || decision.Status != events.StatusActive || !wrong && !decision.Genuine {
-		return decision
-	}
-	if d.lockout.locked(decision.Key, d.client(r), wrong, d.Now()) {
-		decision.Allowed, decision.Reason, decision.Detail = false, verify.KeyLocked, "the access key is locked for this source: too many wrong signatures came from it"
-	}
-	return decision
 }
 
 // identity is the request ID for what a vendor's client calls its request:

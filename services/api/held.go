@@ -122,8 +122,9 @@ func (f *ForwardAuth) recordHeld(ctx context.Context, d verify.Decision, h Held)
 	return err
 }
 
-// reasonRefused is what a stranger is told of a key that does not exist, and of one whose
-// signature is wrong: which keys exist is nobody's business who holds none. The access record tells.
+// reasonRefused is what a stranger is told of a key that does not exist, of one whose signature is wrong, and of one that
+// is locked for where he is, even if he signed rightly: which keys exist is nobody's business who holds none, and whoever
+// guesses is not to learn that he has guessed right. The access record tells.
 const reasonRefused = "signature_refused"
 
 // answerTo is 204 with who signed the request, 401 if it is not genuine, 403 if it
@@ -132,11 +133,10 @@ func answerTo(d verify.Decision) Answer {
 	switch {
 	case d.Allowed:
 		return Answer{Status: http.StatusNoContent, Header: identityOf(d)}
+	case d.Reason == verify.UnknownKey, d.Reason == verify.KeyLocked, d.Reason == dialect.SignatureMismatch:
+		return Refusal(http.StatusUnauthorized, reasonRefused)
 	case d.Genuine:
 		return Refusal(http.StatusForbidden, d.Reason)
-	}
-	if d.Reason == verify.UnknownKey || d.Reason == dialect.SignatureMismatch {
-		return Refusal(http.StatusUnauthorized, reasonRefused)
 	}
 	return Refusal(http.StatusUnauthorized, d.Reason)
 }

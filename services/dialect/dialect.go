@@ -26,11 +26,11 @@ type Dialect struct {
 	Name    string   // lower case, stable: "aws"
 	Schemes []Scheme // tried in order
 	Front   Front    // nil if the vendor has no API on access keys, or it is not spoken
-	Lockout Lockout  // of requests to Front
+	Lockout Lockout  // of what is signed by Schemes
 }
 
 // A Lockout is a vendor's rule against guessing: after more than Failures wrong signatures
-// in a row that name a key, it is locked for as long as For. The zero Lockout is none.
+// in a row that name a key, it is locked for as long as For, for where they came from. The zero Lockout is none.
 type Lockout struct {
 	Failures int
 	For      time.Duration
@@ -43,6 +43,19 @@ func Schemes(of []Dialect) []Scheme {
 		schemes = append(schemes, d.Schemes...)
 	}
 	return schemes
+}
+
+// Lockouts returns the rules of some vendors that have one, by the names of their schemes.
+func Lockouts(of []Dialect) map[string]Lockout {
+	rules := map[string]Lockout{}
+	for _, d := range of {
+		for _, s := range d.Schemes {
+			if d.Lockout.Failures > 0 {
+				rules[s.Name()] = d.Lockout
+			}
+		}
+	}
+	return rules
 }
 
 // A Scheme reads one kind of signature.

@@ -302,7 +302,7 @@ func (n *Node) serve(ctx context.Context) error {
 func (n *Node) openDoors() error {
 	verifier, err := verify.New(verify.Config{
 		Applied: n.views.Applied, Lookup: n.views.VerifyKey, Fresh: n.fresh.check, Vault: n.vault, Schemes: dialect.Schemes(n.config.Dialects), Now: n.config.Now,
-		Observe: n.observeVerdict,
+		Lockouts: dialect.Lockouts(n.config.Dialects), Observe: n.observeVerdict,
 	})
 	if err != nil {
 		return err

@@ -2,7 +2,7 @@
 // who holds an active key of the ledger signed it, now.
 //
 // The way in is [Verifier.Verify]. The checks stand in one order: parse, clock, lookup,
-// signature, nonce, state, restriction, network; a request that fails several hears of the
+// signature, nonce, state, restriction, network, lock; a request that fails several hears of the
 // first. What parse and clock say depends on the request alone. A key that is not known costs the same work
 // as one that is: its lookup ends in a decoy whose secret is opened and, in time, whose MAC is
 // computed all the same. From the state on, the request is genuine: whoever hears more holds
@@ -40,7 +40,7 @@ const (
 	KeyDeleted       = "key_deleted"        // the key is in the recycle bin
 	KeyRestricted    = "key_restricted"     // the key is under leak protection
 	SchemeNotAllowed = "scheme_not_allowed" // the account's policy narrows the schemes
-	KeyLocked        = "key_locked"         // too many wrong signatures; said by a vendor's front, not here
+	KeyLocked        = "key_locked"         // too many wrong signatures came from there; of schemes whose vendor locks
 	SessionToken     = "session_token"      // temporary credentials, of which there are none here
 	NetworkPolicy    = "network_policy"     // the key may not be used from there
 	Forbidden        = "forbidden"          // whoever signed may not do what is asked; said of management calls by the API, not here
@@ -84,7 +84,7 @@ func RestrictionOf(p events.Policy) Restriction {
 	return NoManagement
 }
 
-// Config is what a Verifier stands on. All fields but Observe are required.
+// Config is what a Verifier stands on. All fields but Lockouts and Observe are required.
 type Config struct {
 	// Applied is the position that what Lookup says has at least reached.
 	Applied func() events.Position
@@ -94,7 +94,9 @@ type Config struct {
 	Fresh   func(ctx context.Context) error
 	Vault   *vault.Vault
 	Schemes []dialect.Scheme
-	Now     func() time.Time
+	// Lockouts are the rules of vendors against guessing, by scheme; none if it is nil.
+	Lockouts map[string]dialect.Lockout
+	Now      func() time.Time
 	// Observe is told of every call of Verify: what came of it, and how long it took.
 	// Nothing if it is nil.
 	Observe func(ctx context.Context, d Decision, err error, took time.Duration)
@@ -106,6 +108,8 @@ type Verifier struct {
 	decoy  Key
 	cache  *cache
 	nonces nonces
+
+	lockouts map[string]*lockout // by scheme
 }
 
 // New makes a Verifier and the decoy that unknown keys are checked against.
@@ -116,7 +120,7 @@ func New(c Config) (*Verifier, error) {
 		return nil, fmt.Errorf("verify: seal the decoy: %w", err)
 	}
 	decoy.Sealed = sealed
-	v := &Verifier{Config: c, decoy: decoy, cache: newCache()}
+	v := &Verifier{Config: c, decoy: decoy, cache: newCache(), lockouts: newLockouts(c.Lockouts)}
 	v.nonces.ofKey, v.nonces.all = maxNoncesOfKey, maxNonces
 	return v, nil
 }
@@ -157,7 +161,7 @@ func (v *Verifier) Verify(ctx context.Context, r *dialect.Request) (Decision, er
 func anybody(events.Subject) bool { return true }
 
 // VerifyFor decides about r, a request to somebody else, who may ask about the keys of some owners only. The
-// decision about another's is right, but it uses no nonce up: whoever asks must not be told of it.
+// decision about another's is right, but it uses no nonce up and locks no key: whoever asks must not be told of it.
 func (v *Verifier) VerifyFor(ctx context.Context, r *dialect.Request, may func(owner events.Subject) bool) (Decision, error) {
 	return v.observed(ctx, r, false, may)
 }
@@ -182,12 +186,16 @@ func (v *Verifier) verify(ctx context.Context, r *dialect.Request, managing bool
 		d.Position = v.Applied()
 		return d, err
 	}
-	return v.judge(claims, asked{source: r.Source, managing: managing}, func(owner events.Subject, id events.AccessKeyID, c dialect.Claim) (Nonce, bool, error) {
+	d, err := v.judge(claims, asked{source: r.Source, managing: managing}, func(owner events.Subject, id events.AccessKeyID, c dialect.Claim) (Nonce, bool, error) {
 		if !may(owner) {
 			return Nonce{}, false, nil
 		}
 		return v.replayed(id, c)
 	})
+	if err == nil && may(d.Owner) {
+		d = v.lock(d, r.Source)
+	}
+	return d, err
 }
 
 // unread is the decision about a request that no scheme could read.

@@ -37,6 +37,8 @@ type bench struct {
 	did        []string      // in order
 	with       []string      // the secrets that MACs were computed with
 	late       time.Duration // how long after noon it is
+
+	lockouts map[string]dialect.Lockout
 }
 
 func (b *bench) Name() string { return "TEST" }
@@ -71,8 +73,9 @@ func (b *bench) verifier(t *testing.T) *verify.Verifier {
 	}
 	out, err := verify.New(verify.Config{
 		Vault: v, Schemes: []dialect.Scheme{b}, Now: func() time.Time { b.did = append(b.did, "clock"); return noon.Add(b.late) },
-		Fresh:   func(context.Context) error { b.did = append(b.did, "fresh"); return b.fresh },
-		Applied: func() events.Position { return 7 },
+		Lockouts: b.lockouts,
+		Fresh:    func(context.Context) error { b.did = append(b.did, "fresh"); return b.fresh },
+		Applied:  func() events.Position { return 7 },
 		Lookup: func(id events.AccessKeyID) (verify.Key, bool, error) {
 			b.did = append(b.did, "lookup")
 			if b.looking != nil {

@@ -1,17 +1,11 @@
 package alibaba_test
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -21,8 +15,6 @@ import (
 	"github.com/keyledger/keyledger/services/dialect/alibaba"
 	"github.com/keyledger/keyledger/services/dialect/dialecttest"
 )
-
-var update = flag.Bool("update", false, "rewrite the transcripts; read the diff before keeping it")
 
 // world is a ledger as small as it can be: the user's name says what happens.
 type world struct{ dialect.Keys }
@@ -185,117 +177,26 @@ func serve(w http.ResponseWriter, r *dialect.Request, now time.Time) dialect.Out
 	return front.Answer(context.Background(), w, r, id, world{})
 }
 
-// A transcript is a request, a line of dashes, and the response. The request is signed by
-// ACS3 if it has an x-acs-action header, else by the RPC signature, unless its comments say
-// otherwise:
+// TestFront plays the transcripts. A request is signed by ACS3 if it has an x-acs-action header, else by the RPC
+// signature; their own word is
 //
-//	# unsigned          leave it as it is
 //	# rpc               sign it by the RPC signature all the same
-//	# key ID            sign as another key
-//	# secret            sign with another secret
-//	# later DURATION    receive it that much later
-//	# then OLD => NEW   change it after signing
 func TestFront(t *testing.T) {
-	files, err := filepath.Glob("testdata/front/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no transcripts (%v)", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
+	dialecttest.Transcripts{
+		Front: front, Key: testKey, Secret: testSecret, SignedAt: signedAt,
+		Sign: func(t testing.TB, req *http.Request, body []byte, n dialecttest.Notes) *dialect.Request {
+			r := dialect.FromHTTP(req, body)
+			if r.Get("x-acs-action") != "" && !n.Has("rpc") {
+				signACS3(t, r, n.Key, n.Secret)
+			} else {
+				signRPC(t, r, n.Key, n.Secret)
 			}
-			request, want, _ := strings.Cut(string(text), "----\n")
-			got := play(t, request)
-			if *update {
-				if err := os.WriteFile(file, []byte(request+"----\n"+got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if got != want {
-				t.Errorf("got:\n%s\nwant:\n%s", got, want)
-			}
-		})
-	}
-}
-
-func play(t *testing.T, text string) string {
-	t.Helper()
-	var notes []string
-	for strings.HasPrefix(text, "#") {
-		note, rest, _ := strings.Cut(text, "\n")
-		notes, text = append(notes, strings.TrimPrefix(note, "# ")), rest
-	}
-	head, body, _ := strings.Cut(text, "\n\n")
-	body = strings.ReplaceAll(body, "\n", "")
-	req, err := http.ReadRequest(bufio.NewReader(strings.NewReader(strings.ReplaceAll(head, "\n", "\r\n") + "\r\n\r\n")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, now := prepare(t, dialect.FromHTTP(req, []byte(body)), notes)
-	if !front.Recognise(r) {
-		return "not recognised\n"
-	}
-	w := &oneWrite{ResponseRecorder: httptest.NewRecorder()}
-	outcome := serve(w, r, now)
-	response := w.Result()
-	if w.writes != 1 || response.Header.Get("Content-Length") != fmt.Sprint(w.Body.Len()) || outcome.Status != w.Code {
-		t.Errorf("got %d writes, length %s of %d, outcome %+v", w.writes, response.Header.Get("Content-Length"), w.Body.Len(), outcome)
-	}
-	dump, err := httputil.DumpResponse(response, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.ReplaceAll(string(dump), "\r\n", "\n") + "\n"
-}
-
-type oneWrite struct {
-	*httptest.ResponseRecorder
-	writes int
-}
-
-func (w *oneWrite) Write(b []byte) (int, error) { w.writes++; return w.ResponseRecorder.Write(b) }
-
-// prepare follows the notes.
-func prepare(t *testing.T, r *dialect.Request, notes []string) (*dialect.Request, time.Time) {
-	t.Helper()
-	id, secret, now := testKey, testSecret, signedAt
-	sign := signRPC
-	if r.Get("x-acs-action") != "" {
-		sign = signACS3
-	}
-	var changes [][2]string
-	for _, note := range notes {
-		word, rest, _ := strings.Cut(note, " ")
-		switch word {
-		case "unsigned":
-			sign = func(testing.TB, *dialect.Request, string, string) {}
-		case "rpc":
-			sign = signRPC
-		case "key":
-			id = rest
-		case "secret":
-			secret += "x"
-		case "later":
-			d, err := time.ParseDuration(rest)
-			if err != nil {
-				t.Fatal(err)
-			}
-			now = now.Add(d)
-		case "then":
-			old, replaced, _ := strings.Cut(rest, " => ")
-			changes = append(changes, [2]string{old, replaced})
-		}
-	}
-	sign(t, r, id, secret)
-	for _, c := range changes {
-		r.Body = bytes.ReplaceAll(r.Body, []byte(c[0]), []byte(c[1]))
-		r.Target = strings.ReplaceAll(r.Target, c[0], c[1])
-		for i := range r.Header {
-			r.Header[i].Value = strings.ReplaceAll(r.Header[i].Value, c[0], c[1])
-		}
-	}
-	return r, now
+			return r
+		},
+		Serve: func(w http.ResponseWriter, r *dialect.Request, n dialecttest.Notes) dialect.Outcome {
+			return serve(w, r, n.Now)
+		},
+	}.Run(t)
 }
 
 func TestRecognise(t *testing.T) {

@@ -3,7 +3,6 @@ package alibaba_test
 import (
 	"bytes"
 	"errors"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -66,10 +65,10 @@ func FuzzFront(f *testing.F) {
 			return
 		}
 		_, _ = front.Action(r), front.Identity(r)
-		w := &oneWrite{ResponseRecorder: httptest.NewRecorder()}
+		w := dialecttest.NewRecorder()
 		got := front.Answer(t.Context(), w, r, "id", world{})
-		if w.writes != 1 || got.Status != w.Code || got.Status >= 400 && got.Code == "" || w.Body.Len() == 0 {
-			t.Fatalf("got %+v, %d writes, %q", got, w.writes, w.Body)
+		if w.Writes != 1 || got.Status != w.Code || got.Status >= 400 && got.Code == "" || w.Body.Len() == 0 {
+			t.Fatalf("got %+v, %d writes, %q", got, w.Writes, w.Body)
 		}
 	})
 }

@@ -1,26 +1,20 @@
 package aws_test
 
 import (
-	"bufio"
-	"bytes"
+	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/dialect/aws"
+	"github.com/keyledger/keyledger/services/dialect/dialecttest"
 )
-
-var update = flag.Bool("update", false, "rewrite the transcripts; read the diff before keeping it")
 
 // world is a ledger as small as it can be: the user's name says what happens.
 type world struct{ dialect.Keys }
@@ -136,114 +130,20 @@ func serve(w http.ResponseWriter, r *dialect.Request, now time.Time) dialect.Out
 	return front.Answer(context.Background(), w, r, id, world{})
 }
 
-// A transcript is a request, a line of dashes, and the response. The request
-// is signed by the test unless its comments say otherwise:
+// TestFront plays the transcripts. Their own word is
 //
-//	# unsigned          leave it as it is
 //	# service NAME      scope the signature to another service than iam
-//	# key ID            sign as another key
-//	# secret            sign with another secret
-//	# later DURATION    receive it that much later
-//	# then OLD => NEW   change it after signing
 func TestFront(t *testing.T) {
-	files, err := filepath.Glob("testdata/front/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no transcripts (%v)", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			request, want, _ := strings.Cut(string(text), "----\n")
-			got := play(t, request)
-			if *update {
-				if err := os.WriteFile(file, []byte(request+"----\n"+got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if got != want {
-				t.Errorf("got:\n%s\nwant:\n%s", got, want)
-			}
-		})
-	}
-}
-
-func play(t *testing.T, text string) string {
-	t.Helper()
-	var notes []string
-	for strings.HasPrefix(text, "#") {
-		note, rest, _ := strings.Cut(text, "\n")
-		notes, text = append(notes, strings.TrimPrefix(note, "# ")), rest
-	}
-	head, body, _ := strings.Cut(text, "\n\n")
-	body = strings.ReplaceAll(body, "\n", "")
-	req, err := http.ReadRequest(bufio.NewReader(strings.NewReader(strings.ReplaceAll(head, "\n", "\r\n") + "\r\n\r\n")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, now := prepare(t, req, body, notes)
-	if !front.Recognise(r) {
-		return "not recognised\n"
-	}
-	w := &oneWrite{ResponseRecorder: httptest.NewRecorder()}
-	outcome := serve(w, r, now)
-	response := w.Result()
-	if w.writes != 1 || response.Header.Get("Content-Length") != fmt.Sprint(w.Body.Len()) || outcome.Status != w.Code {
-		t.Errorf("got %d writes, length %s of %d, outcome %+v", w.writes, response.Header.Get("Content-Length"), w.Body.Len(), outcome)
-	}
-	dump, err := httputil.DumpResponse(response, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.ReplaceAll(string(dump), "\r\n", "\n") + "\n"
-}
-
-type oneWrite struct {
-	*httptest.ResponseRecorder
-	writes int
-}
-
-func (w *oneWrite) Write(b []byte) (int, error) { w.writes++; return w.ResponseRecorder.Write(b) }
-
-// prepare follows the notes.
-func prepare(t *testing.T, req *http.Request, body string, notes []string) (*dialect.Request, time.Time) {
-	t.Helper()
-	key, secret, service, now := testKey, testSecret, "iam", signedAt
-	signs, changes := true, [][2]string{}
-	for _, note := range notes {
-		word, rest, _ := strings.Cut(note, " ")
-		switch word {
-		case "unsigned":
-			signs = false
-		case "service":
-			service = rest
-		case "key":
-			key = rest
-		case "secret":
-			secret += "x"
-		case "later":
-			d, err := time.ParseDuration(rest)
-			if err != nil {
-				t.Fatal(err)
-			}
-			now = now.Add(d)
-		case "then":
-			old, new, _ := strings.Cut(rest, " => ")
-			changes = append(changes, [2]string{old, new})
-		}
-	}
-	if signs {
-		aws.Sign(req, []byte(body), key, secret, service, "us-east-1", signedAt)
-	}
-	r := dialect.FromHTTP(req, []byte(body))
-	for _, c := range changes {
-		r.Body = bytes.ReplaceAll(r.Body, []byte(c[0]), []byte(c[1]))
-		for i := range r.Header {
-			r.Header[i].Value = strings.ReplaceAll(r.Header[i].Value, c[0], c[1])
-		}
-	}
-	return r, now
+	dialecttest.Transcripts{
+		Front: front, Key: testKey, Secret: testSecret, SignedAt: signedAt,
+		Sign: func(_ testing.TB, req *http.Request, body []byte, n dialecttest.Notes) *dialect.Request {
+			aws.Sign(req, body, n.Key, n.Secret, cmp.Or(n.Said["service"], "iam"), "us-east-1", signedAt)
+			return dialect.FromHTTP(req, body)
+		},
+		Serve: func(w http.ResponseWriter, r *dialect.Request, n dialecttest.Notes) dialect.Outcome {
+			return serve(w, r, n.Now)
+		},
+	}.Run(t)
 }
 
 func TestRecognise(t *testing.T) {
@@ -321,6 +221,15 @@ func TestFormIsBounded(t *testing.T) {
 	w := httptest.NewRecorder()
 	if got := serve(w, r, signedAt); got.Code != "RequestEntityTooLarge" || w.Code != 413 {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// TestNetworkIsNoSecret: whoever holds the secret is told that it is the address, not the key.
+func TestNetworkIsNoSecret(t *testing.T) {
+	w := httptest.NewRecorder()
+	r := genuine("POST", "/", "Action=ListAccessKeys&Version=2010-05-08")
+	if got := front.Refuse(w, r, "1", &dialect.NetworkError{Key: true}); got.Code != "AccessDenied" || w.Code != 403 || !strings.Contains(w.Body.String(), "network policy") {
+		t.Errorf("got %+v %s", got, w.Body)
 	}
 }
 

@@ -37,7 +37,7 @@ var faults = map[dialect.Kind]refusal{
 }
 
 // Refuse writes err in AWS's form, in one write, and returns what it wrote. It
-// takes [dialect.ErrUnsigned], [dialect.ErrUnknownKey], a
+// takes [dialect.ErrUnsigned], [dialect.ErrUnknownKey], a [*dialect.NetworkError], a
 // [*dialect.MalformedError], a [*dialect.RefusedError] and a [*dialect.Fault]; of any
 // other error nothing is shown but that there was one.
 func (Front) Refuse(w http.ResponseWriter, r *dialect.Request, requestID string, err error) dialect.Outcome {
@@ -62,6 +62,9 @@ func inWords(err error) refusal {
 	}
 	if e, ok := errors.AsType[*dialect.RefusedError](err); ok {
 		return refusal{http.StatusForbidden, codeMismatch, refusedMessage(e)}
+	}
+	if e, ok := errors.AsType[*dialect.NetworkError](err); ok {
+		return refusal{http.StatusForbidden, "AccessDenied", e.Error() + "."}
 	}
 	switch {
 	case errors.Is(err, dialect.ErrUnsigned):

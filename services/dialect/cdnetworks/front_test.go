@@ -1,17 +1,11 @@
 package cdnetworks_test
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -20,8 +14,6 @@ import (
 	"github.com/keyledger/keyledger/services/dialect/cdnetworks"
 	"github.com/keyledger/keyledger/services/dialect/dialecttest"
 )
-
-var update = flag.Bool("update", false, "rewrite the transcripts; read the diff before keeping it")
 
 var front = cdnetworks.Front{}
 
@@ -51,103 +43,18 @@ func serve(w http.ResponseWriter, r *dialect.Request, now time.Time) dialect.Out
 	return front.Answer(context.Background(), w, r, id, world{})
 }
 
-// A transcript is a request, a line of dashes, and the response. The request is signed by the test unless its
-// comments say otherwise:
-//
-//	# unsigned          leave it as it is
-//	# key ID            sign as another key
-//	# secret            sign with another secret
-//	# later DURATION    receive it that much later
-//	# then OLD => NEW   change it after signing
 func TestFront(t *testing.T) {
-	files, err := filepath.Glob("testdata/front/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no transcripts (%v)", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			request, want, _ := strings.Cut(string(text), "----\n")
-			got := play(t, request)
-			if *update {
-				if err := os.WriteFile(file, []byte(request+"----\n"+got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if got != want {
-				t.Errorf("got:\n%s\nwant:\n%s", got, want)
-			}
-		})
-	}
-}
-
-func play(t *testing.T, text string) string {
-	t.Helper()
-	var notes []string
-	for strings.HasPrefix(text, "#") {
-		note, rest, _ := strings.Cut(text, "\n")
-		notes, text = append(notes, strings.TrimPrefix(note, "# ")), rest
-	}
-	head, body, _ := strings.Cut(text, "\n\n")
-	body = strings.TrimSuffix(body, "\n")
-	req, err := http.ReadRequest(bufio.NewReader(strings.NewReader(strings.ReplaceAll(head, "\n", "\r\n") + "\r\n\r\n")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, now := prepare(t, dialect.FromHTTP(req, []byte(body)), notes)
-	if !front.Recognise(r) {
-		return "not recognised\n"
-	}
-	w := httptest.NewRecorder()
-	outcome := serve(w, r, now)
-	response := w.Result()
-	if response.Header.Get("Content-Length") != fmt.Sprint(w.Body.Len()) || outcome.Status != w.Code || (outcome.Code == "") != (w.Code == 200) {
-		t.Errorf("got length %s of %d, outcome %+v", response.Header.Get("Content-Length"), w.Body.Len(), outcome)
-	}
-	dump, err := httputil.DumpResponse(response, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.ReplaceAll(string(dump), "\r\n", "\n") + "\n"
-}
-
-// prepare follows the notes.
-func prepare(t *testing.T, r *dialect.Request, notes []string) (*dialect.Request, time.Time) {
-	t.Helper()
-	key, secret, now, signs := testKey, testSecret, signedAt, true
-	var changes [][2]string
-	for _, note := range notes {
-		word, rest, _ := strings.Cut(note, " ")
-		switch word {
-		case "unsigned":
-			signs = false
-		case "key":
-			key = rest
-		case "secret":
-			secret += "x"
-		case "later":
-			d, err := time.ParseDuration(rest)
-			if err != nil {
-				t.Fatal(err)
-			}
-			now = now.Add(d)
-		case "then":
-			old, new, _ := strings.Cut(rest, " => ")
-			changes = append(changes, [2]string{old, new})
-		}
-	}
-	if signs {
-		sign(t, r, key, secret, signedAt)
-	}
-	for _, c := range changes {
-		r.Body = bytes.ReplaceAll(r.Body, []byte(c[0]), []byte(c[1]))
-		for i := range r.Header {
-			r.Header[i].Value = strings.ReplaceAll(r.Header[i].Value, c[0], c[1])
-		}
-	}
-	return r, now
+	dialecttest.Transcripts{
+		Front: front, Key: testKey, Secret: testSecret, SignedAt: signedAt,
+		Sign: func(t testing.TB, req *http.Request, body []byte, n dialecttest.Notes) *dialect.Request {
+			r := dialect.FromHTTP(req, body)
+			sign(t, r, n.Key, n.Secret, signedAt)
+			return r
+		},
+		Serve: func(w http.ResponseWriter, r *dialect.Request, n dialecttest.Notes) dialect.Outcome {
+			return serve(w, r, n.Now)
+		},
+	}.Run(t)
 }
 
 func TestRecognise(t *testing.T) {

@@ -1,8 +1,8 @@
 // Package dialecttest is the contract of a vendor dialect as a test suite:
-// every captured request is judged rightly, and no signed bit of a genuine one
-// can be changed.
+// every captured request is judged rightly, no signed bit of a genuine one
+// can be changed, and its front answers as its transcripts say.
 //
-// The way in is [Run]. It proves nothing about requests that nobody captured;
+// The ways in are [Run] and [Transcripts]. It proves nothing about requests that nobody captured;
 // fuzzing of each scheme's Read does that.
 package dialecttest
 

@@ -1,18 +1,13 @@
 package huawei_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,8 +16,6 @@ import (
 	"github.com/keyledger/keyledger/services/dialect/dialecttest"
 	"github.com/keyledger/keyledger/services/dialect/huawei"
 )
-
-var update = flag.Bool("update", false, "rewrite the transcripts; read the diff before keeping it")
 
 const (
 	testKey    = "KLAK0123456789ABCDEF"
@@ -182,92 +175,24 @@ func serve(w http.ResponseWriter, r *dialect.Request, state string, now time.Tim
 	return front.Answer(context.Background(), w, r, id, world{})
 }
 
-// A transcript is a request, a line of dashes, and the response. The request
-// is signed by the test unless its comments say otherwise:
+// TestFront plays the transcripts. Their own words are
 //
-//	# unsigned          leave it as it is
-//	# key ID            sign as another key
-//	# secret            sign with another secret
 //	# state WORD        disabled, restricted, locked or network: what the ledger says of the key
-//	# later DURATION    receive it that much later
 //	# body TEXT         send another body than was signed
 func TestFront(t *testing.T) {
-	files, err := filepath.Glob("testdata/front/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no transcripts (%v)", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
+	dialecttest.Transcripts{
+		Front: front, Key: testKey, Secret: testSecret, SignedAt: signedAt,
+		Sign: func(t testing.TB, req *http.Request, body []byte, n dialecttest.Notes) *dialect.Request {
+			r := dialect.FromHTTP(req, body)
+			if sign(t, r, n.Key, n.Secret); n.Has("body") {
+				r.Body = []byte(n.Said["body"])
 			}
-			request, want, _ := strings.Cut(string(text), "----\n")
-			got := play(t, request)
-			if *update {
-				if err := os.WriteFile(file, []byte(request+"----\n"+got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if got != want {
-				t.Errorf("got:\n%s\nwant:\n%s", got, want)
-			}
-		})
-	}
-}
-
-func play(t *testing.T, text string) string {
-	t.Helper()
-	notes := map[string]string{}
-	for strings.HasPrefix(text, "#") {
-		note, rest, _ := strings.Cut(text, "\n")
-		word, argument, _ := strings.Cut(strings.TrimPrefix(note, "# "), " ")
-		notes[word], text = argument, rest
-	}
-	head, body, _ := strings.Cut(text, "\n\n")
-	body = strings.TrimSuffix(body, "\n")
-	req, err := http.ReadRequest(bufio.NewReader(strings.NewReader(strings.ReplaceAll(strings.TrimSuffix(head, "\n"), "\n", "\r\n") + "\r\n\r\n")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := dialect.FromHTTP(req, []byte(body))
-	now := prepare(t, r, notes)
-	if !front.Recognise(r) {
-		return "not recognised\n"
-	}
-	w := httptest.NewRecorder()
-	outcome := serve(w, r, notes["state"], now)
-	response := w.Result()
-	if length := response.Header.Get("Content-Length"); outcome.Status != w.Code || w.Code != 204 && length != fmt.Sprint(w.Body.Len()) {
-		t.Errorf("got length %s of %d, outcome %+v", length, w.Body.Len(), outcome)
-	}
-	dump, err := httputil.DumpResponse(response, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimRight(strings.ReplaceAll(string(dump), "\r\n", "\n"), "\n") + "\n"
-}
-
-// prepare follows the notes.
-func prepare(t *testing.T, r *dialect.Request, notes map[string]string) time.Time {
-	t.Helper()
-	key, secret := testKey, testSecret
-	if other, ok := notes["key"]; ok {
-		key = other
-	}
-	if _, ok := notes["secret"]; ok {
-		secret += "x"
-	}
-	if _, ok := notes["unsigned"]; !ok {
-		sign(t, r, key, secret)
-	}
-	if body, ok := notes["body"]; ok {
-		r.Body = []byte(body)
-	}
-	later, err := time.ParseDuration(notes["later"] + "0s")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signedAt.Add(later)
+			return r
+		},
+		Serve: func(w http.ResponseWriter, r *dialect.Request, n dialecttest.Notes) dialect.Outcome {
+			return serve(w, r, n.Said["state"], n.Now)
+		},
+	}.Run(t)
 }
 
 func TestRecognise(t *testing.T) {

@@ -1,18 +1,13 @@
 package tencent_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,8 +16,6 @@ import (
 	"github.com/keyledger/keyledger/services/dialect/dialecttest"
 	"github.com/keyledger/keyledger/services/dialect/tencent"
 )
-
-var update = flag.Bool("update", false, "rewrite the transcripts; read the diff before keeping it")
 
 var front = tencent.Front{}
 
@@ -126,131 +119,41 @@ func serve(w http.ResponseWriter, r *dialect.Request, now time.Time) dialect.Out
 	return front.Answer(context.Background(), w, r, id, world{})
 }
 
-// A transcript is a request, a line of dashes, and the response. The request is signed by the test, by TC3, unless
-// its comments say otherwise:
+// TestFront plays the transcripts. A request is signed by TC3; their own word is
 //
-//	# unsigned          leave it as it is
 //	# v1                sign it by v1: the body or the query is the form before
-//	# key ID            sign as another key
-//	# secret            sign with another secret
-//	# later DURATION    receive it that much later
-//	# then OLD => NEW   change it after signing
 func TestFront(t *testing.T) {
-	files, err := filepath.Glob("testdata/front/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no transcripts (%v)", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			request, want, _ := strings.Cut(string(text), "----\n")
-			got := play(t, request)
-			if *update {
-				if err := os.WriteFile(file, []byte(request+"----\n"+got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if got != want {
-				t.Errorf("got:\n%s\nwant:\n%s", got, want)
-			}
-		})
-	}
+	dialecttest.Transcripts{
+		Front: front, Key: testKey, Secret: testSecret, SignedAt: signedAt, Sign: signTranscript,
+		Serve: func(w http.ResponseWriter, r *dialect.Request, n dialecttest.Notes) dialect.Outcome {
+			return serve(w, r, n.Now)
+		},
+		Failed: func(body string) bool { return strings.Contains(body, `"Error"`) },
+	}.Run(t)
 }
 
-func play(t *testing.T, text string) string {
+func signTranscript(t testing.TB, req *http.Request, body []byte, n dialecttest.Notes) *dialect.Request {
 	t.Helper()
-	var notes []string
-	for strings.HasPrefix(text, "#") {
-		note, rest, _ := strings.Cut(text, "\n")
-		notes, text = append(notes, strings.TrimPrefix(note, "# ")), rest
+	r := dialect.FromHTTP(req, body)
+	if !n.Has("v1") {
+		signTC3(r, n.Key, n.Secret, signedAt)
+		return r
 	}
-	head, body, _ := strings.Cut(text, "\n\n")
-	body = strings.TrimSuffix(body, "\n")
-	req, err := http.ReadRequest(bufio.NewReader(strings.NewReader(strings.ReplaceAll(head, "\n", "\r\n") + "\r\n\r\n")))
+	text := r.Query()
+	if r.Method == "POST" {
+		text = string(r.Body)
+	}
+	form, err := url.ParseQuery(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, now := prepare(t, dialect.FromHTTP(req, []byte(body)), notes)
-	if !front.Recognise(r) {
-		return "not recognised\n"
+	text = signV1(r.Method, r.Host, r.Path(), form, n.Key, n.Secret, signedAt)
+	if r.Method == "POST" {
+		r.Body = []byte(text)
+	} else {
+		r.Target = r.Path() + "?" + text
 	}
-	w := &oneWrite{ResponseRecorder: httptest.NewRecorder()}
-	outcome := serve(w, r, now)
-	response := w.Result()
-	if w.writes != 1 || response.Header.Get("Content-Length") != fmt.Sprint(w.Body.Len()) || outcome.Status != w.Code {
-		t.Errorf("got %d writes, length %s of %d, outcome %+v", w.writes, response.Header.Get("Content-Length"), w.Body.Len(), outcome)
-	}
-	if failed := strings.Contains(w.Body.String(), `"Error"`); failed != (outcome.Code != "") {
-		t.Errorf("the outcome is %+v", outcome)
-	}
-	dump, err := httputil.DumpResponse(response, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.ReplaceAll(string(dump), "\r\n", "\n")
-}
-
-type oneWrite struct {
-	*httptest.ResponseRecorder
-	writes int
-}
-
-func (w *oneWrite) Write(b []byte) (int, error) { w.writes++; return w.ResponseRecorder.Write(b) }
-
-// prepare follows the notes.
-func prepare(t *testing.T, r *dialect.Request, notes []string) (*dialect.Request, time.Time) {
-	t.Helper()
-	key, secret, now, sign := testKey, testSecret, signedAt, "tc3"
-	var changes [][2]string
-	for _, note := range notes {
-		word, rest, _ := strings.Cut(note, " ")
-		switch word {
-		case "unsigned", "v1":
-			sign = word
-		case "key":
-			key = rest
-		case "secret":
-			secret += "x"
-		case "later":
-			d, err := time.ParseDuration(rest)
-			if err != nil {
-				t.Fatal(err)
-			}
-			now = now.Add(d)
-		case "then":
-			old, new, _ := strings.Cut(rest, " => ")
-			changes = append(changes, [2]string{old, new})
-		}
-	}
-	switch sign {
-	case "tc3":
-		signTC3(r, key, secret, signedAt)
-	case "v1":
-		text := r.Query()
-		if r.Method == "POST" {
-			text = string(r.Body)
-		}
-		form, err := url.ParseQuery(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text = signV1(r.Method, r.Host, r.Path(), form, key, secret, signedAt)
-		if r.Method == "POST" {
-			r.Body = []byte(text)
-		} else {
-			r.Target = r.Path() + "?" + text
-		}
-	}
-	for _, c := range changes {
-		r.Target = strings.ReplaceAll(r.Target, c[0], c[1])
-		r.Body = bytes.ReplaceAll(r.Body, []byte(c[0]), []byte(c[1]))
-		for i := range r.Header {
-			r.Header[i].Value = strings.ReplaceAll(r.Header[i].Value, c[0], c[1])
-		}
-	}
-	return r, now
+	return r
 }
 
 func TestRecognise(t *testing.T) {

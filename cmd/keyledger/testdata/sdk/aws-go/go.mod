@@ -17,3 +17,13 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/internal/accept-encoding v1.13.24 // indirect
 	github.com/aws/aws-sdk-go-v2/service/internal/presigned-url v1.14.10 // indirect
 )
+
+require (
+	github.com/keyledger/keyledger v0.0.0
+	github.com/keyledger/keyledger/cmd/keyledger/testdata/sdk/ledger v0.0.0
+)
+
+replace (
+	github.com/keyledger/keyledger => ../../../../..
+	github.com/keyledger/keyledger/cmd/keyledger/testdata/sdk/ledger => ../ledger
+)

@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
+
+	"github.com/keyledger/keyledger/cmd/keyledger/testdata/sdk/ledger"
 )
 
 // wants holds that err is the error with the code, or none.
@@ -30,11 +32,11 @@ func wants(t *testing.T, what string, err error, code string) {
 // TestLifeUnderAWS is a key's whole life under the preset aws: two keys a
 // user, and deleted at once.
 func TestLifeUnderAWS(t *testing.T) {
-	a := start(t).open("aws")
-	ctx, client := t.Context(), a.iam(a.key)
+	a := open(t, "aws")
+	ctx, client := t.Context(), a.iam(a.Key)
 
-	who, err := a.sts(a.key).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
-	if err != nil || *who.Account != a.id || *who.UserId != a.root || *who.Arn != "arn:aws:iam::"+a.id+":root" {
+	who, err := a.sts(a.Key).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil || *who.Account != a.ID || *who.UserId != a.Root || *who.Arn != "arn:aws:iam::"+a.ID+":root" {
 		t.Errorf("got the caller %+v, %v", who, err)
 	}
 
@@ -49,39 +51,60 @@ func TestLifeUnderAWS(t *testing.T) {
 	}
 	_, err = client.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: aws.String("alice")})
 	wants(t, "a third key", err, "LimitExceeded")
-	own := pair{*k.AccessKeyId, *k.SecretAccessKey}
+	own := ledger.Pair{ID: *k.AccessKeyId, Secret: *k.SecretAccessKey}
 	who, err = a.sts(own).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
-	if err != nil || *who.UserId != id || *who.Arn != "arn:aws:iam::"+a.id+":user/alice" {
+	if err != nil || *who.UserId != id || *who.Arn != "arn:aws:iam::"+a.ID+":user/alice" {
 		t.Errorf("got the caller %+v, %v", who, err)
 	}
 
+	a.lastUsed(t, client, own.ID, first.ID)
 	a.turnOffAndOn(t, client, own)
-	_, err = client.DeleteAccessKey(ctx, &iam.DeleteAccessKeyInput{UserName: aws.String("alice"), AccessKeyId: &own.id})
+	_, err = client.DeleteAccessKey(ctx, &iam.DeleteAccessKeyInput{UserName: aws.String("alice"), AccessKeyId: &own.ID})
 	wants(t, "delete an active key", err, "")
 	_, err = a.sts(own).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	wants(t, "a call signed by a deleted key", err, "InvalidClientTokenId")
-	_, err = client.DeleteAccessKey(ctx, &iam.DeleteAccessKeyInput{UserName: aws.String("alice"), AccessKeyId: &own.id})
+	_, err = client.DeleteAccessKey(ctx, &iam.DeleteAccessKeyInput{UserName: aws.String("alice"), AccessKeyId: &own.ID})
 	wants(t, "delete it again", err, "NoSuchEntity")
-	if got := list(t, client, "alice"); len(got) != 1 || got[0] != first.id {
-		t.Errorf("got the keys %v, want only %s", got, first.id)
+	if got := list(t, client, "alice"); len(got) != 1 || got[0] != first.ID {
+		t.Errorf("got the keys %v, want only %s", got, first.ID)
+	}
+}
+
+// lastUsed waits for the use of a key, of STS, and holds that another was never used.
+func (a account) lastUsed(t *testing.T, client *iam.Client, used, never string) {
+	t.Helper()
+	ask := func(key string) *iam.GetAccessKeyLastUsedOutput {
+		out, err := client.GetAccessKeyLastUsed(t.Context(), &iam.GetAccessKeyLastUsedInput{AccessKeyId: &key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	a.Eventually("the last use", func() bool { return ask(used).AccessKeyLastUsed.LastUsedDate != nil })
+	last := ask(used)
+	if u := last.AccessKeyLastUsed; *last.UserName != "alice" || *u.ServiceName != "sts" || *u.Region != "us-east-1" || time.Since(*u.LastUsedDate).Abs() > time.Minute {
+		t.Errorf("got the last use %+v by %s", *u, *last.UserName)
+	}
+	if u := ask(never).AccessKeyLastUsed; u.LastUsedDate != nil || *u.ServiceName != "N/A" || *u.Region != "N/A" {
+		t.Errorf("a key that was never used: got %+v", *u)
 	}
 }
 
 // turnOffAndOn makes alice's key inactive and active again.
-func (a *account) turnOffAndOn(t *testing.T, client *iam.Client, own pair) {
+func (a account) turnOffAndOn(t *testing.T, client *iam.Client, own ledger.Pair) {
 	t.Helper()
 	for _, c := range []struct {
 		status types.StatusType
 		code   string
 	}{{types.StatusTypeInactive, "InvalidClientTokenId"}, {types.StatusTypeActive, ""}} {
-		_, err := client.UpdateAccessKey(t.Context(), &iam.UpdateAccessKeyInput{UserName: aws.String("alice"), AccessKeyId: &own.id, Status: c.status})
+		_, err := client.UpdateAccessKey(t.Context(), &iam.UpdateAccessKeyInput{UserName: aws.String("alice"), AccessKeyId: &own.ID, Status: c.status})
 		wants(t, "make it "+string(c.status), err, "")
 		_, err = a.sts(own).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
 		wants(t, "a call signed by a key that is "+string(c.status), err, c.code)
 		keys, err := client.ListAccessKeys(t.Context(), &iam.ListAccessKeysInput{UserName: aws.String("alice")})
 		wants(t, "list", err, "")
 		for _, k := range keys.AccessKeyMetadata {
-			if *k.AccessKeyId == own.id && k.Status != c.status {
+			if *k.AccessKeyId == own.ID && k.Status != c.status {
 				t.Errorf("the list says %s, want %s", k.Status, c.status)
 			}
 		}
@@ -104,11 +127,11 @@ func list(t *testing.T, client *iam.Client, user string) []string {
 // TestLifeUnderStrict: a key must be inactive before it is deleted, and goes to
 // the recycle bin, from which it comes back inactive.
 func TestLifeUnderStrict(t *testing.T) {
-	a := start(t).open("strict")
+	a := open(t, "strict")
 	ctx := t.Context()
 	_, own := a.user("bob")
 	client := a.iam(own) // a user manages its own keys, unnamed
-	_, err := client.DeleteAccessKey(ctx, &iam.DeleteAccessKeyInput{AccessKeyId: &own.id})
+	_, err := client.DeleteAccessKey(ctx, &iam.DeleteAccessKeyInput{AccessKeyId: &own.ID})
 	wants(t, "delete an active key", err, "DeleteConflict")
 	other, err := client.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{})
 	if err != nil {
@@ -124,19 +147,19 @@ func TestLifeUnderStrict(t *testing.T) {
 	_, err = client.UpdateAccessKey(ctx, &iam.UpdateAccessKeyInput{AccessKeyId: other.AccessKey.AccessKeyId, Status: types.StatusTypeActive})
 	wants(t, "make a deleted key active", err, "NoSuchEntity")
 
-	a.run(a.file, "key", "restore", *other.AccessKey.AccessKeyId)
+	a.Run("key", "restore", *other.AccessKey.AccessKeyId)
 	_, err = client.UpdateAccessKey(ctx, &iam.UpdateAccessKeyInput{AccessKeyId: other.AccessKey.AccessKeyId, Status: types.StatusTypeActive})
 	wants(t, "make a restored key active", err, "")
-	_, err = a.sts(pair{*other.AccessKey.AccessKeyId, *other.AccessKey.SecretAccessKey}).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	_, err = a.sts(ledger.Pair{ID: *other.AccessKey.AccessKeyId, Secret: *other.AccessKey.SecretAccessKey}).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	wants(t, "a call signed by it, with its old secret", err, "")
 }
 
 // TestPages lists more keys than fit a page, in the SDK's own way.
 func TestPages(t *testing.T) {
-	a := start(t).open("aws", "--override", "quota.max=5")
-	client := a.iam(a.key)
+	a := open(t, "aws", "--override", "quota.max=5")
+	client := a.iam(a.Key)
 	_, first := a.user("alice")
-	want := map[string]bool{first.id: true}
+	want := map[string]bool{first.ID: true}
 	for range 4 {
 		k, err := client.CreateAccessKey(t.Context(), &iam.CreateAccessKeyInput{UserName: aws.String("alice")})
 		if err != nil {
@@ -167,11 +190,11 @@ func TestPages(t *testing.T) {
 
 // TestRefusals is the table of what AWS calls what is wrong.
 func TestRefusals(t *testing.T) {
-	l := start(t)
-	a, b := l.open("aws"), l.open("obs")
+	l := ledger.Start(t)
+	a, b := account{l.Open("aws")}, account{l.Open("obs")}
 	_, alice := a.user("alice")
 	_, foreign := b.user("carol")
-	root := a.iam(a.key)
+	root := a.iam(a.Key)
 	for what, c := range map[string]struct {
 		client *iam.Client
 		user   string
@@ -181,15 +204,15 @@ func TestRefusals(t *testing.T) {
 		"an unknown user":            {root, "nobody", "", "NoSuchEntity"},
 		"another account's user":     {root, "carol", "", "NoSuchEntity"},
 		"an unknown key":             {root, "alice", "KLAK0000000000000000", "NoSuchEntity"},
-		"another account's key":      {root, "alice", foreign.id, "NoSuchEntity"},
-		"another user's key":         {root, "alice", a.key.id, "NoSuchEntity"},
+		"another account's key":      {root, "alice", foreign.ID, "NoSuchEntity"},
+		"another user's key":         {root, "alice", a.Key.ID, "NoSuchEntity"},
 		"somebody else, by a user":   {a.iam(alice), "root", "", "AccessDenied"},
 		"nobody, by a user":          {a.iam(alice), "nobody", "", "AccessDenied"},
-		"a wrong secret":             {a.iam(pair{alice.id, alice.secret + "x"}), "alice", "", "SignatureDoesNotMatch"},
-		"an unknown key that signs":  {a.iam(pair{"KLAK0000000000000000", alice.secret}), "alice", "", "InvalidClientTokenId"},
-		"a clock ten minutes behind": {l.iam(alice, skewed(-10*time.Minute)), "alice", "", "SignatureDoesNotMatch"},
-		"a clock ten minutes ahead":  {l.iam(alice, skewed(10*time.Minute)), "alice", "", "SignatureDoesNotMatch"},
-		"a clock a minute behind":    {l.iam(alice, skewed(-time.Minute)), "alice", "", ""},
+		"a wrong secret":             {a.iam(ledger.Pair{ID: alice.ID, Secret: alice.Secret + "x"}), "alice", "", "SignatureDoesNotMatch"},
+		"an unknown key that signs":  {a.iam(ledger.Pair{ID: "KLAK0000000000000000", Secret: alice.Secret}), "alice", "", "InvalidClientTokenId"},
+		"a clock ten minutes behind": {a.iam(alice, skewed(-10*time.Minute)), "alice", "", "SignatureDoesNotMatch"},
+		"a clock ten minutes ahead":  {a.iam(alice, skewed(10*time.Minute)), "alice", "", "SignatureDoesNotMatch"},
+		"a clock a minute behind":    {a.iam(alice, skewed(-time.Minute)), "alice", "", ""},
 		"a user and its own name":    {a.iam(alice), "alice", "", ""},
 	} {
 		var err error
@@ -219,8 +242,8 @@ func (s offClock) SignHTTP(ctx context.Context, c aws.Credentials, r *http.Reque
 // TestPresigned asks who somebody is with a URL that they have signed, as
 // programs that check an identity do.
 func TestPresigned(t *testing.T) {
-	a := start(t).open("aws")
-	signed, err := sts.NewPresignClient(a.sts(a.key)).PresignGetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	a := open(t, "aws")
+	signed, err := sts.NewPresignClient(a.sts(a.Key)).PresignGetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +266,7 @@ func TestPresigned(t *testing.T) {
 		}
 		body, _ := io.ReadAll(res.Body)
 		_ = res.Body.Close()
-		if res.StatusCode != c.status || c.status == http.StatusOK != strings.Contains(string(body), "<Account>"+a.id+"</Account>") {
+		if res.StatusCode != c.status || c.status == http.StatusOK != strings.Contains(string(body), "<Account>"+a.ID+"</Account>") {
 			t.Errorf("%s: got %s %s", what, res.Status, body)
 		}
 	}
@@ -264,7 +287,7 @@ func (l *losing) Do(r *http.Request) (*http.Response, error) {
 // TestRetriesDoNotActTwice: the SDK sends a request again under the same
 // invocation ID when its answer was lost.
 func TestRetriesDoNotActTwice(t *testing.T) {
-	a := start(t).open("aws")
+	a := open(t, "aws")
 	_, own := a.user("alice")
 	lossy := func() (*iam.Client, *losing) {
 		l := &losing{}
@@ -278,7 +301,7 @@ func TestRetriesDoNotActTwice(t *testing.T) {
 		t.Fatalf("got the keys %v after %d sendings, want one more than before after 2", keys, l.sent)
 	}
 	other := keys[0]
-	if other == own.id {
+	if other == own.ID {
 		other = keys[1]
 	}
 	client, l = lossy()

@@ -68,6 +68,9 @@ func TestLife(t *testing.T) {
 	if got := a.Fails("key", "create", "--user", alice); !strings.Contains(got, "key.quota: ") {
 		t.Errorf("a sixth key: got %s", got)
 	}
+	if got := a.Print("key", "list", "--user", alice); strings.Count(got, `"access_key_id"`) != 5 || !strings.Contains(got, k.ID) {
+		t.Errorf("the keys are %s", got)
+	}
 	got := call(t, l, k, "GET", "/", "")
 	if got.wants(t, 200, "0"); got.Data.AccountID != a.ID || got.Data.UserID != alice || got.Data.LoginName != "alice" {
 		t.Errorf("the caller is %+v", got.Data)

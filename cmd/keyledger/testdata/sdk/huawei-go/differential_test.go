@@ -17,6 +17,8 @@ import (
 
 	"github.com/huaweicloud/huaweicloud-sdk-go-v3/core/auth/signer"
 	"github.com/huaweicloud/huaweicloud-sdk-go-v3/core/request"
+
+	"github.com/keyledger/keyledger/cmd/keyledger/testdata/sdk/ledger"
 )
 
 // A capture is a request as it came off the wire, in the form that keyledger signature
@@ -64,7 +66,7 @@ func check(t *testing.T, captures []capture) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command(binary(t), "signature", "check", file).CombinedOutput()
+	out, err := exec.Command(ledger.Binary(t), "signature", "check", file).CombinedOutput()
 	valid := strings.Count(string(out), "\nok ") + strings.Count("\n"+string(out)[:min(3, len(out))], "\nok ")
 	if err != nil || valid != len(captures) {
 		t.Errorf("%d of %d are found genuine, %v", valid, len(captures), err)
@@ -119,14 +121,14 @@ func TestSDKDifferential(t *testing.T) {
 
 func signed(t *testing.T, r *rand.Rand, url, scheme string, next func() capture) capture {
 	t.Helper()
-	k := pair{"TESTHW" + fmt.Sprint(r.IntN(1e9)), "secret" + odd(r, 30)}
+	k := ledger.Pair{ID: "TESTHW" + fmt.Sprint(r.IntN(1e9)), Secret: "secret" + odd(r, 30)}
 	req := randomRequest(r, url)
 	var headers map[string]string
 	var err error
 	if scheme == "V11-HMAC-SHA256" {
-		headers, err = signer.SignDerived(req, k.id, k.secret, "iam", "cn-north-"+fmt.Sprint(r.IntN(9)))
+		headers, err = signer.SignDerived(req, k.ID, k.Secret, "iam", "cn-north-"+fmt.Sprint(r.IntN(9)))
 	} else {
-		headers, err = signer.Sign(req, k.id, k.secret)
+		headers, err = signer.Sign(req, k.ID, k.Secret)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +147,7 @@ func signed(t *testing.T, r *rand.Rand, url, scheme string, next func() capture)
 	}
 	_ = res.Body.Close()
 	c := next()
-	c.AccessKeyID, c.Secret, c.VerifyAt = k.id, k.secret, at(t, headers["X-Sdk-Date"])
+	c.AccessKeyID, c.Secret, c.VerifyAt = k.ID, k.Secret, at(t, headers["X-Sdk-Date"])
 	return c
 }
 

@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/huaweicloud/huaweicloud-sdk-go-obs v3.25.4+incompatible
 	github.com/huaweicloud/huaweicloud-sdk-go-v3 v0.1.207
+	github.com/keyledger/keyledger/cmd/keyledger/testdata/sdk/ledger v0.0.0
 )
 
 require (
@@ -23,3 +24,5 @@ require (
 	golang.org/x/xerrors v0.0.0-20200804184101-5ec99f83aff1 // indirect
 	gopkg.in/ini.v1 v1.67.0 // indirect
 )
+
+replace github.com/keyledger/keyledger/cmd/keyledger/testdata/sdk/ledger => ../ledger

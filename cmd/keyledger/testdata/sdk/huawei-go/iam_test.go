@@ -14,6 +14,8 @@ import (
 	model3 "github.com/huaweicloud/huaweicloud-sdk-go-v3/services/iam/v3/model"
 	iam5 "github.com/huaweicloud/huaweicloud-sdk-go-v3/services/iam/v5"
 	model5 "github.com/huaweicloud/huaweicloud-sdk-go-v3/services/iam/v5/model"
+
+	"github.com/keyledger/keyledger/cmd/keyledger/testdata/sdk/ledger"
 )
 
 // wants holds that err is the vendor's error with the code or, where the SDK reads none, the
@@ -31,41 +33,41 @@ func wants(t *testing.T, what string, err error, status int, code string) {
 	t.Errorf("%s: got %v, want %d %s", what, err, status, code)
 }
 
-func (l *ledger) v3(k pair) *iam3.IamClient {
-	c, err := global.NewCredentialsBuilder().WithAk(k.id).WithSk(k.secret).WithDomainId("domain").SafeBuild()
+func (a account) v3(k ledger.Pair) *iam3.IamClient {
+	c, err := global.NewCredentialsBuilder().WithAk(k.ID).WithSk(k.Secret).WithDomainId("domain").SafeBuild()
 	if err != nil {
-		l.t.Fatal(err)
+		a.t.Fatal(err)
 	}
-	h, err := iam3.IamClientBuilder().WithEndpoint(l.url).WithCredential(c).SafeBuild()
+	h, err := iam3.IamClientBuilder().WithEndpoint(a.URL).WithCredential(c).SafeBuild()
 	if err != nil {
-		l.t.Fatal(err)
+		a.t.Fatal(err)
 	}
 	return iam3.NewIamClient(h)
 }
 
-func (l *ledger) v5(k pair) *iam5.IamClient {
-	c, err := global.NewCredentialsBuilder().WithAk(k.id).WithSk(k.secret).WithDomainId("domain").SafeBuild()
+func (a account) v5(k ledger.Pair) *iam5.IamClient {
+	c, err := global.NewCredentialsBuilder().WithAk(k.ID).WithSk(k.Secret).WithDomainId("domain").SafeBuild()
 	if err != nil {
-		l.t.Fatal(err)
+		a.t.Fatal(err)
 	}
-	h, err := iam5.IamClientBuilder().WithEndpoint(l.url).WithCredential(c).SafeBuild()
+	h, err := iam5.IamClientBuilder().WithEndpoint(a.URL).WithCredential(c).SafeBuild()
 	if err != nil {
-		l.t.Fatal(err)
+		a.t.Fatal(err)
 	}
 	return iam5.NewIamClient(h)
 }
 
 // derived signs by V11-HMAC-SHA256, and asks which account it is of.
-func (l *ledger) derived(k pair) *iam3.IamClient {
-	c, err := global.NewCredentialsBuilder().WithAk(k.id).WithSk(k.secret).WithIamEndpointOverride(l.url).
+func (a account) derived(k ledger.Pair) *iam3.IamClient {
+	c, err := global.NewCredentialsBuilder().WithAk(k.ID).WithSk(k.Secret).WithIamEndpointOverride(a.URL).
 		WithDerivedPredicate(func(*request.DefaultHttpRequest) bool { return true }).SafeBuild()
 	if err != nil {
-		l.t.Fatal(err)
+		a.t.Fatal(err)
 	}
-	h, err := iam3.IamClientBuilder().WithRegion(region.NewRegion("cn-north-4", l.url)).WithDerivedAuthServiceName("iam").
+	h, err := iam3.IamClientBuilder().WithRegion(region.NewRegion("cn-north-4", a.URL)).WithDerivedAuthServiceName("iam").
 		WithCredential(c).SafeBuild()
 	if err != nil {
-		l.t.Fatal(err)
+		a.t.Fatal(err)
 	}
 	return iam3.NewIamClient(h)
 }
@@ -111,8 +113,8 @@ var states = model3.GetUpdateCredentialOptionStatusEnum()
 // TestLifeV3 is a key's whole life under the preset huawei: two keys a user,
 // made inactive before they are deleted for good.
 func TestLifeV3(t *testing.T) {
-	a := start(t).open("huawei")
-	root, alice := a.v3(a.key), a.user("alice")
+	a := open(t, "huawei")
+	root, alice := a.v3(a.Key), a.User("alice")
 	made, err := create(root, alice)
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +124,7 @@ func TestLifeV3(t *testing.T) {
 		made.Description != "rotate me <soon>" || err != nil || time.Since(at).Abs() > time.Minute {
 		t.Errorf("got the key %+v, %v", made, err)
 	}
-	own := pair{made.Access, made.Secret}
+	own := ledger.Pair{ID: made.Access, Secret: made.Secret}
 	_, err = create(a.v3(own), alice)
 	wants(t, "a second key, by the user", err, 0, "")
 	_, err = create(root, alice)
@@ -134,7 +136,7 @@ func TestLifeV3(t *testing.T) {
 	wants(t, "a list, signed by a derived key", err, 0, "")
 
 	shown := func() *model3.ShowCredential {
-		out, err := root.ShowPermanentAccessKey(showOf(own.id))
+		out, err := root.ShowPermanentAccessKey(showOf(own.ID))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -146,22 +148,22 @@ func TestLifeV3(t *testing.T) {
 		}
 	}
 
-	wants(t, "make it inactive", turn(root, own.id, states.INACTIVE), 0, "")
-	wants(t, "a call signed by an inactive key", turn(a.v3(own), own.id, states.ACTIVE), 400, "IAM.1107")
-	wants(t, "make it active", turn(root, own.id, states.ACTIVE), 0, "")
+	wants(t, "make it inactive", turn(root, own.ID, states.INACTIVE), 0, "")
+	wants(t, "a call signed by an inactive key", turn(a.v3(own), own.ID, states.ACTIVE), 400, "IAM.1107")
+	wants(t, "make it active", turn(root, own.ID, states.ACTIVE), 0, "")
 	_, err = a.v3(own).ListPermanentAccessKeys(&model3.ListPermanentAccessKeysRequest{})
 	wants(t, "a call signed by an active key", err, 0, "")
-	wants(t, "delete an active key", remove(root, own.id), 409, "IAM.0005")
+	wants(t, "delete an active key", remove(root, own.ID), 409, "IAM.0005")
 	text, inactive := "gone soon", states.INACTIVE
-	out, err := root.UpdatePermanentAccessKey(&model3.UpdatePermanentAccessKeyRequest{AccessKey: own.id, Body: &model3.UpdatePermanentAccessKeyRequestBody{
+	out, err := root.UpdatePermanentAccessKey(&model3.UpdatePermanentAccessKeyRequest{AccessKey: own.ID, Body: &model3.UpdatePermanentAccessKeyRequestBody{
 		Credential: &model3.UpdateCredentialOption{Status: &inactive, Description: &text},
 	}})
 	if err != nil || out.Credential.Status != "inactive" || out.Credential.Description != text {
 		t.Errorf("make it inactive and describe it: got %+v, %v", out, err)
 	}
-	wants(t, "delete an inactive key", remove(root, own.id), 0, "")
-	wants(t, "delete it again", remove(root, own.id), 404, "IAM.0004")
-	wants(t, "a call signed by a deleted key", remove(a.v3(own), own.id), 401, "APIGW.0301")
+	wants(t, "delete an inactive key", remove(root, own.ID), 0, "")
+	wants(t, "delete it again", remove(root, own.ID), 404, "IAM.0004")
+	wants(t, "a call signed by a deleted key", remove(a.v3(own), own.ID), 401, "APIGW.0301")
 	if got := list(t, root, alice); len(got) != 1 {
 		t.Errorf("got the keys %+v, want one", got)
 	}
@@ -169,8 +171,8 @@ func TestLifeV3(t *testing.T) {
 
 // TestLifeV5 is the same through version 5.
 func TestLifeV5(t *testing.T) {
-	a := start(t).open("huawei")
-	root, alice := a.v5(a.key), a.user("alice")
+	a := open(t, "huawei")
+	root, alice := a.v5(a.Key), a.User("alice")
 	var made [2]*model5.CreateAccessKeyV5Response
 	for i := range made {
 		var err error
@@ -178,7 +180,7 @@ func TestLifeV5(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	own := pair{made[0].AccessKey.AccessKeyId, made[0].AccessKey.SecretAccessKey}
+	own := ledger.Pair{ID: made[0].AccessKey.AccessKeyId, Secret: made[0].AccessKey.SecretAccessKey}
 	_, err := root.CreateAccessKeyV5(&model5.CreateAccessKeyV5Request{UserId: alice})
 	wants(t, "a third key", err, 400, "akSkNumExceed")
 
@@ -201,7 +203,7 @@ func TestLifeV5(t *testing.T) {
 	wants(t, "a marker that is none", err, 400, "PAP5.0010")
 
 	lastUsed := func() *model5.AccessKeyLastUsed {
-		out, err := root.ShowAccessKeyLastUsedV5(&model5.ShowAccessKeyLastUsedV5Request{UserId: alice, AccessKeyId: own.id})
+		out, err := root.ShowAccessKeyLastUsedV5(&model5.ShowAccessKeyLastUsedV5Request{UserId: alice, AccessKeyId: own.ID})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -221,11 +223,11 @@ func TestLifeV5(t *testing.T) {
 		}
 	}
 	turn := func(status model5.AccessKeyStatus) error {
-		_, err := root.UpdateAccessKeyV5(&model5.UpdateAccessKeyV5Request{UserId: alice, AccessKeyId: own.id, Body: &model5.UpdateAccessKeyReqBody{Status: &status}})
+		_, err := root.UpdateAccessKeyV5(&model5.UpdateAccessKeyV5Request{UserId: alice, AccessKeyId: own.ID, Body: &model5.UpdateAccessKeyReqBody{Status: &status}})
 		return err
 	}
 	remove := func() error {
-		_, err := root.DeleteAccessKeyV5(&model5.DeleteAccessKeyV5Request{UserId: alice, AccessKeyId: own.id})
+		_, err := root.DeleteAccessKeyV5(&model5.DeleteAccessKeyV5Request{UserId: alice, AccessKeyId: own.ID})
 		return err
 	}
 	wants(t, "make it inactive", turn(model5.GetAccessKeyStatusEnum().INACTIVE), 0, "")
@@ -242,29 +244,29 @@ func TestLifeV5(t *testing.T) {
 // TestRefusals is what is refused before anything is carried out. Too many wrong
 // signatures lock the key for this address, and only that key.
 func TestRefusals(t *testing.T) {
-	a := start(t).open("huawei")
-	alice, bob := a.user("alice"), a.user("bob")
-	made, err := create(a.v3(a.key), alice)
+	a := open(t, "huawei")
+	alice, bob := a.User("alice"), a.User("bob")
+	made, err := create(a.v3(a.Key), alice)
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := pair{made.Access, made.Secret}
+	own := ledger.Pair{ID: made.Access, Secret: made.Secret}
 	_, err = create(a.v3(own), bob)
 	wants(t, "a key for somebody else", err, 403, "IAM.0003")
 	_, err = a.v5(own).CreateAccessKeyV5(&model5.CreateAccessKeyV5Request{UserId: bob})
 	wants(t, "the same by version 5", err, 403, "PAP5.0001")
-	mine := func(k pair) error {
+	mine := func(k ledger.Pair) error {
 		_, err := a.v3(k).ListPermanentAccessKeys(&model3.ListPermanentAccessKeysRequest{})
 		return err
 	}
-	wants(t, "an unknown key", mine(pair{"KLAK0000000000000000", own.secret}), 401, "APIGW.0301")
+	wants(t, "an unknown key", mine(ledger.Pair{ID: "KLAK0000000000000000", Secret: own.Secret}), 401, "APIGW.0301")
 	for range 6 {
-		wants(t, "a wrong secret", mine(pair{own.id, own.secret + "x"}), 401, "APIGW.0301")
+		wants(t, "a wrong secret", mine(ledger.Pair{ID: own.ID, Secret: own.Secret + "x"}), 401, "APIGW.0301")
 	}
 	err = mine(own)
 	wants(t, "the right secret, after too many wrong ones", err, 401, "APIGW.0301")
 	if err == nil || !strings.Contains(err.Error(), "AK access failed to reach the limit") {
 		t.Errorf("got %v, want it to say that the key is locked", err)
 	}
-	wants(t, "another key from there", mine(a.key), 0, "")
+	wants(t, "another key from there", mine(a.Key), 0, "")
 }

@@ -13,17 +13,19 @@ import (
 	"time"
 
 	"github.com/huaweicloud/huaweicloud-sdk-go-obs/obs"
+
+	"github.com/keyledger/keyledger/cmd/keyledger/testdata/sdk/ledger"
 )
 
 // store is a client of the object store. Whatever host it calls, it reaches the ledger: a bucket's
 // name stands in the host.
-func store(t *testing.T, k pair, endpoint, reached string, signature obs.SignatureType) *obs.ObsClient {
+func store(t *testing.T, k ledger.Pair, endpoint, reached string, signature obs.SignatureType) *obs.ObsClient {
 	t.Helper()
 	u, err := url.Parse(reached)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := obs.New(k.id, k.secret, endpoint, obs.WithSignature(signature), obs.WithRegion("cn-north-4"), obs.WithMaxRetryCount(0),
+	c, err := obs.New(k.ID, k.Secret, endpoint, obs.WithSignature(signature), obs.WithRegion("cn-north-4"), obs.WithMaxRetryCount(0),
 		obs.WithHttpTransport(&http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, u.Host)
 		}}))
@@ -44,22 +46,22 @@ func wantsOBS(t *testing.T, what string, err error, status int, code string) {
 }
 
 // stores are the ways in which the SDK signs, by what it is told and by its endpoint.
-func stores(t *testing.T, l *ledger, k pair) map[string]*obs.ObsClient {
+func stores(t *testing.T, l *ledger.Ledger, k ledger.Pair) map[string]*obs.ObsClient {
 	t.Helper()
-	_, port, _ := strings.Cut(strings.TrimPrefix(l.url, "http://"), ":")
+	_, port, _ := strings.Cut(strings.TrimPrefix(l.URL, "http://"), ":")
 	named := "http://obs.example.test:" + port
 	return map[string]*obs.ObsClient{
-		"OBS": store(t, k, named, l.url, obs.SignatureObs), "V2": store(t, k, named, l.url, obs.SignatureV2),
-		"V4": store(t, k, named, l.url, obs.SignatureV4), "OBS, by an address": store(t, k, l.url, l.url, obs.SignatureObs),
-		"V2, by an address": store(t, k, l.url, l.url, obs.SignatureV2), "V4, by an address": store(t, k, l.url, l.url, obs.SignatureV4),
+		"OBS": store(t, k, named, l.URL, obs.SignatureObs), "V2": store(t, k, named, l.URL, obs.SignatureV2),
+		"V4": store(t, k, named, l.URL, obs.SignatureV4), "OBS, by an address": store(t, k, l.URL, l.URL, obs.SignatureObs),
+		"V2, by an address": store(t, k, l.URL, l.URL, obs.SignatureV2), "V4, by an address": store(t, k, l.URL, l.URL, obs.SignatureV4),
 	}
 }
 
 // TestLifeOBS is a key's life under the preset obs: managed through IAM, used at the object
 // store, which verifies it and has no bucket.
 func TestLifeOBS(t *testing.T) {
-	a := start(t).open("obs")
-	root, alice := a.v3(a.key), a.user("alice")
+	a := open(t, "obs")
+	root, alice := a.v3(a.Key), a.User("alice")
 	made, err := create(root, alice)
 	if err != nil {
 		t.Fatal(err)
@@ -70,8 +72,8 @@ func TestLifeOBS(t *testing.T) {
 	}
 	_, err = create(root, alice)
 	wants(t, "a third active key", err, 400, "akSkNumExceed")
-	own := pair{made.Access, made.Secret}
-	for name, c := range stores(t, a.ledger, own) {
+	own := ledger.Pair{ID: made.Access, Secret: made.Secret}
+	for name, c := range stores(t, a.Ledger, own) {
 		_, err := c.GetObject(&obs.GetObjectInput{GetObjectMetadataInput: obs.GetObjectMetadataInput{Bucket: "bucket", Key: "dir a/b+c~é中.txt"}})
 		wantsOBS(t, name+": get", err, 404, "NoSuchBucket")
 		put := &obs.PutObjectInput{Body: strings.NewReader("hello")}
@@ -91,14 +93,14 @@ func TestLifeOBS(t *testing.T) {
 		_, err = c.GetObjectWithSignedUrl(signed.SignedUrl, signed.ActualSignedRequestHeaders)
 		wantsOBS(t, name+": a signed URL", err, 404, "NoSuchBucket")
 	}
-	for name, c := range stores(t, a.ledger, pair{own.id, own.secret + "x"}) {
+	for name, c := range stores(t, a.Ledger, ledger.Pair{ID: own.ID, Secret: own.Secret + "x"}) {
 		_, err := c.GetBucketAcl("bucket")
 		wantsOBS(t, name+": a wrong secret", err, 403, "SignatureDoesNotMatch")
 		_, err = c.HeadBucket("bucket")
 		wantsOBS(t, name+": a wrong secret, no body", err, 403, "SignatureDoesNotMatch")
 	}
 	for until := time.Now().Add(20 * time.Second); ; {
-		out, err := root.ShowPermanentAccessKey(showOf(own.id))
+		out, err := root.ShowPermanentAccessKey(showOf(own.ID))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,17 +111,17 @@ func TestLifeOBS(t *testing.T) {
 			t.Fatal("waited in vain for the last use")
 		}
 	}
-	wants(t, "make it inactive", turn(root, own.id, states.INACTIVE), 0, "")
-	for name, c := range stores(t, a.ledger, own) {
+	wants(t, "make it inactive", turn(root, own.ID, states.INACTIVE), 0, "")
+	for name, c := range stores(t, a.Ledger, own) {
 		_, err := c.GetBucketAcl("bucket")
 		wantsOBS(t, name+": an inactive key", err, 403, "InvalidAccessKeyId")
 	}
 	third, err := create(root, alice)
 	wants(t, "a third key, one of them inactive", err, 0, "")
-	wants(t, "make the first active, as a third", turn(root, own.id, states.ACTIVE), 400, "akSkNumExceed")
+	wants(t, "make the first active, as a third", turn(root, own.ID, states.ACTIVE), 400, "akSkNumExceed")
 	wants(t, "delete an active key", remove(root, second.Access), 0, "")
-	wants(t, "make the first active", turn(root, own.id, states.ACTIVE), 0, "")
-	for name, c := range stores(t, a.ledger, own) {
+	wants(t, "make the first active", turn(root, own.ID, states.ACTIVE), 0, "")
+	for name, c := range stores(t, a.Ledger, own) {
 		_, err := c.GetBucketAcl("bucket")
 		wantsOBS(t, name+": an active key", err, 404, "NoSuchBucket")
 	}
@@ -135,13 +137,13 @@ func TestSDKDifferentialOBS(t *testing.T) {
 		for _, base := range []string{"obs.example.test", "127.0.0.1"} {
 			t.Run(name+" at "+base, func(t *testing.T) {
 				r := rand.New(rand.NewPCG(3, 4))
-				k := pair{"TESTOBS", "secret" + odd(r, 30)}
+				k := ledger.Pair{ID: "TESTOBS", Secret: "secret" + odd(r, 30)}
 				c := store(t, k, "http://"+base+":80", at, signature)
 				var captures []capture
 				for i := range rounds() {
 					randomOBS(r, c)
 					got := next()
-					got.Name, got.AccessKeyID, got.Secret, got.BaseHost = fmt.Sprintf("%s-%s-%d", name, base, i), k.id, k.secret, base
+					got.Name, got.AccessKeyID, got.Secret, got.BaseHost = fmt.Sprintf("%s-%s-%d", name, base, i), k.ID, k.Secret, base
 					got.VerifyAt = time.Now().Unix()
 					captures = append(captures, got)
 				}

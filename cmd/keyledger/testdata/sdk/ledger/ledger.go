@@ -29,13 +29,9 @@ type Ledger struct {
 // Start starts the keyledger that KEYLEDGER_BINARY names, or skips the test.
 func Start(t *testing.T) *Ledger {
 	t.Helper()
-	binary := os.Getenv("KEYLEDGER_BINARY")
-	if binary == "" {
-		t.Skip("KEYLEDGER_BINARY does not name the keyledger to test")
-	}
-	l := &Ledger{t: t, dir: t.TempDir(), binary: binary}
+	l := &Ledger{t: t, dir: t.TempDir(), binary: Binary(t)}
 	l.operator = filepath.Join(l.dir, "data-credentials.json")
-	cmd := exec.Command(binary, "serve", "--data", filepath.Join(l.dir, "data"), "--listen", "127.0.0.1:0")
+	cmd := exec.Command(l.binary, "serve", "--data", filepath.Join(l.dir, "data"), "--listen", "127.0.0.1:0")
 	var log bytes.Buffer
 	cmd.Stderr = &log
 	out, err := cmd.StdoutPipe()
@@ -61,6 +57,16 @@ func Start(t *testing.T) *Ledger {
 		t.Fatalf("the server said %q, %v", line, err)
 	}
 	return l
+}
+
+// Binary is the keyledger that KEYLEDGER_BINARY names; without one the test is skipped.
+func Binary(t *testing.T) string {
+	t.Helper()
+	path := os.Getenv("KEYLEDGER_BINARY")
+	if path == "" {
+		t.Skip("KEYLEDGER_BINARY does not name the keyledger to test")
+	}
+	return path
 }
 
 // print runs a command of keyledger and returns the JSON that it prints.

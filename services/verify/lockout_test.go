@@ -1,4 +1,4 @@
-package api
+package verify
 
 import (
 	"net/netip"
@@ -86,7 +86,7 @@ func TestLockout(t *testing.T) {
 		}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := c.do(t, newLockout(lockRule)); got != c.want {
+			if got := c.do(t, newLockouts(map[string]dialect.Lockout{"A": lockRule})["A"]); got != c.want {
 				t.Errorf("locked: %t, want %t", got, c.want)
 			}
 		})
@@ -94,7 +94,7 @@ func TestLockout(t *testing.T) {
 }
 
 func TestLockoutIsBounded(t *testing.T) {
-	l := newLockout(lockRule)
+	l := newLockouts(map[string]dialect.Lockout{"A": lockRule})["A"]
 	fail(t, l, 6, here, lockNoon)
 	for i := range maxFailing + 10 {
 		l.locked(events.AccessKeyID("KEY"+strconv.Itoa(i)), here, true, lockNoon.Add(time.Second+time.Duration(i)))
@@ -104,8 +104,5 @@ func TestLockoutIsBounded(t *testing.T) {
 	}
 	if l.locked(lockKey, here, false, lockNoon.Add(2*time.Second)) {
 		t.Error("the oldest is not the one that was forgotten")
-	}
-	if newLockout(dialect.Lockout{}) != nil {
-		t.Error("a vendor without the rule has a lock")
 	}
 }

@@ -1,4 +1,4 @@
-package api
+package verify
 
 import (
 	"net/netip"
@@ -15,7 +15,8 @@ const maxFailing = 4096
 
 // A lockout is a vendor's lock against guessing: a key that is named with too many
 // wrong signatures in a row is locked, but only for the source that they came from. Nobody
-// can lock a key for its owner, unless he sends from the owner's address.
+// can lock a key for its owner, unless he sends from the owner's address. Where nobody says where
+// a request came from, nothing is counted: all the world would share one lock.
 //
 // Nothing of it is recorded: after a start no key is locked.
 type lockout struct {
@@ -37,12 +38,31 @@ type failures struct {
 	until  time.Time // locked until then
 }
 
-// newLockout is nil if the vendor has no such rule.
-func newLockout(rule dialect.Lockout) *lockout {
-	if rule.Failures == 0 {
-		return nil
+// newLockouts makes the locks for the rules of schemes. Schemes of one rule share one: a key that is locked is
+// locked for each.
+func newLockouts(rules map[string]dialect.Lockout) map[string]*lockout {
+	of, out := map[dialect.Lockout]*lockout{}, map[string]*lockout{}
+	for scheme, rule := range rules {
+		if of[rule] == nil {
+			of[rule] = &lockout{rule: rule, failing: map[failure]*failures{}}
+		}
+		out[scheme] = of[rule]
 	}
-	return &lockout{rule: rule, failing: map[failure]*failures{}}
+	return out
+}
+
+// lock refuses a request by a key that is locked for its source. Keys that are not active are left out: whether
+// there is one is not told.
+func (v *Verifier) lock(d Decision, source netip.Addr) Decision {
+	l, wrong := v.lockouts[d.Claim.Scheme], d.Refused != nil && d.Refused.Reason == dialect.SignatureMismatch
+	if l == nil || !source.IsValid() || d.Status != events.StatusActive || !wrong && !d.Genuine {
+		return d
+	}
+	if l.locked(d.Key, source, wrong, v.Now()) {
+		d.Allowed = false
+		return d.refuse(KeyLocked, "the access key is locked for this source: too many wrong signatures came from it")
+	}
+	return d
 }
 
 // sourceOf is one IPv4 address, or the network of an IPv6 address that one host has to itself.
