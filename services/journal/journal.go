@@ -165,6 +165,7 @@ func (j *Journal) open(ctx context.Context) error {
 	if err := j.makeStreams(ctx); err != nil {
 		return err
 	}
+	j.host.stage()
 	j.created, err = j.guard(ctx, guarded{created: j.config.Created, stored: j.config.StoredPosition})
 	return err
 }
@@ -216,13 +217,15 @@ func (j *Journal) stop() error {
 			nc.Close()
 		}
 	}
+	var err error
 	if j.host != nil {
 		j.host.stop()
+		err = j.host.staging.end()
 	}
 	if j.lock != nil {
-		return j.lock.Release()
+		err = errors.Join(err, j.lock.Release())
 	}
-	return nil
+	return err
 }
 
 // closed is closed when Close has been called.
