@@ -81,6 +81,7 @@ type Journal struct {
 	lock    *durable.Lock
 	host    *host
 	write   *nats.Conn // appends and questions
+	lines   *lines     // over write
 	read    *nats.Conn // what is followed, so that a long delivery delays no acknowledgement
 	js      jetstream.JetStream
 	created time.Time
@@ -175,6 +176,7 @@ func (j *Journal) connect() error {
 	if j.write, err = j.host.connect("keyledger write"); err != nil {
 		return fmt.Errorf("journal: connect: %w", err)
 	}
+	j.lines = &lines{nc: j.write}
 	if j.read, err = j.host.connect("keyledger read"); err != nil {
 		return fmt.Errorf("journal: connect: %w", err)
 	}
