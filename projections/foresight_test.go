@@ -2,6 +2,7 @@ package projections_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -37,6 +38,29 @@ func observed() (first, second *counting, folded map[events.Position]int) {
 	first.apply = func(r events.Record) error { folded[r.Position]++; return nil }
 	return first, second, folded
 }
+
+// naming has all that each record says in its row.
+type naming struct{ *counting }
+
+func (n naming) Apply(b *projections.Batch, r events.Record) error {
+	was, _, err := n.rows().Get(b, "all")
+	n.rows().Put(b, "all", was+told(r))
+	return err
+}
+
+func (n naming) want(t *testing.T, messages ...events.Message) (all string) {
+	t.Helper()
+	for _, m := range messages {
+		r, err := events.Decode(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all += told(r)
+	}
+	return strings.TrimSpace(all)
+}
+
+func told(r events.Record) string { return fmt.Sprintf("%s %+v %+v\n", r.Subject, r.Meta, r.Events) }
 
 // TestForeseen: what is under way is folded in before it comes, shows nowhere until
 // it has come, and is not folded in again then.
@@ -90,17 +114,19 @@ func TestForeseenOtherwise(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				log := newForthcoming(story[:2]...)
-				first, second, _ := observed()
-				s := projtest.Start(t, vfs.NewMem(), log, projtest.Critical(first, second))
+				first, second := two()
+				names := naming{second}
+				s := projtest.Start(t, vfs.NewMem(), log, projtest.Critical(first, names))
 				s.WaitFor(2)
 				log.announce(c.coming...)
 				synctest.Wait()
 				log.hand(c.come...)
 				s.WaitFor(4)
-				for _, c := range []*counting{first, second} {
-					if got := c.seen(t, s.Store); got != "1.1 1.2 1.3 1.4" {
-						t.Errorf("%s: got %q", c.name, got)
-					}
+				if got := first.seen(t, s.Store); got != "1.1 1.2 1.3 1.4" {
+					t.Errorf("got %q", got)
+				}
+				if got, want := names.seen(t, s.Store), names.want(t, story[:4]...); got != want {
+					t.Errorf("got the records %q, want %q", got, want)
 				}
 			})
 		})
