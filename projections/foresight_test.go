@@ -1,6 +1,7 @@
 package projections_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -101,7 +102,13 @@ func TestForeseenOtherwise(t *testing.T) {
 	story := h.Messages(6)
 	other := projtest.NewHistory(2).Messages(6)
 	elsewhere := func(m events.Message, by events.Position) events.Message { m.Position += by; return m }
+	twin := story[2] // on the same subject, with other words
+	twin.Data = bytes.Replace(twin.Data, []byte(`"actor":"`), []byte(`"actor":"another `), 1)
+	if _, err := events.Decode(twin); err != nil || bytes.Equal(twin.Data, story[2].Data) {
+		t.Fatalf("%s: %v", twin.Data, err)
+	}
 	for name, c := range map[string]struct{ coming, come []events.Message }{
+		"other words":        {[]events.Message{twin}, story[2:4]},
 		"another message":    {other[2:3], story[2:4]},
 		"a part of it":       {story[2:6], story[2:4]},
 		"another behind it":  {[]events.Message{story[2], other[3]}, story[2:4]},

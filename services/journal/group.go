@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -210,12 +211,26 @@ func (g *group) commit(entries []*entry) {
 // fallBack bounds all of them as one append is bounded.
 func (g *group) fallBack(entries []*entry, err error) {
 	g.j.log.Debug("journal: a batch was not committed; each message goes on its own", "messages", len(entries), "error", err)
-	for _, e := range entries {
-		e.doubtful = errors.Is(err, errUnknown)
-	}
 	ctx, cancel := context.WithTimeout(g.j.settling(), settleWithin)
 	defer cancel()
+	doubtful := errors.Is(err, errUnknown) && !g.j.answersAgain(ctx)
+	for _, e := range entries {
+		e.doubtful = doubtful
+	}
 	g.each(ctx, entries)
+}
+
+// answersAgain waits, for most of the time there is, until the server has done all that
+// it was sent before: what became of that can be looked up then.
+func (j *Journal) answersAgain(ctx context.Context) bool {
+	limit, cancel := context.WithTimeout(ctx, settleWithin/2)
+	defer cancel()
+	for j.passThrough(limit) != nil {
+		if !pause(limit, 5*time.Millisecond) {
+			return false
+		}
+	}
+	return true
 }
 
 // close refuses what comes and waits for what is under way.
