@@ -19,8 +19,8 @@ const (
 	// aloneStaged is how many appends are published each on its own. The server syncs
 	// every one of them; beyond this many an atomic batch, which is synced once but
 	// takes as long to stage as three of them, costs less. aloneOnDisk is the same where
-	// batches are staged on disk.
-	aloneStaged, aloneOnDisk = 4, 16
+	// batches are staged on disk, aloneUnsynced where nobody waits for the disk.
+	aloneStaged, aloneOnDisk, aloneUnsynced = 4, 16, 32
 	// batchMessages and batchBytes bound one batch. JetStream takes 1000 messages.
 	batchMessages = 1000
 	batchBytes    = 4 << 20
@@ -53,7 +53,10 @@ func newGroup(j *Journal) *group {
 
 // alone is how many appends go each on its own.
 func (g *group) alone() int {
-	if g.j.host.staged.Load() {
+	switch {
+	case g.j.config.Profile == Relaxed:
+		return aloneUnsynced
+	case g.j.host.staged.Load():
 		return aloneStaged
 	}
 	return aloneOnDisk
