@@ -52,3 +52,13 @@ func LookOften(t interface{ Cleanup(func()) }) {
 	usersEvery = 10 * time.Millisecond
 	t.Cleanup(func() { usersEvery = was })
 }
+
+// SetReplayAtMost is for tests that have little to replay.
+func SetReplayAtMost(bytes uint64) (restore func()) {
+	was := replayAtMost
+	replayAtMost = bytes
+	return func() { replayAtMost = was }
+}
+
+// Unflushed is what a start would replay if the node were killed now.
+func (n *Node) Unflushed() uint64 { return n.store.Unflushed() }
