@@ -3,12 +3,15 @@ package projections
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/keyledger/keyledger/events"
 )
@@ -44,9 +47,14 @@ func (l *lane) apply(items []item) error {
 	if err := l.commit(); err != nil {
 		return err
 	}
-	l.r.onApply(records(next))
-	l.r.publish(l)
+	l.show(next)
 	return gap
+}
+
+// show lets the rows of items answer: whoever waits for them is told.
+func (l *lane) show(items []item) {
+	l.r.onApply(records(items))
+	l.r.publish(l)
 }
 
 // records are those of the items that could be decoded.
@@ -154,16 +162,35 @@ func (l *lane) healthy() bool {
 	return false
 }
 
-// commit writes the batch's rows together with every position that changed;
-// the projections that go along with the main lane share one. A rebuild's position is not
-// written: an interrupted one begins again.
 func (l *lane) commit() error {
+	rows, err := l.rows()
+	if err != nil {
+		return err
+	}
+	return l.write(rows)
+}
+
+func (l *lane) write(rows *pebble.Batch) error {
+	defer rows.Close()
+	return l.r.store.commit(rows)
+}
+
+// rows are the members' rows together with every position that changed; the projections
+// that go along with the main lane share one. A rebuild's position is not written: an
+// interrupted one begins again.
+func (l *lane) rows() (*pebble.Batch, error) {
 	size := 1024
 	for _, m := range l.members {
 		size += m.batch.size()
 	}
 	out := l.r.store.db.NewBatchWithSize(size)
-	defer out.Close()
+	if err := l.fill(out); err != nil {
+		return nil, errors.Join(err, out.Close())
+	}
+	return out, nil
+}
+
+func (l *lane) fill(out *pebble.Batch) error {
 	for _, m := range l.members {
 		if err := m.batch.writeTo(out); err != nil {
 			return err
@@ -184,12 +211,10 @@ func (l *lane) commit() error {
 			return err
 		}
 	}
-	if l.main {
-		if err := setReached(out, l.position); err != nil {
-			return err
-		}
+	if !l.main {
+		return nil
 	}
-	return l.r.store.commit(out)
+	return setReached(out, l.position)
 }
 
 // readTo brings the lane to target, which the log has.

@@ -37,9 +37,10 @@ type Runner struct {
 	onApply func(iter.Seq[*events.Record])
 
 	// applying is held by the main lane while it applies, and by another lane
-	// while it joins. It guards main.
+	// while it joins. It guards main and what is foreseen.
 	applying sync.Mutex
 	main     *lane
+	foreseen *foresight
 
 	mu           sync.Mutex // guards what follows, and the shown part of members
 	members      []*member  // in the order of Config.Parts
@@ -254,6 +255,10 @@ func (r *Runner) follow(ctx context.Context) error {
 		defer done()
 		f.recent, f.news = recent, news
 	}
+	if announced, ok := r.source.(Announced); ok {
+		defer r.lookAway()
+		f.idle = func() *foresight { return r.foresee(announced.Coming()) }
+	}
 	var items []item
 	for {
 		var err error
@@ -272,7 +277,12 @@ func (r *Runner) follow(ctx context.Context) error {
 func (r *Runner) step(items []item) error {
 	r.applying.Lock()
 	defer r.applying.Unlock()
-	err := r.main.apply(items)
+	var err error
+	if f := r.cameTrue(items); f != nil {
+		err = r.main.fulfil(f)
+	} else {
+		err = r.main.apply(items)
+	}
 	r.release()
 	return err
 }

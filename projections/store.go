@@ -87,6 +87,19 @@ func (s *Store) Close() error { return s.db.Close() }
 // correctness; it shortens what the next start must read from the log.
 func (s *Store) Flush() error { return s.db.Flush() }
 
+// FlushSoon begins what Flush does, and gives a channel that is closed when it is done.
+func (s *Store) FlushSoon() (done <-chan struct{}, err error) {
+	err = Guarded(func() (err error) {
+		done, err = s.db.AsyncFlush()
+		return err
+	})
+	return done, err
+}
+
+// Unflushed is how many bytes of the store's own log the next start would replay if the
+// process were killed now.
+func (s *Store) Unflushed() uint64 { return s.db.Metrics().WAL.Size }
+
 // DiskBytes is what the store takes on disk.
 func (s *Store) DiskBytes() uint64 { return s.db.Metrics().DiskSpaceUsage() }
 

@@ -25,6 +25,7 @@ type entry struct {
 	data     []byte
 	done     chan outcome // buffered; used by those that wait for a group commit
 	doubtful bool         // it was sent in a batch and nobody knows what became of it
+	solitary bool         // no other was under way when it was sent: the next position is its own, unless another node is faster
 }
 
 // at is e as it lies in the log at p.
@@ -103,14 +104,24 @@ var (
 // doubtful one is not settled by looking, because the server shows a batch before it
 // is on disk: only by the server's answer to a message behind it.
 func (j *Journal) publish(ctx context.Context, e *entry) outcome {
+	var sent func()
+	if e.solitary {
+		sent = func() { j.fresh.expect(e.at(0)) }
+	}
+	position, err := j.sendSaying(ctx, e.message(), sent)
+	if err == nil {
+		j.fresh.put(e.at(position))
+		return outcome{position, nil}
+	}
+	return j.insist(ctx, e, err)
+}
+
+// insist settles what became of e, whose publish ended with err, and sends it again
+// where nothing did.
+func (j *Journal) insist(ctx context.Context, e *entry, err error) outcome {
 	limit, cancel := context.WithTimeout(ctx, settleWithin)
 	defer cancel()
 	for doubt := e.doubtful; ; {
-		position, err := j.send(limit, e.message())
-		if err == nil {
-			j.fresh.put(e.at(position))
-			return outcome{position, nil}
-		}
 		unanswered := errors.Is(err, errUnknown) || errors.Is(err, errUnsent)
 		doubt = doubt || errors.Is(err, errUnknown)
 		if !e.doubtful || !unanswered {
@@ -120,6 +131,11 @@ func (j *Journal) publish(ctx context.Context, e *entry) outcome {
 		}
 		if !pause(limit, 5*time.Millisecond) {
 			return outcome{err: fmt.Errorf("%w: %w", events.ErrUncertain, err)}
+		}
+		var position events.Position
+		if position, err = j.send(limit, e.message()); err == nil {
+			j.fresh.put(e.at(position))
+			return outcome{position, nil}
 		}
 	}
 }
@@ -136,13 +152,16 @@ func (o outcome) unless(doubt bool) outcome {
 
 // send publishes m once and says how it ended.
 func (j *Journal) send(ctx context.Context, m *nats.Msg) (events.Position, error) {
+	return j.sendSaying(ctx, m, nil)
+}
+
+// sendSaying is send; sent is called when m is on its way, if it is not nil.
+func (j *Journal) sendSaying(ctx context.Context, m *nats.Msg, sent func()) (events.Position, error) {
 	if err := j.gate.enter(ctx, j.closed()); err != nil {
 		return 0, fmt.Errorf("%w: %w", errUnsent, err)
 	}
 	defer j.gate.leave()
-	ctx, cancel := j.host.bounded(ctx, j.config.Timeout)
-	defer cancel()
-	reply, err := j.request(ctx, m)
+	reply, err := j.request(ctx, m, sent)
 	switch {
 	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrConnectionReconnecting):
 		return 0, fmt.Errorf("%w: %w", errUnsent, err)
@@ -167,11 +186,16 @@ func (j *Journal) send(ctx context.Context, m *nats.Msg) (events.Position, error
 // A request sends a message and waits for the answer.
 type request func(ctx context.Context, m *nats.Msg) (*nats.Msg, error)
 
-func (j *Journal) request(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
-	if j.config.between != nil {
-		return j.config.between(ctx, m, j.write.RequestMsgWithContext)
+func (j *Journal) request(ctx context.Context, m *nats.Msg, sent func()) (*nats.Msg, error) {
+	ask := func(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
+		return j.lines.ask(ctx, j.host.thisEpoch(), m, j.config.Timeout, sent)
 	}
-	return j.write.RequestMsgWithContext(ctx, m)
+	if j.config.between == nil {
+		return ask(ctx, m)
+	}
+	ctx, cancel := j.host.bounded(ctx, j.config.Timeout)
+	defer cancel()
+	return j.config.between(ctx, m, ask)
 }
 
 // settle looks what became of e after its publish ended with err. If it cannot

@@ -23,7 +23,7 @@ import (
 // as many callers on the same server. Both take turns, so that neither has the
 // quieter disk.
 func BenchmarkAppend(b *testing.B) {
-	for _, callers := range []int{1, 16, 64, 256, 1024} {
+	for _, callers := range []int{1, 2, 4, 8, 16, 64, 256, 1024} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) { benchmarkAppend(b, callers) })
 	}
 }

@@ -23,7 +23,7 @@ func TestEveryAppendIsSynced(t *testing.T) {
 	}
 	const appends = 200
 	for profile, synced := range map[Profile]bool{Durable: true, Relaxed: false} {
-		n := syncs(t, profile, appends) - syncs(t, profile, 0)
+		n := syncs(t, profile, appends, 1) - syncs(t, profile, 0, 1)
 		t.Logf("%s: %d syncs for %d appends", profile, n, appends)
 		if synced && n < appends {
 			t.Errorf("%s: got %d syncs for %d acknowledged appends, want one for each", profile, n, appends)
@@ -31,6 +31,18 @@ func TestEveryAppendIsSynced(t *testing.T) {
 		if !synced && n >= appends {
 			t.Errorf("%s: got %d syncs for %d appends: this test could not tell if they were missing", profile, n, appends)
 		}
+	}
+}
+
+// TestEveryBatchIsSynced counts the syncs of the log's own blocks: where batches are
+// staged says nothing.
+func TestEveryBatchIsSynced(t *testing.T) {
+	const batches, company = 50, 20
+	if n := syncs(t, Durable, batches, company); n < batches {
+		t.Errorf("got %d syncs for %d acknowledged batches, want one for each", n, batches)
+	}
+	if n := syncs(t, Relaxed, batches, company); n >= batches {
+		t.Errorf("relaxed: got %d syncs for %d batches: this test could not tell if they were missing", n, batches)
 	}
 }
 
@@ -42,6 +54,16 @@ func appendForStrace(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	j := opened(t, c)
+	if company := os.Getenv("JOURNAL_TEST_COMPANY"); company != "1" {
+		size, err := strconv.Atoi(company)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range n {
+			commitBatch(t, j, i*size, size)
+		}
+		n = 0
+	}
 	var last events.Position
 	for range n {
 		if last, err = j.Append(t.Context(), logtest.Decision(logtest.Keyring(1), last)); err != nil {
@@ -51,9 +73,9 @@ func appendForStrace(t *testing.T, dir string) {
 	closed(t, j)
 }
 
-// syncs is how often a process that opens a log, appends n times and closes it
-// asks the system to write through.
-func syncs(t *testing.T, profile Profile, n int) int {
+// syncs is how often a process that opens a log, appends n times, so many decisions
+// in company, and closes it asks the system to write a block of LEDGER through.
+func syncs(t *testing.T, profile Profile, n, company int) int {
 	t.Helper()
 	strace, err := exec.LookPath("strace")
 	if err != nil {
@@ -63,8 +85,8 @@ func syncs(t *testing.T, profile Profile, n int) int {
 		t.Skipf("counting syncs: skipped, because strace may not trace: %s", out)
 	}
 	trace := filepath.Join(t.TempDir(), "trace")
-	child := exec.Command(strace, "-f", "-e", "trace=fsync,fdatasync", "-o", trace, os.Args[0], "-test.run=^TestEveryAppendIsSynced$")
-	child.Env = append(os.Environ(), "JOURNAL_TEST_SYNC="+t.TempDir(), "JOURNAL_TEST_PROFILE="+string(profile), fmt.Sprintf("JOURNAL_TEST_APPENDS=%d", n))
+	child := exec.Command(strace, "-f", "-y", "-e", "trace=fsync,fdatasync", "-o", trace, os.Args[0], "-test.run=^TestEveryAppendIsSynced$")
+	child.Env = append(os.Environ(), "JOURNAL_TEST_SYNC="+t.TempDir(), "JOURNAL_TEST_PROFILE="+string(profile), fmt.Sprintf("JOURNAL_TEST_APPENDS=%d", n), fmt.Sprintf("JOURNAL_TEST_COMPANY=%d", company))
 	if out, err := child.CombinedOutput(); err != nil {
 		t.Fatalf("the traced process: %v\n%s", err, out)
 	}
@@ -72,5 +94,11 @@ func syncs(t *testing.T, profile Profile, n int) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.Count(string(text), "sync(") // once where it begins, not where it is resumed
+	count := 0
+	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, "sync(") && strings.Contains(line, "/"+streamLedger+"/msgs/") { // where it begins, not where it is resumed
+			count++
+		}
+	}
+	return count
 }

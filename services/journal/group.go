@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -15,10 +16,11 @@ import (
 )
 
 const (
-	// alone is how many appends are published each on its own. The server syncs
-	// every one of them; beyond this many an atomic batch, which is synced once
-	// but is dear to stage, costs less.
-	alone = 16
+	// aloneStaged is how many appends are published each on its own. The server syncs
+	// every one of them; beyond this many an atomic batch, which is synced once but
+	// takes as long to stage as three of them, costs less. aloneOnDisk is the same where
+	// batches are staged on disk, aloneUnsynced where nobody waits for the disk.
+	aloneStaged, aloneOnDisk, aloneUnsynced = 4, 16, 32
 	// batchMessages and batchBytes bound one batch. JetStream takes 1000 messages.
 	batchMessages = 1000
 	batchBytes    = 4 << 20
@@ -34,6 +36,7 @@ type group struct {
 	flights flights
 
 	mu         sync.Mutex
+	landing    sync.Cond // told when nothing is flying any more
 	waiting    []*entry
 	flying     int  // published by their own callers
 	company    int  // how many the last commit took
@@ -42,7 +45,22 @@ type group struct {
 	tasks      sync.WaitGroup
 }
 
-func newGroup(j *Journal) *group { return &group{j: j, flights: flights{all: map[string]*flight{}}} }
+func newGroup(j *Journal) *group {
+	g := &group{j: j, flights: flights{all: map[string]*flight{}}}
+	g.landing.L = &g.mu
+	return g
+}
+
+// alone is how many appends go each on its own.
+func (g *group) alone() int {
+	switch {
+	case g.j.config.Profile == Relaxed:
+		return aloneUnsynced
+	case g.j.host.staged.Load():
+		return aloneStaged
+	}
+	return aloneOnDisk
+}
 
 // append writes e, alone or in company, and returns what became of it.
 func (g *group) append(ctx context.Context, e *entry) outcome {
@@ -51,8 +69,9 @@ func (g *group) append(ctx context.Context, e *entry) outcome {
 		g.mu.Unlock()
 		return outcome{err: fmt.Errorf("%w: %w", events.ErrUncertain, errClosed)}
 	}
-	if !g.committing && g.flying < alone && g.company <= alone {
+	if alone := g.alone(); !g.committing && g.flying < alone && g.company <= alone {
 		g.flying++
+		e.solitary = g.flying == 1
 		g.tasks.Add(1)
 		g.mu.Unlock()
 		defer g.landed()
@@ -75,24 +94,38 @@ func (g *group) append(ctx context.Context, e *entry) outcome {
 
 func (g *group) landed() {
 	g.mu.Lock()
-	g.flying--
+	if g.flying--; g.flying == 0 {
+		g.landing.Signal()
+	}
 	g.mu.Unlock()
 	g.tasks.Done()
 }
 
 // run commits what waits until nothing does.
 func (g *group) run() {
+	g.clear()
 	for {
 		g.gather()
 		taken := g.take()
 		if len(taken) == 0 {
 			return
 		}
-		if len(taken) <= alone {
+		if len(taken) <= g.alone() {
 			g.each(g.j.settling(), taken)
 			continue
 		}
 		g.commit(taken)
+	}
+}
+
+// clear waits until nothing is published by its own caller any more. The server works
+// on one message after the other, so it delays nobody, and the callers that have
+// landed go together with those who came too late to fly.
+func (g *group) clear() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for g.flying > 0 {
+		g.landing.Wait()
 	}
 }
 
@@ -161,6 +194,7 @@ func (g *group) commit(entries []*entry) {
 	f := g.flights.start()
 	last, err := g.j.sendBatch(g.j.settling(), f.id, entries)
 	if err != nil {
+		g.j.host.stage() // it may be that which went wrong
 		g.fallBack(entries, err)
 		g.flights.land(f, err)
 		return
@@ -180,12 +214,26 @@ func (g *group) commit(entries []*entry) {
 // fallBack bounds all of them as one append is bounded.
 func (g *group) fallBack(entries []*entry, err error) {
 	g.j.log.Debug("journal: a batch was not committed; each message goes on its own", "messages", len(entries), "error", err)
-	for _, e := range entries {
-		e.doubtful = errors.Is(err, errUnknown)
-	}
 	ctx, cancel := context.WithTimeout(g.j.settling(), settleWithin)
 	defer cancel()
+	doubtful := errors.Is(err, errUnknown) && !g.j.answersAgain(ctx)
+	for _, e := range entries {
+		e.doubtful = doubtful
+	}
 	g.each(ctx, entries)
+}
+
+// answersAgain waits, for most of the time there is, until the server has done all that
+// it was sent before: what became of that can be looked up then.
+func (j *Journal) answersAgain(ctx context.Context) bool {
+	limit, cancel := context.WithTimeout(ctx, settleWithin/2)
+	defer cancel()
+	for j.passThrough(limit) != nil {
+		if !pause(limit, 5*time.Millisecond) {
+			return false
+		}
+	}
+	return true
 }
 
 // close refuses what comes and waits for what is under way.
@@ -210,7 +258,13 @@ func (j *Journal) sendBatch(ctx context.Context, id string, entries []*entry) (e
 	}
 	m := entries[len(entries)-1].inBatch(id, len(entries))
 	m.Header[headerBatchCommit] = []string{"1"}
-	return j.send(ctx, m)
+	return j.sendSaying(ctx, m, func() {
+		coming := make([]events.Message, len(entries))
+		for i, e := range entries {
+			coming[i] = e.at(0)
+		}
+		j.fresh.expect(coming...)
+	})
 }
 
 func (e *entry) inBatch(id string, seq int) *nats.Msg {

@@ -81,6 +81,7 @@ type Journal struct {
 	lock    *durable.Lock
 	host    *host
 	write   *nats.Conn // appends and questions
+	lines   *lines     // over write
 	read    *nats.Conn // what is followed, so that a long delivery delays no acknowledgement
 	js      jetstream.JetStream
 	created time.Time
@@ -174,6 +175,7 @@ func (j *Journal) open(ctx context.Context) error {
 	if err := j.makeStreams(ctx); err != nil {
 		return err
 	}
+	j.host.stage()
 	j.created, err = j.guard(ctx, guarded{created: j.config.Created, stored: j.config.StoredPosition})
 	return err
 }
@@ -183,6 +185,7 @@ func (j *Journal) connect() error {
 	if j.write, err = j.host.connect("keyledger write"); err != nil {
 		return fmt.Errorf("journal: connect: %w", err)
 	}
+	j.lines = &lines{nc: j.write}
 	if j.read, err = j.host.connect("keyledger read"); err != nil {
 		return fmt.Errorf("journal: connect: %w", err)
 	}
@@ -225,13 +228,15 @@ func (j *Journal) stop() error {
 			nc.Close()
 		}
 	}
+	var err error
 	if j.host != nil {
 		j.host.stop()
+		err = j.host.staging.end()
 	}
 	if j.lock != nil {
-		return j.lock.Release()
+		err = errors.Join(err, j.lock.Release())
 	}
-	return nil
+	return err
 }
 
 // closed is closed when Close has been called.

@@ -57,6 +57,7 @@ func (j *Journal) again() error {
 	}
 	known := guarded{created: j.created, stored: j.reached()}
 	for {
+		j.host.stage()
 		_, err := j.guard(j.ctx, known)
 		var damage *RefusedError
 		if err == nil || errors.As(err, &damage) {

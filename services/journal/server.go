@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -27,6 +28,8 @@ const startPatience = 5 * time.Minute
 // outlive the server they began with: after a restart they find the next one.
 type host struct {
 	options server.Options
+	staging *staging
+	staged  atomic.Bool // batches are gathered in memory
 	logger  server.Logger
 	log     *slog.Logger
 
@@ -37,7 +40,7 @@ type host struct {
 }
 
 func startHost(ctx context.Context, c Config) (*host, error) {
-	h := &host{options: serverOptions(c), logger: serverLog{c.Logger}, log: c.Logger}
+	h := &host{options: serverOptions(c), staging: newStaging(c.Dir), logger: serverLog{c.Logger}, log: c.Logger}
 	h.epoch, h.turn = context.WithCancel(context.Background())
 	if err := h.start(ctx, c.StoredPosition); err != nil {
 		return nil, err
@@ -95,6 +98,9 @@ func (h *host) start(ctx context.Context, known events.Position) error {
 
 // attempt is start, but mends nothing.
 func (h *host) attempt(ctx context.Context, known events.Position) error {
+	if err := h.staging.clear(); err != nil {
+		return fmt.Errorf("journal: start the log: %w", err)
+	}
 	files := keepOf(h.options.StoreDir)
 	if err := files.begin(); err != nil {
 		return err
@@ -126,6 +132,15 @@ func (h *host) attempt(ctx context.Context, known events.Position) error {
 	h.running = s
 	h.mu.Unlock()
 	return nil
+}
+
+// stage has the server gather batches in memory from now on. Without that they only
+// take longer.
+func (h *host) stage() {
+	if err := h.staging.lay(); err != nil {
+		h.log.Warn("journal: batches are gathered on disk, which is slower", "error", err)
+	}
+	h.staged.Store(h.staging.laid())
 }
 
 // ready waits until s has recovered its streams and says so. By the time it

@@ -55,3 +55,13 @@ func LookOften(t interface{ Cleanup(func()) }) {
 
 // Writable reports whether the log takes ordinary decisions.
 func (n *Node) Writable() bool { return n.journal.Health().Writable }
+
+// SetReplayAtMost is for tests that have little to replay.
+func SetReplayAtMost(bytes uint64) (restore func()) {
+	was := replayAtMost
+	replayAtMost = bytes
+	return func() { replayAtMost = was }
+}
+
+// Unflushed is what a start would replay if the node were killed now.
+func (n *Node) Unflushed() uint64 { return n.store.Unflushed() }

@@ -250,6 +250,7 @@ func (n *Node) openProjections(ctx, tasks context.Context) error {
 	if err := n.runner.Wait(ctx, last); err != nil && !errors.As(err, &degraded) {
 		return err
 	}
+	n.shortenReplay(ctx, flushPatience)
 	return nil
 }
 
@@ -292,6 +293,7 @@ func (n *Node) serve(ctx context.Context) error {
 	n.tasks.Go(func() { n.timekeeper().Run(tasks) })
 	n.tasks.Go(func() { n.checkSecrets(tasks) })
 	n.tasks.Go(func() { n.watchReached(tasks) })
+	n.tasks.Go(func() { n.keepReplayShort(tasks) })
 	n.tasks.Go(func() { n.followRecords(tasks) })
 	if err := n.openOutlet(tasks); err != nil {
 		return err

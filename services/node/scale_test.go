@@ -138,7 +138,7 @@ func (s *scale) fillKeys(j *journal.Journal, v *vault.Vault) {
 	s.keys = make([]events.AccessKeyID, 2*len(s.owners))
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range 16 { // more would make batches, which the relaxed profile stages on disk
+	for range 16 { // each on its own, which costs the relaxed profile less than batches
 		wg.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(s.owners)); i = next.Add(1) - 1 {
 				s.twoKeys(j, v, int(i))
