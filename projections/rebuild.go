@@ -51,6 +51,9 @@ func (r *Runner) chase(ctx context.Context, l *lane) error {
 	}
 	r.applying.Lock()
 	defer r.applying.Unlock()
+	if err := errors.Join(ctx.Err(), r.main.settle()); err != nil {
+		return err
+	}
 	if err := l.readTo(ctx, r.main.position); err != nil {
 		return err
 	}

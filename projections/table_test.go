@@ -438,7 +438,7 @@ func TestOlderStoresAreRemoved(t *testing.T) {
 	defer s.Close()
 	names, err := fs.List("s")
 	slices.Sort(names)
-	if want := []string{"other", "v01", "v1", "v9"}; err != nil || !slices.Equal(names, want) {
+	if want := []string{"bulk", "other", "v01", "v1", "v9"}; err != nil || !slices.Equal(names, want) {
 		t.Errorf("got %v, %v, want %v", names, err, want)
 	}
 }
