@@ -292,7 +292,7 @@ func (b *Batch) size() int { return len(b.bytes) + 16*len(b.rows) }
 // memory is about what the batch takes, those of its buffers included that hold
 // nothing yet but will when it is sorted.
 func (b *Batch) memory() int {
-	return len(b.bytes) + (32+24)*len(b.rows) + 4*len(b.index)
+	return 256 + len(b.bytes) + (32+24)*len(b.rows) + 4*len(b.index)
 }
 
 // A rowWriter takes rows in the order of their keys.
