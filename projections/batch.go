@@ -22,7 +22,7 @@ type Batch struct {
 	index []int32 // open addressing by hash: a row's place and one, zero if there is none
 	found int     // rows in index
 	large int     // the most that index has held
-	bytes []byte  // keys and values of rows, never moved within
+	bytes blocks  // keys and values of rows
 	order []ranked
 	runs  []run // of order, as sort left it: one for each table
 	undo  []undone
@@ -48,8 +48,47 @@ const (
 	removed             // it is deleted
 )
 
-// A part is a place in Batch.bytes.
+// A part is a place in blocks: the block's number and the place in it, together.
 type part struct{ at, length uint32 }
+
+// blocks are bytes that are never moved, as many as there come to be: up to 4 GiB.
+type blocks struct {
+	all  [][]byte
+	last int // the one that is being filled
+	held int // bytes in all
+}
+
+// Blocks have this many bytes; a part that needs more has one for itself.
+const blockBits, blockBytes = 20, 1 << 20
+
+func (b *blocks) hold(data []byte) part {
+	for b.last < len(b.all) && len(b.all[b.last])+len(data) > cap(b.all[b.last]) {
+		b.last++
+	}
+	if b.last == len(b.all) {
+		size := blockBytes
+		if b.last == 0 {
+			size = 16 << 10 // most batches are small
+		}
+		b.all = append(b.all, make([]byte, 0, max(size, len(data))))
+	}
+	block := &b.all[b.last]
+	p := part{uint32(b.last)<<blockBits | uint32(len(*block)), uint32(len(data))}
+	*block = append(*block, data...)
+	b.held += len(data)
+	return p
+}
+
+func (b *blocks) of(p part) []byte {
+	return b.all[p.at>>blockBits][p.at&(blockBytes-1):][:p.length]
+}
+
+func (b *blocks) clear() {
+	for i := range b.all {
+		b.all[i] = b.all[i][:0]
+	}
+	b.last, b.held = 0, 0
+}
 
 // An undone row is one that was there before the current record, as it was.
 type undone struct {
@@ -68,9 +107,10 @@ func (b *Batch) reset(records int) {
 	b.large = max(b.large, len(b.rows))
 	if b.large > 4096 && records < 256 {
 		b.large = 0
-		b.index, b.rows, b.bytes, b.undo, b.order = nil, nil, nil, nil, nil
+		b.index, b.rows, b.bytes, b.undo, b.order = nil, nil, blocks{}, nil, nil
 	}
-	b.rows, b.bytes, b.undo, b.order, b.runs = b.rows[:0], b.bytes[:0], b.undo[:0], b.order[:0], b.runs[:0]
+	b.rows, b.undo, b.order, b.runs = b.rows[:0], b.undo[:0], b.order[:0], b.runs[:0]
+	b.bytes.clear()
 	b.mark, b.found = 0, 0
 	clear(b.index)
 }
@@ -90,13 +130,9 @@ func (b *Batch) takeBack() {
 	b.keep()
 }
 
-func (b *Batch) of(p part) []byte { return b.bytes[p.at : p.at+p.length] }
+func (b *Batch) of(p part) []byte { return b.bytes.of(p) }
 
-func (b *Batch) hold(data []byte) part {
-	p := part{uint32(len(b.bytes)), uint32(len(data))}
-	b.bytes = append(b.bytes, data...)
-	return p
-}
+func (b *Batch) hold(data []byte) part { return b.bytes.hold(data) }
 
 // find is the pending row of key, or -1, and the hash of key.
 func (b *Batch) find(key []byte) (int32, uint64) {
@@ -248,7 +284,7 @@ func (b *Batch) divide() {
 	var many [256]int
 	for i := range b.rows {
 		if row := &b.rows[i]; row.state != absent {
-			many[b.bytes[row.key.at]]++
+			many[b.of(row.key)[0]]++
 		}
 	}
 	b.runs = b.runs[:0]
@@ -287,12 +323,12 @@ func (b *Batch) sortRun(r run) {
 }
 
 // size is about what the rows take in a batch of the store's.
-func (b *Batch) size() int { return len(b.bytes) + 16*len(b.rows) }
+func (b *Batch) size() int { return b.bytes.held + 16*len(b.rows) }
 
 // memory is about what the batch takes, those of its buffers included that hold
 // nothing yet but will when it is sorted.
 func (b *Batch) memory() int {
-	return 256 + len(b.bytes) + (32+24)*len(b.rows) + 4*len(b.index)
+	return 256 + b.bytes.held + (32+24)*len(b.rows) + 4*len(b.index)
 }
 
 // A rowWriter takes rows in the order of their keys.

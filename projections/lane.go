@@ -68,6 +68,9 @@ func (l *lane) apply(items []item) error {
 // begin empties what the lane collects for a number of items.
 func (l *lane) begin(items int) {
 	l.seen = l.seen[:0]
+	if l.until > 0 {
+		items = maxItems // there are more to come
+	}
 	for _, m := range l.members {
 		m.begin(l.r.store, items)
 	}
@@ -155,7 +158,7 @@ func (l *lane) fold(items []item) {
 		}
 		return
 	}
-	dear := slices.SortedFunc(slices.Values(l.members), func(a, b *member) int { return cmp.Compare(b.before, a.before) })
+	dear := slices.SortedFunc(slices.Values(l.members), func(a, b *member) int { return cmp.Compare(b.weight(), a.weight()) })
 	var taken atomic.Int64
 	var done sync.WaitGroup
 	for range workers {
