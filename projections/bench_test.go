@@ -55,13 +55,7 @@ func rebuild(b *testing.B, story []events.Message, parts func() []projections.Pa
 		}
 		run(b, store, projtest.NewLog(story...), parts(), events.Position(len(story)))
 		b.StopTimer()
-		if os.Getenv("XM") != "" {
-			b.Log(store.Metrics())
-		}
 		store.Settle() // compactions that come later are part of the price
-		if os.Getenv("XM") != "" {
-			b.Log(store.Metrics())
-		}
 		b.StartTimer()
 		b.ReportMetric(float64(store.DiskBytes())/float64(len(story)), "disk-B/event")
 		if err := store.Close(); err != nil {

@@ -30,6 +30,3 @@ func (s *Store) Settle() {
 		time.Sleep(20 * time.Millisecond)
 	}
 }
-
-// Metrics is what the store says about itself.
-func (s *Store) Metrics() string { return s.db.Metrics().String() }
