@@ -49,8 +49,8 @@ func TestBulkIsHeldToTheSameRules(t *testing.T) {
 		log := projtest.NewLog(story...)
 		for _, when := range []string{"at first", "after a restart"} {
 			s := bulky(t, fs, log, parts)
-			s.WaitFor(1000)
-			synctest.Wait()
+			waitFor(t, s, "first", 1000) // even if it stops before the leave to go on comes
+			waitFor(t, s, "second", 1000)
 			for c, want := range map[*counting]string{first: records(1000, 300), second: records(1000), third: records(699)} {
 				if got := c.seen(t, s.Store); got != want {
 					t.Errorf("%s: %s: got %d bytes, want %d", when, c.name, len(got), len(want))
