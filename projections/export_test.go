@@ -1,6 +1,10 @@
 package projections
 
-import "github.com/cockroachdb/pebble/v2"
+import (
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
 
 // Strays is how many rows belong to no generation that answers.
 func (s *Store) Strays() (int, error) {
@@ -15,4 +19,14 @@ func (s *Store) Strays() (int, error) {
 		}
 	}
 	return n, it.Close()
+}
+
+// Settle waits until the store has no compaction to do.
+func (s *Store) Settle() {
+	for quiet := 0; quiet < 10; quiet++ {
+		if m := s.db.Metrics(); m.Compact.NumInProgress > 0 || m.Flush.NumInProgress > 0 {
+			quiet = 0
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }

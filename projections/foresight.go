@@ -47,6 +47,9 @@ func (l *lane) restore(s laneState) {
 func (r *Runner) foresee(coming []events.Message) *foresight {
 	r.applying.Lock()
 	defer r.applying.Unlock()
+	if r.main.until > 0 {
+		return nil // it gathers rows, and does not wait for a disk
+	}
 	if len(coming) == 0 || coming[0].Position != r.main.position+1 || r.foreseen != nil && same(r.foreseen.messages, coming) {
 		return r.foreseen
 	}
@@ -74,7 +77,7 @@ func (r *Runner) lookAway() {
 func (l *lane) foresee(f *foresight) bool {
 	before := l.state()
 	defer l.restore(before)
-	l.seen = l.seen[:0]
+	l.begin(len(f.items))
 	if _, gap := l.dense(f.items); gap != nil {
 		return false
 	}

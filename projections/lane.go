@@ -25,6 +25,12 @@ type lane struct {
 	position events.Position // of the last record taken
 	members  []*member
 	seen     []acknowledgement // in the items under way
+
+	// until is how far the lane gathers rows and brings them in by bulk; zero if it writes
+	// them batch by batch. Rows are gathered that follow from the items since gathered was
+	// last false.
+	until    events.Position
+	gathered bool
 }
 
 func newLane(r *Runner, at events.Position) *lane {
@@ -41,9 +47,18 @@ func (l *lane) apply(items []item) error {
 	if len(items) == 0 {
 		return nil
 	}
-	l.seen = l.seen[:0]
+	if !l.gathered {
+		l.begin(len(items))
+	}
 	next, gap := l.dense(items)
 	l.fold(next)
+	if l.until > 0 {
+		l.gathered = true
+		if gap == nil && l.gathers() {
+			return nil
+		}
+		return errors.Join(l.settle(), gap)
+	}
 	if err := l.commit(); err != nil {
 		return err
 	}
@@ -55,6 +70,58 @@ func (l *lane) apply(items []item) error {
 func (l *lane) show(items []item) {
 	l.r.onApply(records(items))
 	l.r.publish(l)
+}
+
+// begin empties what the lane collects for a number of items.
+func (l *lane) begin(items int) {
+	l.seen = l.seen[:0]
+	if l.until > 0 {
+		items = maxItems // there are more to come
+	}
+	for _, m := range l.members {
+		m.begin(l.r.store, items)
+	}
+}
+
+// goBulk lets the lane gather rows on its way to a position that the log has, if that
+// is a long way.
+func (l *lane) goBulk(target events.Position) {
+	if target > l.position && uint64(target-l.position) >= l.r.store.bulk.records {
+		l.until = target
+	}
+}
+
+// gathers says whether a lane that goes by bulk need not yet write what it has.
+func (l *lane) gathers() bool {
+	memory := 0
+	for _, m := range l.members {
+		memory += m.batch.memory()
+	}
+	return l.position < l.until && memory < l.r.store.bulk.bytes && l.healthy()
+}
+
+// settle writes what was gathered, if anything, and shows it. Whoever rests on the rows
+// of a lane, or on its members, settles it first.
+func (l *lane) settle() error {
+	if !l.gathered {
+		return nil
+	}
+	batches := make([]*Batch, len(l.members))
+	for i, m := range l.members {
+		batches[i] = m.batch
+	}
+	if err := l.r.store.ingest(l.r.running, batches, l.writeMeta); err != nil {
+		return err
+	}
+	if l.gathered = false; l.position >= l.until {
+		l.until = 0
+		for _, m := range l.members {
+			m.batch = nil // gives back what it took
+		}
+	}
+	l.r.onApply(nil)
+	l.r.publish(l)
+	return nil
 }
 
 // records are those of the items that could be decoded.
@@ -91,9 +158,6 @@ const apart = 256
 // fold lets every member fold the items in. Members share no table, so that they
 // need not do it one after the other.
 func (l *lane) fold(items []item) {
-	for _, m := range l.members {
-		m.begin(l.r.store, len(items))
-	}
 	workers := min(runtime.GOMAXPROCS(0), len(l.members))
 	if len(items) < apart || workers < 2 {
 		for _, m := range l.members {
@@ -101,7 +165,7 @@ func (l *lane) fold(items []item) {
 		}
 		return
 	}
-	dear := slices.SortedFunc(slices.Values(l.members), func(a, b *member) int { return cmp.Compare(b.before, a.before) })
+	dear := slices.SortedFunc(slices.Values(l.members), func(a, b *member) int { return cmp.Compare(b.weight(), a.weight()) })
 	var taken atomic.Int64
 	var done sync.WaitGroup
 	for range workers {
@@ -131,7 +195,9 @@ func (l *lane) foldInto(m *member, items []item) {
 		}
 		m.position = it.position
 	}
-	m.batch.sort()
+	if l.until == 0 {
+		m.batch.sort()
+	}
 }
 
 // note remembers the acknowledgements in an item.
@@ -196,25 +262,28 @@ func (l *lane) fill(out *pebble.Batch) error {
 			return err
 		}
 	}
+	return l.writeMeta(inBatch{out})
+}
+
+// writeMeta writes the rows of the meta table, in the order of their keys.
+func (l *lane) writeMeta(out rowWriter) error {
+	if err := setAcknowledged(out, l.seen); err != nil {
+		return err
+	}
 	var value [64]byte
-	for _, m := range l.members {
+	for _, m := range slices.SortedFunc(slices.Values(l.members), func(a, b *member) int { return cmp.Compare(a.name, b.name) }) {
 		if m.of != nil || l.main && m.written() {
 			continue
 		}
 		m.along = l.main && m.degraded == nil
-		if err := out.Set(projectionKey(m.name), appendStanding(value[:0], m.standing), nil); err != nil {
+		if err := out.Set(projectionKey(m.name), appendStanding(value[:0], m.standing)); err != nil {
 			return err
 		}
 	}
-	for _, a := range l.seen {
-		if err := setAcknowledged(out, a); err != nil {
-			return err
-		}
+	if l.main {
+		return setReached(out, l.position)
 	}
-	if !l.main {
-		return nil
-	}
-	return setReached(out, l.position)
+	return nil
 }
 
 // readTo brings the lane to target, which the log has.
@@ -222,6 +291,7 @@ func (l *lane) readTo(ctx context.Context, target events.Position) error {
 	if l.position >= target || !l.healthy() {
 		return nil
 	}
+	l.goBulk(target)
 	f := newFeed(ctx, l.position, l.r.source.Read)
 	defer f.stop()
 	var items []item
@@ -240,7 +310,7 @@ func (l *lane) readTo(ctx context.Context, target events.Position) error {
 			return err
 		}
 	}
-	return nil
+	return l.settle()
 }
 
 // upTo is the items that are not beyond target.

@@ -88,6 +88,9 @@ func (m *member) begin(s *Store, records int) {
 	m.batch.reset(records)
 }
 
+// weight is about how much there is to do for m, beside others.
+func (m *member) weight() int { return max(m.before, len(m.batch.rows)) }
+
 // fold lets m fold an item in.
 func (m *member) fold(it *item) error {
 	if it.err != nil {

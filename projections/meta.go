@@ -1,7 +1,9 @@
 package projections
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/keyledger/keyledger/events"
@@ -167,8 +169,8 @@ func reached(r pebble.Reader) (events.Position, error) {
 	return at, err
 }
 
-func setReached(b *pebble.Batch, at events.Position) error {
-	return b.Set(metaKey(metaReached), row.AppendUvarint([]byte{1}, uint64(at)), nil)
+func setReached(out rowWriter, at events.Position) error {
+	return out.Set(metaKey(metaReached), row.AppendUvarint([]byte{1}, uint64(at)))
 }
 
 // An acknowledgement is the leave to pass a record.
@@ -177,9 +179,23 @@ type acknowledgement struct {
 	position   events.Position
 }
 
-func setAcknowledged(b *pebble.Batch, a acknowledgement) error {
-	key := row.AppendUint64(metaKey(metaAcknowledged), uint64(a.position))
-	return b.Set(append(key, a.projection...), []byte{1}, nil)
+func (a acknowledgement) key() []byte {
+	return append(row.AppendUint64(metaKey(metaAcknowledged), uint64(a.position)), a.projection...)
+}
+
+// setAcknowledged writes acknowledgements in the order of their keys, each once.
+func setAcknowledged(out rowWriter, all []acknowledgement) error {
+	keys := make([][]byte, len(all))
+	for i, a := range all {
+		keys[i] = a.key()
+	}
+	slices.SortFunc(keys, bytes.Compare)
+	for _, key := range slices.CompactFunc(keys, bytes.Equal) {
+		if err := out.Set(key, []byte{1}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Store) acknowledgements() (map[acknowledgement]bool, error) {

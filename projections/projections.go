@@ -12,7 +12,9 @@
 // The limits: an Apply depends on nothing but its arguments, so that a rebuild
 // gives the same rows. Rows and the position that they are of are written in one batch
 // and not synced: after a crash the store is at an earlier moment, never at a wrong one,
-// and what is missing is read from the log again. Nothing here knows a rule, a clock or a
+// and what is missing is read from the log again. Rows of a long stretch of the log are
+// gathered in memory, within Options.BulkBytes, and are there with their position or not at
+// all. Nothing here knows a rule, a clock or a
 // network; the store's own files are the only I/O.
 package projections
 

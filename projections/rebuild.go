@@ -52,6 +52,9 @@ func (r *Runner) chase(ctx context.Context, l *lane) error {
 	r.applying.Lock()
 	defer r.applying.Unlock()
 	r.dropForeseen() // other members are to go along from here on
+	if err := errors.Join(ctx.Err(), r.main.settle()); err != nil {
+		return err
+	}
 	if err := l.readTo(ctx, r.main.position); err != nil {
 		return err
 	}

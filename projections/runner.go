@@ -248,6 +248,11 @@ func (r *Runner) start() {
 
 // follow is the main lane.
 func (r *Runner) follow(ctx context.Context) error {
+	last, err := r.source.Last(ctx)
+	if err != nil {
+		return fmt.Errorf("projections: the end of the log: %w", err)
+	}
+	r.main.goBulk(last)
 	f := newFeed(ctx, r.main.position, r.source.Follow)
 	defer f.stop()
 	if recent, ok := r.source.(Recent); ok {
@@ -283,6 +288,8 @@ func (r *Runner) step(items []item) error {
 	} else {
 		err = r.main.apply(items)
 	}
-	r.release()
+	if !r.main.gathered {
+		r.release()
+	}
 	return err
 }

@@ -23,6 +23,11 @@ type Options struct {
 	CacheBytes    int64        // blocks and memtables kept in memory; 320 MiB if zero
 	MemTableBytes int64        // of one memtable, of which there are at most three; 64 MiB if zero
 	Health        func(Health) // told what the store noticed about itself; must not block
+	// BulkRecords is how many records a projection must be behind for their rows to be
+	// brought in by bulk; 20,000 if zero. BulkBytes is about how much memory that takes at most,
+	// beside the cache; 160 MiB if zero.
+	BulkRecords int
+	BulkBytes   int64
 	// Full is called when a write meets a full disk. Writing waits until it
 	// returns, and then tries that write once more; a second failure ends the process, as
 	// any other failure to write the store's own log may. Nil: the first one does.
@@ -34,6 +39,7 @@ type Options struct {
 type Store struct {
 	db   *pebble.DB
 	live atomic.Pointer[generations]
+	bulk *bulk
 	// between is called by a test between taking the map of generations and
 	// reading by it.
 	between func()
@@ -52,11 +58,18 @@ func (s *Store) generations() *generations {
 // Open opens the store in dir/v<schema>, or makes an empty one there. Only one
 // process can have it open.
 func Open(dir string, o Options) (*Store, error) {
-	db, err := OpenDB(dir, Schema, o, func(*pebble.Options) {})
+	var complete *pebble.Options
+	db, err := OpenDB(dir, Schema, o, func(p *pebble.Options) {
+		p.EnsureDefaults()
+		complete = p
+	})
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{db: db}
+	if s.bulk, err = openBulk(dir, o, complete); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	s.live.Store(&generations{})
 	return s, nil
 }

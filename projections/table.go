@@ -21,6 +21,9 @@ type Table[K, V any] struct {
 	// returns keeps nothing of b. Both are nil in a table whose keys say everything.
 	AppendValue func(dst []byte, v V) []byte
 	ParseValue  func(b []byte) (V, error)
+	// WriteOnly says that no Apply looks for a row: rows of such a table cost least. To
+	// Get one from a batch is an error.
+	WriteOnly bool
 }
 
 // None is the value of a table whose keys say everything.
@@ -41,7 +44,7 @@ type Getter interface {
 // Get is the row at k. In a batch it is the row as this batch leaves it. The
 // error is a fault of the store or a row that cannot be read.
 func (t *Table[K, V]) Get(from Getter, k K) (v V, found bool, err error) {
-	value, release, found, err := from.lookup(t.key(from, k))
+	value, release, found, err := t.lookup(from, k)
 	if err != nil || !found {
 		return v, false, err
 	}
@@ -54,11 +57,20 @@ func (t *Table[K, V]) Get(from Getter, k K) (v V, found bool, err error) {
 
 // Has says whether there is a row at k.
 func (t *Table[K, V]) Has(from Getter, k K) (bool, error) {
-	_, release, found, err := from.lookup(t.key(from, k))
+	_, release, found, err := t.lookup(from, k)
 	if release != nil {
 		_ = release.Close()
 	}
 	return found, err
+}
+
+// lookup is what the getter has at k.
+func (t *Table[K, V]) lookup(from Getter, k K) ([]byte, io.Closer, bool, error) {
+	if b, ok := from.(*Batch); ok && t.WriteOnly {
+		b.err = fmt.Errorf("projections: %s looks for a row of %s, which is only written", b.owner.name, t.ID)
+		return nil, nil, false, b.err
+	}
+	return from.lookup(t.key(from, k))
 }
 
 // key is k's key with room for the generation, in the batch's buffer if it is
@@ -88,12 +100,20 @@ func (t *Table[K, V]) Put(b *Batch, k K, v V) {
 	if t.AppendValue != nil {
 		b.value = t.AppendValue(b.value, v)
 	}
+	if t.WriteOnly {
+		b.log(b.key, b.value, written)
+		return
+	}
 	b.set(b.key, b.value)
 }
 
 // Delete removes the row at k, if there is one.
 func (t *Table[K, V]) Delete(b *Batch, k K) {
 	b.key = t.AppendKey(append(b.key[:0], byte(t.ID), 0), k)
+	if t.WriteOnly {
+		b.log(b.key, nil, removed)
+		return
+	}
 	b.remove(b.key)
 }
 

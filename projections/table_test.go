@@ -168,42 +168,122 @@ func TestBatchSeesItsOwnRows(t *testing.T) {
 	}
 }
 
-// TestBatchWithEqualHashes makes all keys collide.
+// TestBatchWithEqualHashes lets a row have the hash of another key, and its place.
 func TestBatchWithEqualHashes(t *testing.T) {
 	s, m := testStore(t, 1)
+	one, two := [2]byte{1, 1}, [2]byte{2, 2}
 	write(t, s, m, func(b *Batch) {
-		for i := range byte(50) {
-			put(b, [2]byte{1, i})
+		put(b, one)
+		_, h := b.find([]byte{byte(TableKeys), 1, 2, 2})
+		b.rows[0].hash = h
+		clear(b.index)
+		b.enter(1, h)
+		if _, found, err := numbers.Get(b, two); found || err != nil {
+			t.Errorf("found a row that nobody wrote, %v", err)
 		}
-		// Chain every row behind one hash, as a collision would.
-		for i := range b.rows {
-			b.rows[i].next = int32(i) - 1
-		}
-		for h := range b.first {
-			b.first[h] = int32(len(b.rows) - 1)
-		}
-		for i := range byte(50) {
-			if v, found, err := numbers.Get(b, [2]byte{1, i}); !found || err != nil || v != fmt.Sprint([2]byte{1, i}) {
-				t.Errorf("%d: got %q, %v, %v", i, v, found, err)
-			}
-		}
-		if _, found, _ := numbers.Get(b, [2]byte{2, 2}); found {
-			t.Error("found a row that nobody wrote")
+		put(b, two)
+		if v, found, err := numbers.Get(b, two); !found || err != nil || v != fmt.Sprint(two) {
+			t.Errorf("got %q, %v, %v", v, found, err)
 		}
 	})
+	if got, want := scan(t, s, Range{}), [][2]byte{one, two}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// TestBatchFindsManyRows lets the index grow.
+func TestBatchFindsManyRows(t *testing.T) {
+	s, m := testStore(t, 1)
+	b := batchOf(s, m)
+	for i := range uint16(5000) {
+		put(b, [2]byte(binary.BigEndian.AppendUint16(nil, i)))
+	}
+	for i := range uint16(10_000) {
+		k := [2]byte(binary.BigEndian.AppendUint16(nil, i))
+		if v, found, err := numbers.Get(b, k); err != nil || found != (i < 5000) || found && v != fmt.Sprint(k) {
+			t.Fatalf("%d: got %q, %v, %v", i, v, found, err)
+		}
+	}
+}
+
+// noted is numbers for a projection that only writes them.
+var noted = func() Table[[2]byte, string] {
+	t := numbers
+	t.WriteOnly = true
+	return t
+}()
+
+// TestWriteOnlyRows: the last of a key counts, what a failed record wrote does not, and
+// nobody may look for one.
+func TestWriteOnlyRows(t *testing.T) {
+	s, m := testStore(t, 1)
+	write(t, s, m, func(b *Batch) { put(b, [2]byte{1, 1}, [2]byte{1, 9}) })
+	write(t, s, m, func(b *Batch) {
+		noted.Put(b, [2]byte{1, 2}, "old")
+		noted.Delete(b, [2]byte{1, 1})
+		noted.Put(b, [2]byte{1, 3}, "gone")
+		noted.Put(b, [2]byte{1, 2}, fmt.Sprint([2]byte{1, 2}))
+		noted.Delete(b, [2]byte{1, 3})
+		b.keep()
+		noted.Put(b, [2]byte{1, 2}, "taken back")
+		noted.Put(b, [2]byte{1, 4}, "taken back")
+		noted.Delete(b, [2]byte{1, 9})
+		b.takeBack()
+	})
+	if got, want := scan(t, s, Range{}), [][2]byte{{1, 2}, {1, 9}}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	b := batchOf(s, m)
+	if _, _, err := noted.Get(b, [2]byte{1, 2}); err == nil || b.err == nil {
+		t.Error("a projection looked for a row of a table that is only written")
+	}
+	if v, found, err := noted.Get(s, [2]byte{1, 2}); !found || err != nil || v != fmt.Sprint([2]byte{1, 2}) {
+		t.Errorf("a query got %q, %v, %v", v, found, err)
+	}
+}
+
+// TestBatchLeavesNoTombstones: what the store never had needs none.
+func TestBatchLeavesNoTombstones(t *testing.T) {
+	s, m := testStore(t, 1)
+	write(t, s, m, func(b *Batch) {
+		k := [2]byte{1, 1}
+		if _, found, err := numbers.Get(b, k); found || err != nil {
+			t.Errorf("got %v, %v", found, err)
+		}
+		put(b, k)
+		b.keep()
+		numbers.Delete(b, k)
+		if _, found, err := numbers.Get(b, k); found || err != nil {
+			t.Errorf("deleted: got %v, %v", found, err)
+		}
+		if b.sort(); len(b.order) != 0 {
+			t.Errorf("%d rows to write, want none", len(b.order))
+		}
+		b.takeBack()
+		if v, found, err := numbers.Get(b, k); !found || err != nil || v != fmt.Sprint(k) {
+			t.Errorf("taken back: got %q, %v, %v", v, found, err)
+		}
+	})
+	if got, want := scan(t, s, Range{}), [][2]byte{{1, 1}}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
 }
 
 func TestBatchWritesInOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := &Batch{}
-		for _, key := range rapid.SliceOf(rapid.StringMatching(`[\x00a]{0,3}k{14}[\x00a]{0,3}|[\x00ab]{0,4}`)).Draw(t, "keys") {
-			b.rows = append(b.rows, pending{key: b.hold([]byte(key))})
+		for _, key := range rapid.SliceOf(rapid.StringMatching(`[tu]g([\x00a]{0,3}k{14}[\x00a]{0,3}|[\x00ab]{0,4})`)).Draw(t, "keys") {
+			b.rows = append(b.rows, pending{key: b.hold([]byte(key)), state: written})
 		}
 		b.sort()
 		order := b.order
+		if len(order) != len(b.rows) {
+			t.Fatalf("%d rows of %d", len(order), len(b.rows))
+		}
 		for i := 1; i < len(order); i++ {
-			if x, y := b.of(b.rows[order[i-1].row].key), b.of(b.rows[order[i].row].key); bytes.Compare(x, y) > 0 {
-				t.Fatalf("%q before %q", x, y)
+			x, y := order[i-1].row, order[i].row
+			if c := bytes.Compare(b.of(b.rows[x].key), b.of(b.rows[y].key)); c > 0 || c == 0 && x > y {
+				t.Fatalf("%q of row %d before %q of row %d", b.of(b.rows[x].key), x, b.of(b.rows[y].key), y)
 			}
 		}
 	})
@@ -230,8 +310,8 @@ func TestSmallBatchesAfterLargeOnesAreCheap(t *testing.T) {
 		put(b, [2]byte(binary.BigEndian.AppendUint16(nil, i)))
 	}
 	b.reset(1)
-	if len(b.first) != 0 || b.large != 0 {
-		t.Errorf("%d rows, large %d: want a new map", len(b.first), b.large)
+	if len(b.index) != 0 || b.large != 0 {
+		t.Errorf("an index of %d, large %d: want a new one", len(b.index), b.large)
 	}
 }
 
@@ -358,7 +438,7 @@ func TestOlderStoresAreRemoved(t *testing.T) {
 	defer s.Close()
 	names, err := fs.List("s")
 	slices.Sort(names)
-	if want := []string{"other", "v01", "v1", "v9"}; err != nil || !slices.Equal(names, want) {
+	if want := []string{"bulk", "other", "v01", "v1", "v9"}; err != nil || !slices.Equal(names, want) {
 		t.Errorf("got %v, %v, want %v", names, err, want)
 	}
 }

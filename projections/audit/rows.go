@@ -30,6 +30,7 @@ func readPlace(p *row.Parser) place {
 
 var records = projections.Table[place, written]{
 	ID: projections.TableAudit, AppendKey: appendPlace, ParseKey: parsePlace, AppendValue: appendRecord, ParseValue: parseRecord,
+	WriteOnly: true,
 }
 
 // recordPlaces is records for those who need not read them.
@@ -50,6 +51,7 @@ func index[D any](id projections.TableID, appendPart func([]byte, D) []byte, par
 			p := row.Parse(b)
 			return entry[D]{parse(&p), readPlace(&p)}, p.Done()
 		},
+		WriteOnly: true,
 	}
 }
 
@@ -70,4 +72,5 @@ var keyrings = projections.Table[events.AccessKeyID, events.Subject]{
 		p := row.Parse(b)
 		return p.Subject(), p.Done()
 	},
+	WriteOnly: true,
 }

@@ -31,6 +31,7 @@ var due = projections.Table[dueKey, events.Subject]{
 	},
 	AppendValue: row.AppendSubject,
 	ParseValue:  parseSubject,
+	WriteOnly:   true,
 }
 
 var dueOf = projections.Table[events.AccessKeyID, uint64]{
@@ -48,6 +49,7 @@ var closed = projections.Table[closedKey, projections.None]{
 		p := row.Parse(b)
 		return closedKey{p.Uint64(), p.Subject()}, p.Done()
 	},
+	WriteOnly: true,
 }
 
 var closedWhen = projections.Table[events.Subject, uint64]{

@@ -47,6 +47,7 @@ var accountsByName = projections.Table[namedAccount, projections.None]{
 		p := row.Parse(b)
 		return namedAccount{p.Text(), p.Account()}, p.Done()
 	},
+	WriteOnly: true,
 }
 
 var accountsByAge = projections.Table[agedAccount, projections.None]{
@@ -58,6 +59,7 @@ var accountsByAge = projections.Table[agedAccount, projections.None]{
 		p := row.Parse(b)
 		return agedAccount{events.Position(p.Descending()), p.Account()}, p.Done()
 	},
+	WriteOnly: true,
 }
 
 var users = projections.Table[userID, User]{
@@ -82,6 +84,7 @@ var usersByName = projections.Table[namedUser, events.UserID]{
 		p := row.Parse(b)
 		return p.User(), p.Done()
 	},
+	WriteOnly: true,
 }
 
 var usersByAge = projections.Table[agedUser, projections.None]{
@@ -93,6 +96,7 @@ var usersByAge = projections.Table[agedUser, projections.None]{
 		p := row.Parse(b)
 		return agedUser{p.Account(), events.Position(p.Descending()), p.User()}, p.Done()
 	},
+	WriteOnly: true,
 }
 
 func appendAccount(dst []byte, a Account) []byte {

@@ -45,7 +45,7 @@ var tokensByAge = projections.Table[agedToken, string]{
 		p := row.Parse(b)
 		return agedToken{p.Account(), events.Position(p.Descending()), events.GatewayTokenID(p.Rest())}, p.Done()
 	},
-	AppendValue: row.AppendDigest, ParseValue: parseHash,
+	AppendValue: row.AppendDigest, ParseValue: parseHash, WriteOnly: true,
 }
 
 func parseHash(b []byte) (string, error) {

@@ -34,11 +34,11 @@ func accountPlace(k *Key) place {
 }
 
 var byUser = projections.Table[place, projections.None]{
-	ID: projections.TableKeysByUser, AppendKey: appendUserPlace, ParseKey: parseUserPlace,
+	ID: projections.TableKeysByUser, AppendKey: appendUserPlace, ParseKey: parseUserPlace, WriteOnly: true,
 }
 
 var byAccount = projections.Table[place, projections.None]{
-	ID: projections.TableKeysByAccount, AppendKey: appendAccountPlace, ParseKey: parseAccountPlace,
+	ID: projections.TableKeysByAccount, AppendKey: appendAccountPlace, ParseKey: parseAccountPlace, WriteOnly: true,
 }
 
 func appendUserPlace(dst []byte, p place) []byte {

@@ -34,7 +34,7 @@ var rows = projections.Table[events.AccessKeyID, Key]{
 }
 
 var secrets = projections.Table[events.AccessKeyID, events.Sealed]{
-	ID: projections.TableSealed, AppendKey: appendID, ParseKey: parseID, AppendValue: appendSealed, ParseValue: parseSealed,
+	ID: projections.TableSealed, AppendKey: appendID, ParseKey: parseID, AppendValue: appendSealed, ParseValue: parseSealed, WriteOnly: true,
 }
 
 func appendID(dst []byte, id events.AccessKeyID) []byte { return append(dst, id...) }

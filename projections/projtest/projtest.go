@@ -33,9 +33,14 @@ func Run(t *testing.T, parts func() []projections.Part, story []events.Message) 
 		t.Fatal("the story leaves no row: it proves nothing")
 	}
 	t.Run("batch sizes do not matter", func(t *testing.T) { batchSizes(t, parts, story, want) })
-	t.Run("applied twice equals once", func(t *testing.T) { twice(t, parts, story, want) })
-	t.Run("rebuilt equals lived", func(t *testing.T) { rebuilt(t, parts, story, want) })
-	t.Run("crash anywhere", func(t *testing.T) { crashes(t, parts, story, want) })
+	for name, o := range map[string]projections.Options{"": Small, " by bulk": Bulk, " by bulk in pieces": pieces} {
+		t.Run("applied twice equals once"+name, func(t *testing.T) { twice(t, o, parts, story, want) })
+		t.Run("rebuilt equals lived"+name, func(t *testing.T) { rebuilt(t, o, parts, story, want) })
+	}
+	for name, o := range map[string]projections.Options{"": Small, " by bulk": pieces} {
+		t.Run("crash anywhere"+name, func(t *testing.T) { crashes(t, o, parts, story, want) })
+	}
+	t.Run("crash while rows come in by bulk", func(t *testing.T) { crashesInBulk(t, parts, story, want) })
 }
 
 // lived is the rows after the story, in a store of its own.
@@ -62,10 +67,20 @@ type Started struct {
 // Small makes a store flush and compact often.
 var Small = projections.Options{CacheBytes: 1 << 20, MemTableBytes: 128 << 10}
 
+// Bulk makes a store bring rows in by bulk wherever records are there beforehand.
+var Bulk = projections.Options{CacheBytes: 1 << 20, MemTableBytes: 128 << 10, BulkRecords: 1}
+
+// pieces is Bulk with as many pieces as can be.
+var pieces = projections.Options{CacheBytes: 1 << 20, MemTableBytes: 128 << 10, BulkRecords: 1, BulkBytes: 1}
+
 // Start opens a store on fs and runs parts over a log.
 func Start(t testing.TB, fs vfs.FS, log projections.Source, parts []projections.Part) *Started {
 	t.Helper()
-	o := Small
+	return startOn(t, Small, fs, log, parts)
+}
+
+func startOn(t testing.TB, o projections.Options, fs vfs.FS, log projections.Source, parts []projections.Part) *Started {
+	t.Helper()
 	o.FS = fs
 	return StartWith(t, o, log, parts)
 }

@@ -50,23 +50,23 @@ func (l again) Follow(ctx context.Context, after events.Position) iter.Seq2[even
 	}
 }
 
-func twice(t *testing.T, parts func() []projections.Part, story []events.Message, want []string) {
+func twice(t *testing.T, o projections.Options, parts func() []projections.Part, story []events.Message, want []string) {
 	fs := vfs.NewMem()
-	half := Start(t, fs, again{NewLog(story[:len(story)/2]...)}, parts())
+	half := startOn(t, o, fs, again{NewLog(story[:len(story)/2]...)}, parts())
 	half.WaitLast()
 	if err := half.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	whole := Start(t, fs, again{NewLog(story...)}, parts())
+	whole := startOn(t, o, fs, again{NewLog(story...)}, parts())
 	whole.WaitLast()
 	Same(t, Dump(whole.Store, whole.parts), want)
 }
 
 // rebuilt rebuilds each projection while the second half of the story happens.
-func rebuilt(t *testing.T, parts func() []projections.Part, story []events.Message, want []string) {
+func rebuilt(t *testing.T, o projections.Options, parts func() []projections.Part, story []events.Message, want []string) {
 	half := len(story) / 2
 	log := NewLog(story[:half]...)
-	s := Start(t, vfs.NewMem(), log, parts())
+	s := startOn(t, o, vfs.NewMem(), log, parts())
 	s.WaitLast()
 	var wg sync.WaitGroup
 	for _, p := range s.parts {
@@ -88,14 +88,14 @@ func rebuilt(t *testing.T, parts func() []projections.Part, story []events.Messa
 
 // crashes lets the machine or the process fail at random moments, again and
 // again until the story is told.
-func crashes(t *testing.T, parts func() []projections.Part, story []events.Message, want []string) {
+func crashes(t *testing.T, o projections.Options, parts func() []projections.Part, story []events.Message, want []string) {
 	seeds := uint64(8)
 	if testing.Short() {
 		seeds = 3
 	}
 	midway := 0
 	for seed := range seeds {
-		midway += crashing(t, seed, parts, story, want)
+		midway += crashing(t, o, seed, parts, story, want)
 	}
 	if midway < int(seeds) {
 		t.Errorf("%d runs went on from the middle of the story: too few to prove anything", midway)
@@ -103,7 +103,7 @@ func crashes(t *testing.T, parts func() []projections.Part, story []events.Messa
 }
 
 // crashing is how many runs began with something, but not all, applied.
-func crashing(t *testing.T, seed uint64, parts func() []projections.Part, story []events.Message, want []string) (midway int) {
+func crashing(t *testing.T, o projections.Options, seed uint64, parts func() []projections.Part, story []events.Message, want []string) (midway int) {
 	lots := rand.New(rand.NewPCG(seed, 2))
 	fs := vfs.NewCrashableMem()
 	for n := range 4 {
@@ -113,12 +113,12 @@ func crashing(t *testing.T, seed uint64, parts func() []projections.Part, story 
 			c.at, c.settled, c.flushed = story[len(story)/2+lots.IntN(len(story)/2)].Position, true, true
 		}
 		var from events.Position
-		fs, from = crashAt(t, fs, parts(), story, c)
+		fs, from = crashAt(t, o, fs, parts(), story, c)
 		if from > 0 && from < story[len(story)-1].Position {
 			midway++
 		}
 	}
-	s := Start(t, fs, NewLog(story...), parts())
+	s := startOn(t, o, fs, NewLog(story...), parts())
 	s.WaitLast()
 	Same(t, Dump(s.Store, s.parts), want)
 	if err := s.Stop(); err != nil || t.Failed() {
@@ -137,7 +137,7 @@ type crash struct {
 
 // crashAt runs the story to its end and is what the disk held at the crash, and
 // what had been applied when it began.
-func crashAt(t *testing.T, fs *vfs.MemFS, parts []projections.Part, story []events.Message, c crash) (*vfs.MemFS, events.Position) {
+func crashAt(t *testing.T, o projections.Options, fs *vfs.MemFS, parts []projections.Part, story []events.Message, c crash) (*vfs.MemFS, events.Position) {
 	crashed, started := make(chan *vfs.MemFS, 1), make(chan *Started, 1)
 	log := NewLog(story...)
 	log.OnDeliver(func(p events.Position) {
@@ -149,7 +149,7 @@ func crashAt(t *testing.T, fs *vfs.MemFS, parts []projections.Part, story []even
 		}
 		crashed <- fs.CrashClone(c.how)
 	})
-	s := Start(t, fs, log, parts)
+	s := startOn(t, o, fs, log, parts)
 	started <- s
 	s.WaitLast()
 	_ = s.Stop()

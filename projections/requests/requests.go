@@ -64,6 +64,7 @@ var requests = projections.Table[Name, Done]{
 	ParseKey:    parseName,
 	AppendValue: appendDone,
 	ParseValue:  parseDone,
+	WriteOnly:   true,
 }
 
 func appendName(dst []byte, n Name) []byte {

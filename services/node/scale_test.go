@@ -191,8 +191,11 @@ func (s *scale) rebuild() {
 	s.must(os.RemoveAll(filepath.Join(s.data(), "projections")))
 	took := s.serve()
 	s.b.ReportMetric(float64(s.records)/took.Seconds(), "rebuilt-records/s")
-	s.b.ReportMetric(float64(int(s.records)+s.users)/took.Seconds(), "rebuilt-events/s")
+	n := float64(int(s.records) + s.users)
+	s.b.ReportMetric(n/took.Seconds(), "rebuilt-events/s")
 	s.kill()
+	used := s.child.ProcessState.UserTime() + s.child.ProcessState.SystemTime()
+	s.b.ReportMetric(float64(used.Microseconds())/n, "rebuild-cpu-us/event")
 }
 
 func (s *scale) restart() {
