@@ -25,6 +25,13 @@ type batch struct {
 	records int
 	done    chan struct{} // closed when err says what became of it
 	err     error
+	wait    func(context.Context) error // outcome: made once for all that wait
+}
+
+func newBatch(size int) *batch {
+	b := &batch{done: make(chan struct{}), data: make([]byte, 0, size)}
+	b.wait = b.outcome
+	return b
 }
 
 // add takes a record. Messages of protobuf are joined by joining their bytes.
@@ -33,8 +40,8 @@ func (b *batch) add(record []byte) {
 	b.records++
 }
 
-// wait returns what became of the batch.
-func (b *batch) wait(ctx context.Context) error {
+// outcome returns what became of the batch, when it is known.
+func (b *batch) outcome(ctx context.Context) error {
 	select {
 	case <-b.done:
 		return b.err
@@ -85,7 +92,11 @@ func (r *Recorder) publish(b *batch) {
 	}
 	r.settle(b, err)
 	b.err = err
-	close(b.done)
+	if b.records > 1 {
+		go close(b.done) // waking so many takes as long as a tenth of a publish, and the next one need not wait for it
+	} else {
+		close(b.done)
+	}
 }
 
 // append sends a batch under one name until it is known what became of it.

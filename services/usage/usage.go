@@ -45,7 +45,7 @@ type Config struct {
 	Log access.Log
 	// Draw gives IDs to records and names to batches.
 	Draw interface {
-		UseID() ([16]byte, error)
+		UseID(at time.Time) ([16]byte, error)
 		EventID() (events.EventID, error)
 	}
 	Now func() time.Time // by which records are timed
@@ -136,7 +136,7 @@ func (r *Recorder) Submit(rec access.Record) (wait func(context.Context) error, 
 	if rec.Outcome == access.Attempt && r.surplus.counts(rec) {
 		return nothing, nil
 	}
-	b, err := r.enqueue(rec)
+	b, err := r.enqueue(&rec)
 	if err != nil {
 		return nil, err
 	}
@@ -148,20 +148,24 @@ func (r *Recorder) Submit(rec access.Record) (wait func(context.Context) error, 
 
 func nothing(context.Context) error { return nil }
 
-func (r *Recorder) enqueue(rec access.Record) (*batch, error) {
-	id, err := r.Draw.UseID()
-	if err != nil {
+// enqueue puts a record in line. It is encoded before the line is locked, on the stack if it
+// is of the usual size: what a record costs here bounds how many a second there are.
+func (r *Recorder) enqueue(rec *access.Record) (*batch, error) {
+	var err error
+	if rec.ID, err = r.Draw.UseID(rec.Time); err != nil {
 		return nil, err
 	}
-	rec.ID = id
-	bound(&rec)
-	data := access.Append(make([]byte, 0, 256), []access.Record{rec})
+	bound(rec)
+	one := [1]access.Record{*rec}
+	var room [512]byte
+	data := access.Append(room[:0], one[:])
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	switch {
 	case r.closing:
+		r.mu.Unlock()
 		return nil, errClosed
 	case r.waiting >= r.Queue:
+		defer r.mu.Unlock()
 		r.stats.Shed++
 		r.complain("more access records wait than may", r.stats.Shed, ErrOverloaded)
 		return nil, ErrOverloaded
@@ -169,6 +173,7 @@ func (r *Recorder) enqueue(rec access.Record) (*batch, error) {
 	b := r.filling()
 	b.add(data)
 	r.waiting++
+	r.mu.Unlock()
 	r.signal()
 	return b, nil
 }
@@ -178,7 +183,7 @@ func (r *Recorder) filling() *batch {
 	if n := len(r.line); n > 0 && r.line[n-1].records < access.MaxRecords {
 		return r.line[n-1]
 	}
-	b := &batch{done: make(chan struct{}), data: make([]byte, 0, r.size)}
+	b := newBatch(r.size)
 	r.line = append(r.line, b)
 	return b
 }
