@@ -18,6 +18,8 @@ type Uses interface {
 	// Submit has a record on its way when it returns; wait returns when it is
 	// recorded as the ledger's mode promises.
 	Submit(access.Record) (wait func(context.Context) error, err error)
+	// Note has a record go with others, soon; nobody waits for it.
+	Note(access.Record) error
 	// Stranger counts a request that named no key of ours.
 	Stranger(from netip.Addr)
 }
@@ -55,7 +57,7 @@ func (s *server) record(r *http.Request, d verify.Decision, service, action stri
 	}
 	rec.Service, rec.Action, rec.RequestID, rec.UserAgent = service, action, string(id), r.UserAgent()
 	rec.SourceIP = from
-	_, _ = s.Uses.Submit(rec)
+	_ = s.Uses.Note(rec)
 }
 
 // stranger counts a request that named a key, but none of ours.

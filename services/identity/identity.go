@@ -149,7 +149,7 @@ var reserves = sync.Pool{New: func() any { return bufio.NewReaderSize(rand.Reade
 
 // sixteen is random bytes for what is no secret.
 func (s Source) sixteen() ([16]byte, error) {
-	if s.Rand != nil {
+	if s.Rand != nil && s.Rand != rand.Reader {
 		return uuid.NewRandomFromReader(s.Rand)
 	}
 	reserve := reserves.Get().(*bufio.Reader)

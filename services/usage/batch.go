@@ -81,6 +81,7 @@ func (r *Recorder) take() (b *batch, closing bool) {
 	if len(r.line) > 0 {
 		b, r.line = r.line[0], r.line[1:]
 	}
+	r.underway = b
 	return b, r.closing
 }
 

@@ -67,6 +67,8 @@ type Recorder struct {
 
 	mu         sync.Mutex
 	line       []*batch // first come first; the last is being filled
+	underway   *batch   // nil if none is
+	gathering  bool     // something will wake the packer for what is in line
 	waiting    int      // records in line and under way
 	closing    bool
 	size       int // of the last batch's data
@@ -140,10 +142,60 @@ func (r *Recorder) Submit(rec access.Record) (wait func(context.Context) error, 
 	if err != nil {
 		return nil, err
 	}
+	r.signal()
 	if r.Async {
 		return nothing, nil
 	}
 	return b.wait, nil
+}
+
+// Note is Submit for a record that nobody waits for. So that it does not cost a message of its
+// own it goes with the next record that somebody waits for, or when GatherFor is over. Until then it is lost if
+// the process dies; Close records it.
+func (r *Recorder) Note(rec access.Record) error {
+	if rec.Outcome == access.Attempt && r.surplus.counts(rec) {
+		return nil
+	}
+	_, err := r.enqueue(&rec)
+	if err == nil {
+		r.gather()
+	}
+	return err
+}
+
+// GatherFor is how long a record waits at most that nobody waits for.
+const GatherFor = 20 * time.Millisecond
+
+// gather has the packer woken after a while, once for all that come until then.
+func (r *Recorder) gather() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.gathering {
+		return
+	}
+	r.gathering = true
+	time.AfterFunc(GatherFor, func() {
+		r.mu.Lock()
+		r.gathering = false
+		r.mu.Unlock()
+		r.signal()
+	})
+}
+
+// Flush returns when it is known what became of every record that was taken before it. The error is
+// what Record would say to the last of them.
+func (r *Recorder) Flush(ctx context.Context) error {
+	r.mu.Lock()
+	last := r.underway
+	if n := len(r.line); n > 0 {
+		last = r.line[n-1]
+	}
+	r.mu.Unlock()
+	if last == nil {
+		return nil
+	}
+	r.signal()
+	return last.wait(ctx)
 }
 
 func nothing(context.Context) error { return nil }
@@ -174,7 +226,6 @@ func (r *Recorder) enqueue(rec *access.Record) (*batch, error) {
 	b.add(data)
 	r.waiting++
 	r.mu.Unlock()
-	r.signal()
 	return b, nil
 }
 
