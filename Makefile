@@ -48,10 +48,14 @@ lint: ## runs the linters of .golangci.yml
 race: ## runs the tests under the race detector (needs a C compiler)
 	@CGO_ENABLED=1 $(GO) test -race -timeout 40m ./...
 
+# Go 1.26 may call the end of -fuzztime a failure, by this line alone (go.dev/issue/75804); what fuzzing finds has "Failing input".
 fuzz: ## fuzzes every parser for FUZZTIME each
 	@for pkg in $$(grep -rl --include=*_test.go '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
 	  for target in $$(grep -h -o '^func Fuzz[A-Za-z0-9]*' $$pkg/*_test.go | cut -c6-); do \
-	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	    out=$$($(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg 2>&1) || \
+	      { grep -q '^    context deadline exceeded$$' <<<"$$out" && ! grep -q 'Failing input' <<<"$$out"; } || \
+	      { echo "$$out"; exit 1; }; \
+	    echo "$$pkg $$target: $$(grep -o 'execs: [0-9]*' <<<"$$out" | tail -1)"; \
 	  done; done
 
 fault: tools build ## kills, fills and damages a running ledger, for minutes
