@@ -42,6 +42,10 @@ func codesIn(f *ast.File) (out []string) {
 		case *ast.CallExpr:
 			if name := called(n); name == "Refuse" || name == "problem" || name == "invalid" {
 				out = append(out, literals(n.Args)...)
+			} else if name == "validText" || name == "validTextOf" { // of the keyring, by the field's name
+				for _, field := range literals(n.Args) {
+					out = append(out, "key."+field)
+				}
 			}
 		case *ast.ValueSpec:
 			if strings.HasPrefix(n.Names[0].Name, "code") || strings.HasPrefix(n.Names[0].Name, "rule") {

@@ -40,6 +40,8 @@ var catalog = []fact{
 	kind[AccountNetworkPolicySet](1, "An account has a new policy of the networks that its keys may be used from."),
 	kind[KeyNetworkPolicySet](1, "A key has a new policy of its own of the networks that it may be used from."),
 	kind[KeyReserved](1, "An access key ID is one user's for ever: a key with it is about to be imported."),
+	kind[KeyRestricted](1, "A key is under leak protection: there is reason to think that somebody else knows its secret."),
+	kind[KeyUnrestricted](1, "A key is under leak protection no more."),
 }
 
 // An upcast lifts the data of one version to the next.

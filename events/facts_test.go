@@ -82,6 +82,8 @@ var samples = []struct {
 	}}},
 	{1, events.KeyNetworkPolicySet{Key: key, NetworkPolicy: events.NetworkPolicy{Status: events.NetworkInactive}}},
 	{1, events.KeyReserved{Key: "LTAI5tImported", Account: account, User: user}},
+	{1, events.KeyRestricted{Key: key, Reason: "found by a scanner", FoundIn: "https://git.example/acme/app/blob/main/deploy.sh?a=1&b=2"}},
+	{1, events.KeyUnrestricted{Key: key, Reason: "it was the <sample> of our manual"}},
 }
 
 func samplePath(name string, version int) string {

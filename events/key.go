@@ -80,6 +80,21 @@ type KeyDescribed struct {
 	Description string      `json:"description"`
 }
 
+// KeyRestricted records that a key is under leak protection: there is reason to think that
+// somebody else knows its secret. Its status stays. What it may still be used for is said by
+// the account's policy.
+type KeyRestricted struct {
+	Key     AccessKeyID `json:"access_key_id"`
+	Reason  string      `json:"reason,omitempty"`   // at most 256 characters
+	FoundIn string      `json:"found_in,omitempty"` // where the secret was seen, such as a URL; at most 1024 characters
+}
+
+// KeyUnrestricted records that a key is under leak protection no more.
+type KeyUnrestricted struct {
+	Key    AccessKeyID `json:"access_key_id"`
+	Reason string      `json:"reason,omitempty"`
+}
+
 // KeyringClosed records that no key can be created for a user any more,
 // because the user is about to be removed.
 type KeyringClosed struct {
@@ -100,6 +115,8 @@ func (KeyDeleted) Kind() string      { return "key.deleted" }
 func (KeyRestored) Kind() string     { return "key.restored" }
 func (KeyPurged) Kind() string       { return "key.purged" }
 func (KeyDescribed) Kind() string    { return "key.described" }
+func (KeyRestricted) Kind() string   { return "key.restricted" }
+func (KeyUnrestricted) Kind() string { return "key.unrestricted" }
 func (KeyringClosed) Kind() string   { return "keyring.closed" }
 func (KeyringReopened) Kind() string { return "keyring.reopened" }
 
@@ -111,6 +128,8 @@ func (e KeyDeleted) About() string      { return string(e.Key) }
 func (e KeyRestored) About() string     { return string(e.Key) }
 func (e KeyPurged) About() string       { return string(e.Key) }
 func (e KeyDescribed) About() string    { return string(e.Key) }
+func (e KeyRestricted) About() string   { return string(e.Key) }
+func (e KeyUnrestricted) About() string { return string(e.Key) }
 func (e KeyringClosed) About() string   { return string(e.User) }
 func (e KeyringReopened) About() string { return string(e.User) }
 
@@ -122,5 +141,7 @@ func (KeyDeleted) event()      {}
 func (KeyRestored) event()     {}
 func (KeyPurged) event()       {}
 func (KeyDescribed) event()    {}
+func (KeyRestricted) event()   {}
+func (KeyUnrestricted) event() {}
 func (KeyringClosed) event()   {}
 func (KeyringReopened) event() {}

@@ -13,6 +13,8 @@ type Policy struct {
 	Signature   Signature  `json:"signature"`
 	// Network is zero in policies that were recorded before there was the field; it means "replace" then.
 	Network NetworkRule `json:"network,omitzero"`
+	// Leak is zero in policies that were recorded before there was the field; it means "deny-all" and "admin" then.
+	Leak LeakRule `json:"leak,omitzero"`
 }
 
 // Quota bounds the keys of one user.
@@ -57,4 +59,13 @@ type Signature struct {
 // NetworkRule says how the account's network policy and a key's own go together.
 type NetworkRule struct {
 	Precedence string `json:"precedence"` // "replace": an active one of the key is asked alone; "intersect": both have to allow
+}
+
+// LeakRule is about restricted keys: those of which there is reason to think that somebody
+// else knows the secret.
+type LeakRule struct {
+	// Action is what such a key is refused: "deny-all" is every use; "deny-management" is
+	// requests to the ledger itself, while gateways are told that the key is restricted.
+	Action     string `json:"action"`
+	Unrestrict string `json:"unrestrict"` // who may end it: "admin", or "never": the key has to be replaced
 }

@@ -14,7 +14,7 @@ import (
 // uvarint and its bytes, a list its length as uvarint and its texts, a number a varint, a
 // bool one byte.
 const (
-	headerLayout       = 3 // 2 had no networks, 1 no gateway tokens; both are still read
+	headerLayout       = 4 // 3 had no rule on leaks, 2 no networks, 1 no gateway tokens; all are still read
 	userLayout         = 1
 	gatewayTokenLayout = 1
 )
@@ -52,6 +52,10 @@ func eachField(s *State, c coder, layout byte) {
 		c.text(&p.Network.Precedence)
 		c.network(&s.Network)
 	}
+	if layout >= 4 {
+		c.text(&p.Leak.Action)
+		c.text(&p.Leak.Unrestrict)
+	}
 }
 
 // AppendState appends the header of s in binary to dst, as ParseState reads it: all
@@ -66,7 +70,7 @@ func AppendState(dst []byte, s State) []byte {
 // of theirs answer until they are rebuilt. It refuses everything else, and never panics.
 // The state has no users and no gateway tokens, and shares no memory with data.
 func ParseState(data []byte) (State, error) {
-	r, err := readerOf(data, 1, 2, headerLayout)
+	r, err := readerOf(data, 1, 2, 3, headerLayout)
 	if err != nil {
 		return State{}, fmt.Errorf("account: encoded state: %w", err)
 	}

@@ -70,10 +70,13 @@ var keptNetwork = events.NetworkPolicy{Status: events.NetworkActive, Statements:
 
 // The bytes on disk, for as long as these layouts are read.
 const (
-	keptStateBytes   = "\x03" + keptStateFields + "\x06" + "\x09intersect" + "\x06active\x01\x03vpc\x03any\x02\x0a10.0.0.0/8\x03::1"
-	secondStateBytes = "\x02" + keptStateFields + "\x06" // before there were networks
-	firstStateBytes  = "\x01" + keptStateFields          // before there were gateway tokens
+	keptStateBytes   = "\x04" + keptStateFields + "\x06" + keptNetworkBytes + "\x08deny-all\x05admin"
+	thirdStateBytes  = "\x03" + keptStateFields + "\x06" + keptNetworkBytes // before there was a rule on leaks
+	secondStateBytes = "\x02" + keptStateFields + "\x06"                    // before there were networks
+	firstStateBytes  = "\x01" + keptStateFields                             // before there were gateway tokens
 )
+
+const keptNetworkBytes = "\x09intersect" + "\x06active\x01\x03vpc\x03any\x02\x0a10.0.0.0/8\x03::1"
 
 const keptStateFields = "\x01" + "\x0c123456789012" + "\x0dExample, Inc." + "\x01" + "\x06strict" +
 	"\x2e" + `{"signature":{"schemes":["AWS4-HMAC-SHA256"]}}` + "\x12234567890123456789" +
@@ -119,9 +122,13 @@ func TestStateOnDisk(t *testing.T) {
 	}
 }
 
-// A header that was written before there were networks or gateway tokens has none.
+// A header that was written before there was a rule on leaks, networks or gateway tokens has none.
 func TestFirstStatesAreRead(t *testing.T) {
 	want := keptState(t)
+	want.Policy.Leak = events.LeakRule{}
+	if got, err := account.ParseState([]byte(thirdStateBytes)); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %#v, %v\nwant %#v", got, err, want)
+	}
 	want.Network, want.Policy.Network = events.NetworkPolicy{}, events.NetworkRule{}
 	if got, err := account.ParseState([]byte(secondStateBytes)); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %#v, %v\nwant %#v", got, err, want)
@@ -130,7 +137,7 @@ func TestFirstStatesAreRead(t *testing.T) {
 	if got, err := account.ParseState([]byte(firstStateBytes)); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %#v, %v\nwant %#v", got, err, want)
 	}
-	for _, data := range []string{firstStateBytes + "\x06", "\x02" + firstStateBytes[1:], "\x01" + keptStateBytes[1:], "\x03" + secondStateBytes[1:], "\x02" + keptStateBytes[1:]} {
+	for _, data := range []string{firstStateBytes + "\x06", "\x02" + firstStateBytes[1:], "\x01" + keptStateBytes[1:], "\x03" + secondStateBytes[1:], "\x02" + thirdStateBytes[1:], "\x04" + thirdStateBytes[1:], "\x03" + keptStateBytes[1:]} {
 		if s, err := account.ParseState([]byte(data)); err == nil {
 			t.Errorf("%q: got %#v", data, s)
 		}
@@ -189,7 +196,7 @@ func TestParseStateRefuses(t *testing.T) {
 			t.Errorf("the first %d bytes: got %#v", n, s)
 		}
 	}
-	for _, data := range []string{whole + "\x00", "\x04" + whole[1:], "\x03\x02" + whole[2:], "\x03\x01\xff\xff\xff\xff\x7f"} {
+	for _, data := range []string{whole + "\x00", "\x05" + whole[1:], "\x04\x02" + whole[2:], "\x04\x01\xff\xff\xff\xff\x7f"} {
 		if s, err := account.ParseState([]byte(data)); err == nil {
 			t.Errorf("%q: got %#v", data, s)
 		}

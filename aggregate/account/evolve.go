@@ -69,7 +69,7 @@ func EvolveHeader(s State, e events.Event) State {
 	case events.RecordAcknowledged, events.ClockConfirmed:
 		return s // read by those whom they concern; no rule depends on them
 	case events.KeyCreated, events.KeyDisabled, events.KeyEnabled, events.KeyDeleted, events.KeyRestored, events.KeyPurged,
-		events.KeyDescribed, events.KeyNetworkPolicySet, events.KeyringClosed, events.KeyringReopened, events.KeyReserved:
+		events.KeyDescribed, events.KeyNetworkPolicySet, events.KeyRestricted, events.KeyUnrestricted, events.KeyringClosed, events.KeyringReopened, events.KeyReserved:
 		return s // facts of a keyring
 	}
 	return s
@@ -109,7 +109,7 @@ func EvolveUser(u User, present bool, e events.Event) (User, bool) {
 		events.GatewayTokenCreated, events.GatewayTokenRevoked, events.AccountNetworkPolicySet:
 		// facts of the account
 	case events.KeyCreated, events.KeyDisabled, events.KeyEnabled, events.KeyDeleted, events.KeyRestored, events.KeyPurged,
-		events.KeyDescribed, events.KeyNetworkPolicySet, events.KeyringClosed, events.KeyringReopened, events.KeyReserved:
+		events.KeyDescribed, events.KeyNetworkPolicySet, events.KeyRestricted, events.KeyUnrestricted, events.KeyringClosed, events.KeyringReopened, events.KeyReserved:
 		// facts of a keyring
 	}
 	return u, present
@@ -134,7 +134,7 @@ func UserOf(e events.Event) (events.UserID, bool) {
 		events.GatewayTokenCreated, events.GatewayTokenRevoked, events.AccountNetworkPolicySet:
 		return "", false // of the account
 	case events.KeyCreated, events.KeyDisabled, events.KeyEnabled, events.KeyDeleted, events.KeyRestored, events.KeyPurged,
-		events.KeyDescribed, events.KeyNetworkPolicySet, events.KeyringClosed, events.KeyringReopened, events.KeyReserved:
+		events.KeyDescribed, events.KeyNetworkPolicySet, events.KeyRestricted, events.KeyUnrestricted, events.KeyringClosed, events.KeyringReopened, events.KeyReserved:
 		return "", false // of a keyring, though some name its user
 	}
 	return "", false

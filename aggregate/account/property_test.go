@@ -288,7 +288,7 @@ func TestEvolveIgnoresTheRest(t *testing.T) {
 	for _, e := range []events.Event{
 		events.KeyCreated{Key: "1"}, events.KeyDisabled{Key: "1"}, events.KeyEnabled{Key: "1"}, events.KeyDeleted{Key: "1"}, events.KeyRestored{Key: "1"},
 		events.KeyPurged{Key: "1"}, events.KeyDescribed{Key: "1"}, events.KeyringClosed{User: "1"}, events.KeyringReopened{User: "1"},
-		events.KeyNetworkPolicySet{Key: "1"},
+		events.KeyNetworkPolicySet{Key: "1"}, events.KeyRestricted{Key: "1"}, events.KeyUnrestricted{Key: "1"},
 		events.RecordAcknowledged{Projection: "1"}, events.ClockConfirmed{Account: "1"},
 		events.UserRenamed{User: "2", To: "x"}, events.UserRoleChanged{User: "2", To: "x"}, events.UserGranted{User: "2", Grant: "x"},
 		events.UserGrantRevoked{User: "2", Grant: "x"}, events.UserRemoved{User: "2"}, nil,

@@ -20,44 +20,58 @@ import (
 //	  if deleted:
 //	    purge at   varint Unix seconds, uvarint nanoseconds
 //	    place in the bin's order  uvarint
-//	  in the layout with networks:
+//	  in the layouts with networks and with restrictions:
 //	    status     uvarint length, bytes; empty: it was never set
 //	    statements uvarint, how many, then for each:
 //	      type, VPC  uvarint length, bytes
 //	      addresses  uvarint, how many, then for each uvarint length, bytes
+//	  in the layout with restrictions:
+//	    restricted  1 byte, 0 or 1
 //
-// The layout with networks is that of a state in which a key has a network policy, and of no
-// other: what was written before there were any is written so today.
+// The layout with restrictions is that of a state in which a key is restricted, the one with
+// networks that of another in which a key has a network policy: what was written before there
+// were any is written so today.
 const (
-	layout         = 1
-	layoutNetworks = 2
+	layout           = 1
+	layoutNetworks   = 2
+	layoutRestricted = 3
 )
 
 var statuses = [...]Status{Active, Disabled, Deleted}
 
 // AppendState appends s in binary to dst, as ParseState reads it.
 func AppendState(dst []byte, s State) []byte {
-	form := byte(layout)
-	if s.networks() {
-		form = layoutNetworks
-	}
-	dst = append(dst, form, 0)
-	if s.Closed {
-		dst[len(dst)-1] = 1
-	}
+	form := s.layout()
+	dst = append(dst, form, boolByte(s.Closed))
 	dst = binary.AppendUvarint(dst, uint64(len(s.Keys)))
 	for i := range s.Keys {
 		dst = appendKey(dst, &s.Keys[i])
-		if form == layoutNetworks {
+		if form >= layoutNetworks {
 			dst = appendNetwork(dst, &s.Keys[i].Network)
+		}
+		if form >= layoutRestricted {
+			dst = append(dst, boolByte(s.Keys[i].Restricted))
 		}
 	}
 	return dst
 }
 
-// networks says whether a key has a network policy.
-func (s State) networks() bool {
-	return slices.ContainsFunc(s.Keys, func(k Key) bool { return !k.Network.IsZero() })
+// layout is the one that s is written in: the first that has room for it.
+func (s State) layout() byte {
+	switch {
+	case slices.ContainsFunc(s.Keys, func(k Key) bool { return k.Restricted }):
+		return layoutRestricted
+	case slices.ContainsFunc(s.Keys, func(k Key) bool { return !k.Network.IsZero() }):
+		return layoutNetworks
+	}
+	return layout
+}
+
+func boolByte(yes bool) byte {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 func appendNetwork(dst []byte, p *events.NetworkPolicy) []byte {
@@ -103,8 +117,8 @@ func appendText(dst []byte, text string) []byte {
 // ParseState is the inverse of AppendState. It refuses everything else, and never
 // panics. The state shares no memory with data.
 func ParseState(data []byte) (State, error) {
-	if len(data) == 0 || data[0] != layout && data[0] != layoutNetworks {
-		return State{}, fmt.Errorf("keyring: encoded state: want layout %d or %d", layout, layoutNetworks)
+	if len(data) == 0 || data[0] < layout || data[0] > layoutRestricted {
+		return State{}, fmt.Errorf("keyring: encoded state: want layout %d to %d", layout, layoutRestricted)
 	}
 	r := reader{data: data[1:], text: string(data[1:])} // one copy, of which all texts are parts
 	s := State{Closed: r.below(2) == 1}
@@ -114,11 +128,14 @@ func ParseState(data []byte) (State, error) {
 	}
 	for i := range s.Keys {
 		r.key(&s.Keys[i])
-		if data[0] == layoutNetworks {
+		if data[0] >= layoutNetworks {
 			r.network(&s.Keys[i].Network)
 		}
+		if data[0] >= layoutRestricted {
+			s.Keys[i].Restricted = r.below(2) == 1
+		}
 	}
-	if r.bad || r.left() > 0 || s.networks() != (data[0] == layoutNetworks) {
+	if r.bad || r.left() > 0 || s.layout() != data[0] {
 		return State{}, errors.New("keyring: encoded state: cut short, too long or damaged")
 	}
 	return s, nil

@@ -71,6 +71,40 @@ func TestNetworksOnDisk(t *testing.T) {
 	}
 }
 
+// restricted is a state in which a key is restricted; another has a network policy.
+var restricted = keyring.State{Keys: []keyring.Key{
+	{ID: "A", Status: keyring.Active, Restricted: true},
+	{ID: "B", Status: keyring.Disabled, Network: events.NetworkPolicy{Status: events.NetworkInactive}},
+}}
+
+// The bytes on disk, for as long as this layout is read.
+const restrictedBytes = "\x03\x00\x02" +
+	"\x00\x01A\x00" + "\x00\x00" + "\x01" +
+	"\x01\x01B\x00" + "\x08inactive\x00" + "\x00"
+
+func TestRestrictionsOnDisk(t *testing.T) {
+	if got := string(keyring.AppendState(nil, restricted)); got != restrictedBytes {
+		t.Errorf("got\n%q\nwant\n%q", got, restrictedBytes)
+	}
+	if got, err := keyring.ParseState([]byte(restrictedBytes)); err != nil || !reflect.DeepEqual(got, restricted) {
+		t.Errorf("got %#v, %v", got, err)
+	}
+	for n := range restrictedBytes {
+		if s, err := keyring.ParseState([]byte(restrictedBytes[:n])); err == nil {
+			t.Errorf("the first %d of %d bytes: got %#v", n, len(restrictedBytes), s)
+		}
+	}
+	for name, data := range map[string]string{
+		"nobody restricted":     "\x03\x00\x01\x00\x01A\x00\x00\x00\x00",
+		"restricted twice over": "\x03\x00\x01\x00\x01A\x00\x00\x00\x02",
+		"a layout beyond":       "\x04" + restrictedBytes[1:],
+	} {
+		if s, err := keyring.ParseState([]byte(data)); err == nil {
+			t.Errorf("%s: got %#v", name, s)
+		}
+	}
+}
+
 // A state that was cut short anywhere, or is longer than it says, is refused.
 func TestParseStateRefuses(t *testing.T) {
 	whole := keyring.AppendState(nil, kept)
@@ -114,6 +148,7 @@ func TestParseStateCopies(t *testing.T) {
 func FuzzParseState(f *testing.F) {
 	f.Add(keyring.AppendState(nil, kept))
 	f.Add(keyring.AppendState(nil, networked))
+	f.Add(keyring.AppendState(nil, restricted))
 	f.Add(keyring.AppendState(nil, keyring.State{}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, err := keyring.ParseState(data)

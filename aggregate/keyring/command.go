@@ -71,6 +71,21 @@ type SetNetworkPolicy struct {
 	Network events.NetworkPolicy
 }
 
+// Restrict puts a key under leak protection, wherever it stands: one in the recycle bin
+// may come back. A restricted key stays as it is, so that the first report of a leak counts.
+type Restrict struct {
+	Key     events.AccessKeyID
+	Reason  string // at most 256 characters; may be empty
+	FoundIn string // where its secret was seen; at most 1024 characters; may be empty
+}
+
+// Unrestrict ends the leak protection of a key, where the policy lets anybody do that.
+type Unrestrict struct {
+	Key    events.AccessKeyID
+	Reason string // at most 256 characters; may be empty
+	Policy events.Policy
+}
+
 // Update gives a key a description, and enables or disables it, at once: both or
 // neither. What is nil stays as it is.
 type Update struct {
@@ -106,6 +121,8 @@ func (Restore) command()          {}
 func (Purge) command()            {}
 func (Describe) command()         {}
 func (SetNetworkPolicy) command() {}
+func (Restrict) command()         {}
+func (Unrestrict) command()       {}
 func (Update) command()           {}
 func (Close) command()            {}
 func (Reopen) command()           {}

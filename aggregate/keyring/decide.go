@@ -37,6 +37,10 @@ func Decide(s State, c Command, now time.Time) ([]events.Event, error) {
 		return describe(s, c)
 	case SetNetworkPolicy:
 		return setNetworkPolicy(s, c)
+	case Restrict:
+		return restrict(s, c)
+	case Unrestrict:
+		return unrestrict(s, c)
 	case Update:
 		return update(s, c, now)
 	case Close:

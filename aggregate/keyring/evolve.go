@@ -28,6 +28,10 @@ func Evolve(s State, e events.Event) State {
 		return change(s, e.Key, func(k *Key) { k.Description = e.Description })
 	case events.KeyNetworkPolicySet:
 		return change(s, e.Key, func(k *Key) { k.Network = e.NetworkPolicy })
+	case events.KeyRestricted:
+		return change(s, e.Key, func(k *Key) { k.Restricted = true })
+	case events.KeyUnrestricted:
+		return change(s, e.Key, func(k *Key) { k.Restricted = false })
 	case events.KeyringClosed:
 		s.Closed = true
 		return s

@@ -10,6 +10,9 @@
 //	                  │           Restore                │
 //	                  └──────────────────────────────────┘
 //
+// Restrict and Unrestrict lay leak protection over a key and take it off; the key's status is
+// another matter, and no change of it touches the restriction: only a purge ends both.
+//
 // Where the account keeps no recycle bin, or none for its root user, Delete
 // purges in the same decision. A keyring is closed before its user is removed: from
 // then on it takes no key.
@@ -57,6 +60,7 @@ type Key struct {
 	Status      Status
 	Description string
 	Network     events.NetworkPolicy // of its own; zero if it was never set
+	Restricted  bool                 // it is under leak protection, whatever its status
 	PurgeAt     time.Time            // when it falls due for purge; UTC; zero unless deleted
 	Binned      uint64               // its place in the order in which the keys in the bin were deleted; zero unless deleted
 }

@@ -76,6 +76,11 @@ func (h *history) refused(t *rapid.T, c keyring.Command, es []events.Event, err 
 	if refused.Kind == "" || refused.Rule == "" || refused.Detail == "" {
 		t.Fatalf("%#v: got %#v; want a kind, a rule and a sentence", c, refused)
 	}
+	if k, ok := h.ring.Key(keyIn(c)); ok {
+		if _, restricting := c.(keyring.Restrict); restricting {
+			t.Fatalf("restricting %v is refused: %v", k, err)
+		}
+	}
 	_, disabling := c.(keyring.Disable)
 	if k, ok := h.ring.Key(keyIn(c)); disabling && ok && k.Status != keyring.Deleted {
 		t.Fatalf("disabling %v is refused: %v", k, err)
@@ -110,6 +115,13 @@ func (h *history) apply(t *rapid.T, c keyring.Command, e events.Event, inBin int
 		}
 		if (k.Status == keyring.Deleted) != (k.Binned > 0) || (k.Status == keyring.Deleted) == k.PurgeAt.IsZero() {
 			t.Fatalf("%#v: %s leaves %#v", c, tell(e), k)
+		}
+	}
+	for _, k := range was.Keys {
+		_, restricted := e.(events.KeyRestricted)
+		_, unrestricted := e.(events.KeyUnrestricted)
+		if after, ok := next.Key(k.ID); ok && after.Restricted != k.Restricted && !restricted && !unrestricted {
+			t.Fatalf("%#v: %s changes the restriction of %s", c, tell(e), k.ID)
 		}
 	}
 	h.ring, h.log = next, append(h.log, e)
@@ -185,6 +197,7 @@ func anyPolicy(t *rapid.T) events.Policy {
 	p.Delete.RequiresDisabled = rapid.Bool().Draw(t, "requires disabled")
 	p.Delete.MinIdleSeconds = rapid.SampledFrom([]int64{0, 60, 604800, policy.MaxSeconds}).Draw(t, "min idle")
 	p.Delete.MinIdleMode = rapid.SampledFrom([]string{policy.IdleWarn, policy.IdleBlock}).Draw(t, "idle mode")
+	p.Leak.Unrestrict = rapid.SampledFrom([]string{policy.UnrestrictAdmin, policy.UnrestrictNever}).Draw(t, "unrestrict")
 	p.Root.Create = rapid.SampledFrom([]string{policy.RootAllow, policy.RootWarn, policy.RootDeny}).Draw(t, "root")
 	return p
 }
@@ -229,6 +242,8 @@ func (h *history) anyCommand(t *rapid.T) keyring.Command {
 		keyring.Purge{Key: key, Cause: events.CauseRetention},
 		keyring.Describe{Key: key, Description: rapid.StringN(0, 5, -1).Draw(t, "description")},
 		keyring.SetNetworkPolicy{Key: key, Network: rapid.SampledFrom(networks).Draw(t, "network")},
+		keyring.Restrict{Key: key, Reason: "any", FoundIn: "anywhere"},
+		keyring.Unrestrict{Key: key, Policy: h.policy},
 		keyring.Update{Key: key, Policy: h.policy, Active: maybe(t, rapid.Bool(), "active"), Description: maybe(t, rapid.StringN(0, 5, -1), "description")},
 		keyring.Close{User: user},
 		keyring.Reopen{User: user},
@@ -288,6 +303,7 @@ func TestCommandsAreWhole(t *testing.T) {
 		{"policy.missing", keyring.Delete{Key: "A", OwnerKind: events.KindUser}},
 		{"policy.missing", keyring.Restore{Key: "A"}},
 		{"policy.missing", keyring.Recover{Key: "B"}},
+		{"policy.missing", keyring.Unrestrict{Key: "A"}},
 		{"user.kind", keyring.Create{Key: "B", Cause: events.CauseRequested, Policy: p}},
 		{"user.kind", keyring.Delete{Key: "A", Policy: p, OwnerKind: "administrator"}},
 		{"user.id", keyring.Close{}},
@@ -311,6 +327,7 @@ func TestEvolveIgnoresTheRest(t *testing.T) {
 		events.AccountOpened{}, events.PolicyChanged{}, events.UserAdded{}, events.UserRenamed{}, events.UserRoleChanged{},
 		events.UserGranted{}, events.UserGrantRevoked{}, events.UserRemoved{}, events.RecordAcknowledged{}, events.ClockConfirmed{},
 		events.AccountNetworkPolicySet{}, events.KeyNetworkPolicySet{Key: "B", NetworkPolicy: networks[0]},
+		events.KeyRestricted{Key: "B"}, events.KeyUnrestricted{Key: "B"},
 		events.KeyDisabled{Key: "B"}, events.KeyEnabled{Key: "B"}, events.KeyDeleted{Key: "B"}, events.KeyRestored{Key: "B"},
 		events.KeyPurged{Key: "B"}, events.KeyDescribed{Key: "B"}, events.KeyCreated{Key: "A", Description: "second"}, nil,
 	} {

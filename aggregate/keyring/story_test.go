@@ -28,7 +28,7 @@ import (
 //
 // begins a story: the same one under each of the presets, under all if none is
 // named. Facts are: created A, disabled A, enabled A, deleted A due=+30d, restored A,
-// purged A, closed, reopened.
+// purged A, restricted A, closed, reopened.
 //
 //	policy
 //	overrides in JSON
@@ -42,7 +42,7 @@ import (
 //	what comes of each: events, nothing, or a refusal
 //
 // Commands are create A, disable A, enable A, delete A, restore A, purge A, describe A,
-// close, reopen, recover A, with arguments as their Go namesakes have; x*300 is 300
+// restrict A, unrestrict A, close, reopen, recover A, with arguments as their Go namesakes have; x*300 is 300
 // times x. Where presets differ each outcome stands beside those that share it.
 //
 //	then
@@ -136,6 +136,8 @@ func (w *world) given(t *testing.T, d *datadriven.TestData, line string) {
 		e = events.KeyRestored{Key: key}
 	case "purged":
 		e = events.KeyPurged{Key: key, Cause: events.CauseRequested}
+	case "restricted":
+		e = events.KeyRestricted{Key: key}
 	case "closed":
 		e = events.KeyringClosed{User: user}
 	case "reopened":
@@ -203,6 +205,10 @@ func (s *story) command(t *testing.T, d *datadriven.TestData, line string, p eve
 		return keyring.SetNetworkPolicy{Key: key, Network: network(args)}
 	case "describe":
 		return keyring.Describe{Key: key, Description: argument(args, "description")}
+	case "restrict":
+		return keyring.Restrict{Key: key, Reason: argument(args, "reason"), FoundIn: argument(args, "found")}
+	case "unrestrict":
+		return keyring.Unrestrict{Key: key, Reason: argument(args, "reason"), Policy: p}
 	case "update":
 		c := keyring.Update{Key: key, Policy: p}
 		if text := argument(args, "description"); text != "" {
@@ -286,6 +292,10 @@ func tell(e events.Event) string {
 		text += because(e.Cause)
 	case events.KeyNetworkPolicySet:
 		text += networkText(e.NetworkPolicy)
+	case events.KeyRestricted:
+		text += quoted(e.Reason) + quoted(e.FoundIn)
+	case events.KeyUnrestricted:
+		text += quoted(e.Reason)
 	case events.KeyDescribed:
 		text += " " + strconv.Quote(e.Description)
 	}
@@ -318,6 +328,9 @@ func rings(s keyring.State) string {
 		text := string(k.ID) + " " + string(k.Status) + quoted(k.Description)
 		if !k.Network.IsZero() {
 			text += " from" + networkText(k.Network)
+		}
+		if k.Restricted {
+			text += " restricted"
 		}
 		if k.Status == keyring.Deleted {
 			text += " due " + since(k.PurgeAt)

@@ -8,8 +8,11 @@ import (
 	"github.com/keyledger/keyledger/events"
 )
 
-// MaxText is how many characters a description or a reason may have.
-const MaxText = 256
+// How many characters a text may have.
+const (
+	MaxText    = 256  // a description or a reason
+	MaxFoundIn = 1024 // where a secret was seen: room for a URL
+)
 
 // lookup is the key with the ID, or what is wrong: before, if that is set, else
 // that there is no such key.
@@ -34,12 +37,14 @@ func firstOf(errs ...error) error {
 }
 
 // validText holds what people write about a key to one line of bounded length.
-func validText(field, text string) error {
+func validText(field, text string) error { return validTextOf(field, text, MaxText) }
+
+func validTextOf(field, text string, most int) error {
 	if !utf8.ValidString(text) {
 		return aggregate.Refuse(aggregate.Invalid, "key."+field, "the %s is not valid UTF-8", field)
 	}
-	if n := utf8.RuneCountInString(text); n > MaxText {
-		return aggregate.Refuse(aggregate.Invalid, "key."+field, "the %s has %d characters; want at most %d", field, n, MaxText)
+	if n := utf8.RuneCountInString(text); n > most {
+		return aggregate.Refuse(aggregate.Invalid, "key."+field, "the %s has %d characters; want at most %d", field, n, most)
 	}
 	for _, r := range text {
 		if unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) || bidirectional(r) {

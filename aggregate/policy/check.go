@@ -56,6 +56,18 @@ const (
 	NetworkIntersect = "intersect" // both have to allow
 )
 
+// Values of LeakRule.Action: what a restricted key is refused.
+const (
+	LeakDenyAll        = "deny-all"        // every use
+	LeakDenyManagement = "deny-management" // requests to the ledger itself; gateways are told that it is restricted, and see to the rest
+)
+
+// Values of LeakRule.Unrestrict: who may end the restriction of a key.
+const (
+	UnrestrictAdmin = "admin"
+	UnrestrictNever = "never" // nobody: the key has to be replaced
+)
+
 // Bounds of the numbers in a policy.
 const (
 	MaxQuota      = 100
@@ -83,6 +95,8 @@ func check(p events.Policy) error {
 		oneOf("self_service", p.SelfService, SelfServiceOn, SelfServiceGrant, SelfServiceOff),
 		schemes(p.Signature.Schemes),
 		oneOf("network.precedence", p.Network.Precedence, NetworkReplace, NetworkIntersect),
+		oneOf("leak.action", p.Leak.Action, LeakDenyAll, LeakDenyManagement),
+		oneOf("leak.unrestrict", p.Leak.Unrestrict, UnrestrictAdmin, UnrestrictNever),
 	)
 }
 

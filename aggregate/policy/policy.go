@@ -76,7 +76,7 @@ func merge(p *events.Policy, overrides json.RawMessage) error {
 func spelt(overrides json.RawMessage) error {
 	var given, known map[string]any
 	whole, err := json.Marshal(events.Policy{ // with every name
-		Signature: events.Signature{Schemes: []string{""}}, Network: events.NetworkRule{Precedence: NetworkReplace},
+		Signature: events.Signature{Schemes: []string{""}}, Network: events.NetworkRule{Precedence: NetworkReplace}, Leak: ourLeakRule,
 	})
 	if err != nil {
 		return err

@@ -35,6 +35,7 @@ var presets = []Preset{
 			Root:        events.RootRule{Create: RootWarn},
 			SelfService: SelfServiceOn,
 			Network:     events.NetworkRule{Precedence: NetworkReplace},
+			Leak:        ourLeakRule,
 		},
 	},
 	{
@@ -48,6 +49,7 @@ var presets = []Preset{
 			Root:        events.RootRule{Create: RootAllow},
 			SelfService: SelfServiceGrant,
 			Network:     events.NetworkRule{Precedence: NetworkReplace},
+			Leak:        ourLeakRule,
 		},
 	},
 	{
@@ -61,6 +63,7 @@ var presets = []Preset{
 			Root:        events.RootRule{Create: RootWarn},
 			SelfService: SelfServiceOn,
 			Network:     events.NetworkRule{Precedence: NetworkReplace},
+			Leak:        ourLeakRule,
 		},
 	},
 	{
@@ -74,6 +77,7 @@ var presets = []Preset{
 			Root:        events.RootRule{Create: RootAllow},
 			SelfService: SelfServiceOn,
 			Network:     events.NetworkRule{Precedence: NetworkReplace},
+			Leak:        ourLeakRule,
 		},
 	},
 	{
@@ -87,6 +91,7 @@ var presets = []Preset{
 			Root:        events.RootRule{Create: RootWarn},
 			SelfService: SelfServiceOn,
 			Network:     events.NetworkRule{Precedence: NetworkReplace},
+			Leak:        events.LeakRule{Action: LeakDenyManagement, Unrestrict: UnrestrictNever},
 		},
 	},
 	{
@@ -100,6 +105,7 @@ var presets = []Preset{
 			Root:        events.RootRule{Create: RootWarn},
 			SelfService: SelfServiceOn,
 			Network:     events.NetworkRule{Precedence: NetworkIntersect},
+			Leak:        ourLeakRule,
 		},
 	},
 	{
@@ -113,6 +119,7 @@ var presets = []Preset{
 			Root:        events.RootRule{Create: RootWarn},
 			SelfService: SelfServiceOn,
 			Network:     events.NetworkRule{Precedence: NetworkReplace},
+			Leak:        events.LeakRule{Action: LeakDenyManagement, Unrestrict: UnrestrictAdmin},
 		},
 	},
 }
@@ -120,6 +127,10 @@ var presets = []Preset{
 // noBin purges at once. What it says besides counts only once an override
 // gives the account a retention.
 var noBin = events.Recycle{Overflow: OverflowPurgeOldest, AppliesToRoot: true}
+
+// ourLeakRule is that of every preset whose vendor has none of its own, and what a policy
+// means that was recorded before there were any.
+var ourLeakRule = events.LeakRule{Action: LeakDenyAll, Unrestrict: UnrestrictAdmin}
 
 // Presets is every preset, in the order in which people are shown them. The caller
 // owns what it gets.
@@ -156,3 +167,10 @@ func Retention(p events.Policy) time.Duration {
 func MinIdle(p events.Policy) time.Duration {
 	return time.Duration(p.Delete.MinIdleSeconds) * time.Second
 }
+
+// LeakDenies says whether a restricted key is refused every use under p, not just requests to
+// the ledger itself.
+func LeakDenies(p events.Policy) bool { return p.Leak.Action != LeakDenyManagement }
+
+// MayUnrestrict says whether the restriction of a key can be ended under p.
+func MayUnrestrict(p events.Policy) bool { return p.Leak.Unrestrict != UnrestrictNever }

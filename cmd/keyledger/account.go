@@ -29,6 +29,7 @@ var policyColumns = []column{
 	{"RECYCLE BIN OVERFLOW", "policy.recycle.overflow"},
 	{"CONFIRM DISABLE", "policy.confirm.disable"}, {"CONFIRM ENABLE", "policy.confirm.enable"}, {"CONFIRM DELETE", "policy.confirm.delete"},
 	{"NETWORK PRECEDENCE", "policy.network.precedence"},
+	{"LEAK ACTION", "policy.leak.action"}, {"LEAK UNRESTRICT", "policy.leak.unrestrict"},
 	{"SELF SERVICE", "policy.self_service"}, {"SIGNATURE SCHEMES", "policy.signature.schemes"},
 }
 

@@ -21,6 +21,9 @@ type keyCommands struct {
 	History  keyHistory  `cmd:"" help:"List everything that happened to a key, newest first."`
 	LastUsed keyLastUsed `cmd:"" help:"Show when a key was last used, and last refused."`
 
+	Restrict   keyRestrict   `cmd:"" help:"Put a key under leak protection: somebody else may know its secret."`
+	Unrestrict keyUnrestrict `cmd:"" help:"End the leak protection of a key, where the policy allows it."`
+
 	NetworkPolicy keyNetworkCommands `cmd:"" name:"network-policy" help:"From where a key may be used, as a policy of its own."`
 }
 
@@ -30,7 +33,8 @@ var keyColumns = []column{
 
 var keyDetails = append(keyColumns[:len(keyColumns):len(keyColumns)],
 	column{"ACCOUNT ID", "account_id"}, column{"STATUS CHANGED", "status_changed_at"}, column{"DELETED", "deleted_at"},
-	column{"PURGE AT", "purge_at"}, column{"PURGED", "purged_at"}, column{"WARNINGS", "warnings"})
+	column{"PURGE AT", "purge_at"}, column{"PURGED", "purged_at"},
+	column{"RESTRICTED", "restricted_at"}, column{"RESTRICTED REASON", "restricted_reason"}, column{"FOUND IN", "found_in"}, column{"WARNINGS", "warnings"})
 
 type keyCreate struct {
 	connection

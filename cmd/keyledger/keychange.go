@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/keyledger/keyledger/events"
 )
@@ -58,6 +59,7 @@ func (k change) carryOut(ctx context.Context, t *terminal, c *client, call call)
 func hintNext(t *terminal, answer json.RawMessage, call call) {
 	var k struct {
 		AccessKeyID string `json:"access_key_id"`
+		UserID      string `json:"user_id"`
 		Status      string `json:"status"`
 		PurgeAt     string `json:"purge_at"`
 	}
@@ -67,7 +69,9 @@ func hintNext(t *terminal, answer json.RawMessage, call call) {
 	switch {
 	case k.Status == events.StatusDeleted:
 		t.hint("it stays in the recycle bin until %s: keyledger key restore %s brings it back", readable(k.PurgeAt), k.AccessKeyID)
-	case k.Status == events.StatusDisabled && call.method == http.MethodPost:
+	case strings.HasSuffix(call.path, "/restrict"):
+		t.hint("give whoever uses it another key, then disable and delete this one: keyledger key create --user %s", k.UserID)
+	case k.Status == events.StatusDisabled && strings.HasSuffix(call.path, "/restore"):
 		t.hint("a restored key is disabled: keyledger key enable %s lets it work again", k.AccessKeyID)
 	}
 }
@@ -152,4 +156,43 @@ func (k *keyDescribe) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	return k.carryOut(ctx, t, c, call{method: http.MethodPatch, path: k.path(), body: map[string]string{"description": k.Description}})
+}
+
+type keyRestrict struct {
+	change
+	Reason  string `help:"Why; at most 256 characters."`
+	FoundIn string `name:"found-in" placeholder:"PLACE" help:"Where its secret was seen, such as a URL; at most 1024 characters."`
+}
+
+// Run asks nothing: it has to be quick, and what it does is no more than to disable.
+func (k *keyRestrict) Run(ctx context.Context, t *terminal) error {
+	c, err := k.ready(ctx, t)
+	if err != nil {
+		return err
+	}
+	return k.carryOut(ctx, t, c, call{method: http.MethodPost, path: k.path() + "/restrict", body: given("reason", k.Reason, "found_in", k.FoundIn)})
+}
+
+type keyUnrestrict struct {
+	change
+	Reason string `help:"Why; at most 256 characters."`
+}
+
+func (k *keyUnrestrict) Run(ctx context.Context, t *terminal) error {
+	c, err := k.ready(ctx, t)
+	if err != nil {
+		return err
+	}
+	return k.carryOut(ctx, t, c, call{method: http.MethodPost, path: k.path() + "/unrestrict", body: given("reason", k.Reason)})
+}
+
+// given is an object of the texts that are not empty; names and texts in turn.
+func given(texts ...string) map[string]string {
+	out := map[string]string{}
+	for i := 0; i < len(texts); i += 2 {
+		if texts[i+1] != "" {
+			out[texts[i]] = texts[i+1]
+		}
+	}
+	return out
 }

@@ -69,6 +69,9 @@ func inFront(t *testing.T, p proxy) {
 	at.aws(k, "", "", "s3api", "put-object", "--bucket", "photos", "--key", "a picture.png", "--body", file)
 	w.namesClient(k, "127.0.0.1")
 	w.hidesForged(k, front, func() http.Header { return seen })
+	w.keyledger("aws.json", "key", "restrict", k.id)
+	at.aws(k, "", "", "s3api", "head-bucket", "--bucket", "photos")
+	wants(t, "what the service saw of a restricted key", seen.Get("X-Keyledger-Restricted"), "true")
 	seen = nil
 	at.aws(pair{k.id, "kls_of_somebody_else"}, "401", "", "s3api", "head-bucket", "--bucket", "photos")
 	req, err := http.NewRequest("GET", front+"/photos", nil)
@@ -114,7 +117,7 @@ func (w *world) hidesForged(k pair, front string, seen func() http.Header) {
 	}
 	aws.Sign(req, nil, k.id, k.secret, "photos", "local", time.Now())
 	for name, value := range map[string]string{
-		"X-Keyledger-Key-Id": "none", "X-Keyledger-User-Id": "1", "X-Keyledger-Position": "1", "X-Keyledger-Scheme": "none", "X-Forwarded-For": "203.0.113.1", "X-Real-IP": "203.0.113.1",
+		"X-Keyledger-Key-Id": "none", "X-Keyledger-User-Id": "1", "X-Keyledger-Position": "1", "X-Keyledger-Scheme": "none", "X-Keyledger-Restricted": "none", "X-Forwarded-For": "203.0.113.1", "X-Real-IP": "203.0.113.1",
 	} {
 		req.Header.Set(name, value)
 	}

@@ -49,6 +49,15 @@ type Key struct {
 	Last        events.Position // of the last event
 	// Network is its own network policy; zero if it was never set, or if the key is purged.
 	Network events.NetworkPolicy
+	// Restriction is its leak protection; zero if it is not restricted, or purged.
+	Restriction Restriction
+}
+
+// A Restriction says since when a key is under leak protection, and why.
+type Restriction struct {
+	Since   time.Time // UTC
+	Reason  string    // empty if none was given
+	FoundIn string    // where its secret was seen; empty if that was not said
 }
 
 // projection is the fold.
@@ -93,12 +102,18 @@ func apply(b *projections.Batch, r *events.Record, e events.Event) error {
 		secrets.Delete(b, e.Key)
 		return change(b, r, e.Key, func(k *Key) {
 			k.Status, k.PurgeAt, k.PurgedAt, k.PurgeCause = Purged, time.Time{}, r.Meta.Time, e.Cause
-			k.Network = events.NetworkPolicy{}
+			k.Network, k.Restriction = events.NetworkPolicy{}, Restriction{}
 		})
 	case events.KeyDescribed:
 		return change(b, r, e.Key, func(k *Key) { k.Description = e.Description })
 	case events.KeyNetworkPolicySet:
 		return change(b, r, e.Key, func(k *Key) { k.Network = e.NetworkPolicy })
+	case events.KeyRestricted:
+		return change(b, r, e.Key, func(k *Key) {
+			k.Restriction = Restriction{Since: r.Meta.Time, Reason: e.Reason, FoundIn: e.FoundIn}
+		})
+	case events.KeyUnrestricted:
+		return change(b, r, e.Key, func(k *Key) { k.Restriction = Restriction{} })
 	default: // nothing else is about a key
 		return nil
 	}

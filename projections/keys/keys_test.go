@@ -33,7 +33,7 @@ func model(story []events.Message) (map[events.AccessKeyID]keys.Key, map[events.
 			k := known[id]
 			k.ID, k.Account, k.User, k.Last = id, r.Subject.Account, r.Subject.User, r.Position
 			switch e.Event.(type) {
-			case events.KeyDescribed, events.KeyNetworkPolicySet:
+			case events.KeyDescribed, events.KeyNetworkPolicySet, events.KeyRestricted, events.KeyUnrestricted:
 			default:
 				k.ChangedAt = r.Meta.Time
 			}
@@ -51,7 +51,12 @@ func model(story []events.Message) (map[events.AccessKeyID]keys.Key, map[events.
 				k.Status, k.Reason, k.DeletedAt, k.PurgeAt = "disabled", "", time.Time{}, time.Time{}
 			case events.KeyPurged:
 				k.Status, k.PurgeAt, k.PurgedAt, k.PurgeCause, k.Network = "purged", time.Time{}, r.Meta.Time, e.Cause, events.NetworkPolicy{}
+				k.Restriction = keys.Restriction{}
 				delete(sealed, id)
+			case events.KeyRestricted:
+				k.Restriction = keys.Restriction{Since: r.Meta.Time, Reason: e.Reason, FoundIn: e.FoundIn}
+			case events.KeyUnrestricted:
+				k.Restriction = keys.Restriction{}
 			case events.KeyNetworkPolicySet:
 				k.Network = e.NetworkPolicy
 			case events.KeyDescribed:
@@ -83,6 +88,7 @@ func TestEveryKeyAndList(t *testing.T) {
 	s := projtest.Told(t, keys.New(), story)
 	known, sealed := model(story)
 	owners, statuses := map[events.Subject]bool{}, map[keys.Status]int{}
+	restricted := map[keys.Status]int{}
 	for id, want := range known {
 		got, found, err := keys.Find(s.Store, id)
 		if err != nil || !found || !reflect.DeepEqual(got, want) {
@@ -94,9 +100,12 @@ func TestEveryKeyAndList(t *testing.T) {
 		}
 		owners[events.KeyringSubject(want.Account, want.User)], owners[events.AccountSubject(want.Account)] = true, true
 		statuses[want.Status]++
+		if (want.Restriction != keys.Restriction{}) {
+			restricted[want.Status]++
+		}
 	}
-	if len(statuses) != 4 || len(owners) < 10 {
-		t.Fatalf("the story is too thin: %v, %d owners", statuses, len(owners))
+	if len(statuses) != 4 || len(owners) < 10 || len(restricted) != 3 || restricted[keys.Purged] > 0 {
+		t.Fatalf("the story is too thin: %v, %d owners, restricted: %v", statuses, len(owners), restricted)
 	}
 	v := s.Store.View()
 	defer v.Close()

@@ -41,17 +41,30 @@ func appendID(dst []byte, id events.AccessKeyID) []byte { return append(dst, id.
 
 func parseID(b []byte) (events.AccessKeyID, error) { return events.AccessKeyID(b), nil }
 
-// Forms of a key's row. The second is that of a key with a network policy, and of no other.
+// Forms of a key's row: the second is that of a key with a network policy, the third of a
+// restricted key, the fourth of one that is both. Any other is written as it always was.
 const (
-	formKey        = 1
-	formKeyNetwork = 2
+	formKey           = 1
+	formNetwork       = 2
+	formRestricted    = 3
+	formRestrictedNet = 4
 )
 
-func appendKey(dst []byte, k Key) []byte {
-	form := byte(formKey)
-	if !k.Network.IsZero() {
-		form = formKeyNetwork
+func formOf(k *Key) byte {
+	network, restricted := !k.Network.IsZero(), !k.Restriction.Since.IsZero()
+	switch {
+	case network && restricted:
+		return formRestrictedNet
+	case restricted:
+		return formRestricted
+	case network:
+		return formNetwork
 	}
+	return formKey
+}
+
+func appendKey(dst []byte, k Key) []byte {
+	form := formOf(&k)
 	dst = append(dst, form)
 	dst = row.AppendString(dst, k.ID)
 	dst = row.AppendSubject(dst, events.Subject{Account: k.Account, User: k.User})
@@ -67,8 +80,12 @@ func appendKey(dst []byte, k Key) []byte {
 	dst = row.AppendTime(dst, k.PurgedAt)
 	dst = row.AppendUvarint(dst, uint64(k.Created))
 	dst = row.AppendUvarint(dst, uint64(k.Last))
-	if form == formKeyNetwork {
+	if form == formNetwork || form == formRestrictedNet {
 		dst = appendNetwork(dst, k.Network)
+	}
+	if form >= formRestricted {
+		dst = row.AppendTime(dst, k.Restriction.Since)
+		dst = row.AppendString(row.AppendString(dst, k.Restriction.Reason), k.Restriction.FoundIn)
 	}
 	return dst
 }
@@ -101,9 +118,17 @@ func parseNetwork(p *row.Parser) (n events.NetworkPolicy) {
 	return n
 }
 
+func parseRestriction(p *row.Parser) Restriction {
+	r := Restriction{Since: p.Time(), Reason: p.Str(), FoundIn: p.Str()}
+	if r.Since.IsZero() {
+		p.Fail("there is no restriction where there must be one")
+	}
+	return r
+}
+
 func parseKey(b []byte) (Key, error) {
 	p := row.Parse(b)
-	form := p.Version(formKey, formKeyNetwork)
+	form := p.Version(formKey, formNetwork, formRestricted, formRestrictedNet)
 	k := Key{ID: events.AccessKeyID(p.Str())}
 	s := p.Subject()
 	k.Account, k.User = s.Account, s.User
@@ -111,8 +136,11 @@ func parseKey(b []byte) (Key, error) {
 	k.Description, k.Cause, k.Reason, k.PurgeCause = p.Str(), p.Str(), p.Str(), p.Str()
 	k.CreatedAt, k.ChangedAt, k.DeletedAt, k.PurgeAt, k.PurgedAt = p.Time(), p.Time(), p.Time(), p.Time(), p.Time()
 	k.Created, k.Last = events.Position(p.Uvarint()), events.Position(p.Uvarint())
-	if form == formKeyNetwork {
+	if form == formNetwork || form == formRestrictedNet {
 		k.Network = parseNetwork(&p)
+	}
+	if form >= formRestricted {
+		k.Restriction = parseRestriction(&p)
 	}
 	return k, p.Done()
 }

@@ -23,6 +23,10 @@ func FuzzParseRows(f *testing.F) {
 	f.Add(appendKey(nil, k))
 	k.Network = network
 	f.Add(appendKey(nil, k))
+	k.Restriction = Restriction{Since: at, Reason: "leaked", FoundIn: "https://git.example/app"}
+	f.Add(appendKey(nil, k))
+	k.Network = events.NetworkPolicy{}
+	f.Add(appendKey(nil, k))
 	f.Add(appendSealed(nil, events.Sealed{Layout: 1, Version: 2, Epoch: 3, Ciphertext: []byte("c"), WrappedKey: []byte("w")}))
 	f.Add(appendUserPlace(nil, userPlace(&k)))
 	f.Add(appendAccountPlace(nil, accountPlace(&k)))
@@ -47,7 +51,8 @@ func FuzzParseRows(f *testing.F) {
 func TestEveryFieldIsKept(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 	k := Key{ID: "KLAK1", Account: "100000000001", User: "200000000000000001", Status: Purged, Description: "d", Cause: "c", Reason: "r",
-		PurgeCause: "p", CreatedAt: at, ChangedAt: at.Add(1), DeletedAt: at.Add(2), PurgeAt: at.Add(3), PurgedAt: at.Add(4), Created: 7, Last: 9, Network: network}
+		PurgeCause: "p", CreatedAt: at, ChangedAt: at.Add(1), DeletedAt: at.Add(2), PurgeAt: at.Add(3), PurgedAt: at.Add(4), Created: 7, Last: 9, Network: network,
+		Restriction: Restriction{Since: at.Add(5), Reason: "leaked", FoundIn: "https://git.example/app"}}
 	v := reflect.ValueOf(k)
 	for i := range v.NumField() {
 		if v.Field(i).IsZero() {
@@ -57,9 +62,18 @@ func TestEveryFieldIsKept(t *testing.T) {
 	if got, err := parseKey(appendKey(nil, k)); err != nil || !reflect.DeepEqual(got, k) {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	k.Network = events.NetworkPolicy{}
-	if b := appendKey(nil, k); b[0] != formKey {
-		t.Errorf("a key without a network policy is written in form %d, not as it always was", b[0])
+	r := k.Restriction
+	for form, edit := range map[byte]func(*Key){
+		1: func(k *Key) { k.Network, k.Restriction = events.NetworkPolicy{}, Restriction{} },
+		2: func(k *Key) { k.Network, k.Restriction = network, Restriction{} },
+		3: func(k *Key) { k.Network, k.Restriction = events.NetworkPolicy{}, r },
+		4: func(k *Key) { k.Network, k.Restriction = network, r },
+	} {
+		edit(&k)
+		b := appendKey(nil, k)
+		if got, err := parseKey(b); b[0] != form || err != nil || !reflect.DeepEqual(got, k) {
+			t.Errorf("in form %d, want %d: got %+v, %v", b[0], form, got, err)
+		}
 	}
 }
 

@@ -52,9 +52,10 @@ type user struct {
 }
 
 type key struct {
-	id     events.AccessKeyID
-	status string
-	purge  time.Time
+	id         events.AccessKeyID
+	status     string
+	purge      time.Time
+	restricted bool
 }
 
 // NewHistory begins a history in an empty log.

@@ -25,6 +25,9 @@ func (h *History) keyring(u *user) (events.Subject, []events.Event) {
 	if k.status != "deleted" && h.rand.IntN(20) == 0 {
 		return s, []events.Event{events.KeyNetworkPolicySet{Key: k.id, NetworkPolicy: h.network()}}
 	}
+	if h.rand.IntN(20) == 0 {
+		return s, []events.Event{k.restriction()}
+	}
 	switch k.status {
 	case "active":
 		k.status = "disabled"
@@ -43,6 +46,14 @@ func (h *History) keyring(u *user) (events.Subject, []events.Event) {
 	}
 	u.keys = slices.Delete(u.keys, i, i+1)
 	return s, []events.Event{events.KeyPurged{Key: k.id, Cause: events.CauseRetention}}
+}
+
+// restriction restricts a key, or ends that.
+func (k *key) restriction() events.Event {
+	if k.restricted = !k.restricted; k.restricted {
+		return events.KeyRestricted{Key: k.id, Reason: "leaked", FoundIn: "https://git.example/" + string(k.id)}
+	}
+	return events.KeyUnrestricted{Key: k.id}
 }
 
 // imported reserves an ID for a user, or imports a key whose ID was reserved before;

@@ -106,7 +106,7 @@ func (d door) identity(own string) events.RequestID {
 
 // turnedAway is why a request that is not genuine, or whose key is not active,
 // is refused. An unknown, a disabled and a deleted key get the same answer, unless whoever asks
-// holds the secret.
+// holds the secret, or is out of time, whatever the key.
 func turnedAway(d verify.Decision) error {
 	switch {
 	case d.Malformed != nil:
@@ -115,10 +115,12 @@ func turnedAway(d verify.Decision) error {
 		return dialect.ErrUnsigned
 	case d.Reason == verify.KeyLocked:
 		return dialect.ErrKeyLocked
-	case d.Refused != nil && d.Status == events.StatusActive:
+	case d.Refused != nil && (d.Status == events.StatusActive || d.Refused.OutOfTime()):
 		return d.Refused
 	case d.Genuine && d.Status == events.StatusDisabled:
 		return dialect.ErrKeyDisabled
+	case d.Reason == verify.KeyRestricted:
+		return dialect.ErrKeyRestricted
 	case d.Network != nil:
 		return d.Network
 	}

@@ -29,6 +29,12 @@ type iam struct {
 // vendor calls an action of the vendor's API; parameters are name and value in turn.
 func (c client) vendor(t *testing.T, action, identity string, parameters ...string) iam {
 	t.Helper()
+	return c.vendorAt(t, time.Now(), action, identity, parameters...)
+}
+
+// vendorAt signs the call at a time.
+func (c client) vendorAt(t *testing.T, at time.Time, action, identity string, parameters ...string) iam {
+	t.Helper()
 	form := url.Values{"Action": {action}, "Version": {"2010-05-08"}}
 	service := "iam"
 	if action == "GetCallerIdentity" {
@@ -47,7 +53,7 @@ func (c client) vendor(t *testing.T, action, identity string, parameters ...stri
 	if identity != "" {
 		req.Header.Set("Amz-Sdk-Invocation-Id", identity)
 	}
-	aws.Sign(req, []byte(body), c.id, c.secret, service, "us-east-1", time.Now())
+	aws.Sign(req, []byte(body), c.id, c.secret, service, "us-east-1", at)
 	res, err := direct.Do(req)
 	if err != nil {
 		t.Fatal(err)

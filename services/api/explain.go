@@ -34,6 +34,8 @@ type explanation struct {
 	AccessKeyID      string      `json:"access_key_id,omitempty" doc:"that the request names"`
 	UserID           string      `json:"user_id,omitempty" doc:"whose key it is"`
 	Scheme           string      `json:"scheme,omitempty"`
+	SignatureMatches bool        `json:"signature_matches" doc:"the key's secret signed the request, be it in its time window or not"`
+	Restricted       bool        `json:"restricted,omitempty" doc:"the key is under leak protection; a request to the ledger itself is refused for it in any case"`
 	CanonicalRequest string      `json:"canonical_request,omitempty" doc:"as the server hashes it; bytes that are not UTF-8 are replaced"`
 	StringToSign     string      `json:"string_to_sign,omitempty" doc:"as the server signs it; bytes that are not UTF-8 are replaced"`
 	Differences      []departure `json:"differences" nullable:"false" doc:"where what the client says first differs; empty if it does not, or says nothing"`
@@ -59,7 +61,7 @@ func (s *server) explainRequest(ctx context.Context, in *explainInput) (*read[ex
 	if err != nil {
 		return nil, err
 	}
-	d, claims, err := s.Verifier.Explain(ctx, r)
+	d, err := s.Verifier.Explain(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -69,21 +71,21 @@ func (s *server) explainRequest(ctx context.Context, in *explainInput) (*read[ex
 			return nil, err
 		}
 	}
-	return &read[explanation]{in.explain(d, claims)}, nil
+	return &read[explanation]{in.explain(d)}, nil
 }
 
-func (in *explainInput) explain(d verify.Decision, claims []dialect.Claim) explanation {
+func (in *explainInput) explain(d verify.Explanation) explanation {
 	e := explanation{
 		Genuine: d.Genuine, Reason: d.Reason, Detail: d.Detail, AccessKeyID: string(d.Key), UserID: string(d.Owner.User),
-		Scheme: d.Claim.Scheme, Differences: []departure{},
+		Scheme: d.Claim.Scheme, SignatureMatches: d.Signed, Restricted: d.Restricted, Differences: []departure{},
 	}
-	if len(claims) == 0 {
+	if len(d.Claims) == 0 {
 		return e
 	}
 	theirs := [2][]byte{[]byte(in.Body.ClientCanonicalRequest), []byte(in.Body.ClientStringToSign)}
 	shown := d.Claim
 	if !d.Genuine {
-		shown = dialect.Closest(claims, theirs[1], theirs[0])
+		shown = dialect.Closest(d.Claims, theirs[1], theirs[0])
 	}
 	e.CanonicalRequest, e.StringToSign = string(shown.CanonicalRequest), string(shown.StringToSign)
 	for i, ours := range [2][]byte{shown.CanonicalRequest, shown.StringToSign} {

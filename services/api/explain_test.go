@@ -3,6 +3,7 @@ package api_test
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 type explanation struct {
@@ -12,6 +13,8 @@ type explanation struct {
 	UserID           string `json:"user_id"`
 	CanonicalRequest string `json:"canonical_request"`
 	StringToSign     string `json:"string_to_sign"`
+	Restricted       bool   `json:"restricted"`
+	SignatureMatches bool   `json:"signature_matches"`
 	Differences      []struct {
 		Of             string
 		Line, Column   int
@@ -62,6 +65,15 @@ func TestExplain(t *testing.T) {
 	}
 	if got := a.explain(t, foreign{"method": "GET", "target": "/", "host": "x"}); got.Reason != "unsigned" || got.AccessKeyID != "" {
 		t.Errorf("unsigned: got %+v", got)
+	}
+	// Requests are looked into long after they were made: of the signature it is told all the same.
+	for name, c := range map[string]client{"right": k, "wrong": {k.url, k.id, k.secret + "x"}} {
+		if got := a.explain(t, signedAt(t, c, "a picture", time.Now().Add(-time.Hour))); got.Genuine || got.Reason != "request_expired" || got.SignatureMatches != (name == "right") {
+			t.Errorf("late, and %s: got %+v", name, got)
+		}
+	}
+	if !first.SignatureMatches || told.SignatureMatches {
+		t.Errorf("the signature: got %+v and %+v", first, told)
 	}
 	a.do(t, "PATCH", "/v1/keys/"+k.id, `{"status":"disabled"}`).ok(t, 200)
 	if got := a.explain(t, genuine); !got.Genuine || got.Reason != "key_disabled" {

@@ -222,7 +222,7 @@ func TestExtAuthzIdentity(t *testing.T) {
 	if !maps.Equal(set, want) || position == "" {
 		t.Errorf("set: got %v, want %v", set, want)
 	}
-	if got := slices.Sorted(slices.Values(ok.GetHeadersToRemove())); !slices.Equal(got, []string{"x-keyledger-grants", "x-keyledger-service", "x_keyledger_user_id"}) {
+	if got := slices.Sorted(slices.Values(ok.GetHeadersToRemove())); !slices.Equal(got, []string{"x-keyledger-grants", "x-keyledger-restricted", "x-keyledger-service", "x_keyledger_user_id"}) {
 		t.Errorf("removed: got %v", got)
 	}
 	fields := out.GetDynamicMetadata().AsMap()
@@ -242,6 +242,28 @@ func TestExtAuthzIdentity(t *testing.T) {
 	}
 	if got := a.records(t, "/v1/keys/"+k.id+"/records", 2); len(got) != 2 || got[0].RequestID != set["X-Keyledger-Request-Id"] || got[1].String() != "albums PutPhoto allowed  198.51.100.7" {
 		t.Errorf("on record: got %v", got)
+	}
+}
+
+// TestExtAuthzRestricted: the service is told of a restricted key that may still be used, and
+// a client cannot say it of itself.
+func TestExtAuthzRestricted(t *testing.T) {
+	a := open(t, "aws", "")
+	k, e := a.create(t, a.add(t, "alice", "user")), envoy(t)
+	ctx := shown(t, "Bearer "+*a.gateway(t, "edge").Token)
+	a.do(t, "POST", "/v1/keys/"+k.id+"/restrict", "").ok(t, 200)
+	in := k.enquiry(t, "a picture")
+	in.Attributes.Request.Http.Headers["x-keyledger-restricted"] = "false"
+	out, err := e.Check(ctx, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ok := out.GetOkResponse()
+	if sets(ok.GetHeaders())["X-Keyledger-Restricted"] != "true" || slices.Contains(ok.GetHeadersToRemove(), "x-keyledger-restricted") {
+		t.Errorf("set: got %v, removed %v", sets(ok.GetHeaders()), ok.GetHeadersToRemove())
+	}
+	if got := out.GetDynamicMetadata().AsMap()["restricted"]; got != "true" {
+		t.Errorf("metadata: got %v", got)
 	}
 }
 

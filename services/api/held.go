@@ -38,19 +38,21 @@ type Answer struct {
 	Header []dialect.Field // who signed it, for the service behind the proxy; or why it was refused, for the client
 }
 
-// Names of headers that say who signed a request. A proxy must not let a client set
-// any of them.
+// Names of headers that say who signed a request, and of whom it is said with care. A proxy
+// must not let a client set any of them.
 const (
 	headerKey     = "X-Keyledger-Key-Id"
 	headerAccount = "X-Keyledger-Account-Id"
 	headerUser    = "X-Keyledger-User-Id"
 	headerScheme  = "X-Keyledger-Scheme"
 	headerReason  = "X-Keyledger-Reason"
+	// headerRestricted is "true" if the key is under leak protection, and may be used all the same.
+	headerRestricted = "X-Keyledger-Restricted"
 )
 
 // IdentityHeaders are the headers that say who signed a request.
 func IdentityHeaders() []string {
-	return []string{headerKey, headerAccount, headerUser, headerScheme, headerPosition}
+	return []string{headerKey, headerAccount, headerUser, headerScheme, headerPosition, headerRestricted}
 }
 
 // Ours says whether a header has our prefix. '_' counts as '-', because many servers
@@ -129,13 +131,7 @@ const reasonRefused = "signature_refused"
 func answerTo(d verify.Decision) Answer {
 	switch {
 	case d.Allowed:
-		return Answer{Status: http.StatusNoContent, Header: []dialect.Field{
-			{Name: headerKey, Value: string(d.Key)},
-			{Name: headerAccount, Value: string(d.Owner.Account)},
-			{Name: headerUser, Value: string(d.Owner.User)},
-			{Name: headerScheme, Value: d.Claim.Scheme},
-			{Name: headerPosition, Value: strconv.FormatUint(uint64(d.Position), 10)},
-		}}
+		return Answer{Status: http.StatusNoContent, Header: identityOf(d)}
 	case d.Genuine:
 		return Refusal(http.StatusForbidden, d.Reason)
 	}
@@ -143,6 +139,21 @@ func answerTo(d verify.Decision) Answer {
 		return Refusal(http.StatusUnauthorized, reasonRefused)
 	}
 	return Refusal(http.StatusUnauthorized, d.Reason)
+}
+
+// identityOf is who signed a request that may go on.
+func identityOf(d verify.Decision) []dialect.Field {
+	fields := []dialect.Field{
+		{Name: headerKey, Value: string(d.Key)},
+		{Name: headerAccount, Value: string(d.Owner.Account)},
+		{Name: headerUser, Value: string(d.Owner.User)},
+		{Name: headerScheme, Value: d.Claim.Scheme},
+		{Name: headerPosition, Value: strconv.FormatUint(uint64(d.Position), 10)},
+	}
+	if d.Restricted {
+		fields = append(fields, dialect.Field{Name: headerRestricted, Value: "true"})
+	}
+	return fields
 }
 
 // Refusal is the answer that refuses for a reason.

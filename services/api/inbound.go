@@ -258,6 +258,8 @@ func refusedProblem(d verify.Decision) *Problem {
 		return problem(http.StatusUnauthorized, "signature."+d.Malformed.Code, d.Malformed.Detail)
 	case d.Refused != nil && d.Refused.Reason != dialect.SignatureMismatch:
 		return problem(http.StatusUnauthorized, "signature."+d.Refused.Reason, d.Refused.Error())
+	case d.Reason == verify.KeyRestricted:
+		return problem(http.StatusForbidden, "key.restricted", d.Detail+"; ask an admin of the account for another")
 	case d.Network != nil:
 		return problem(http.StatusForbidden, "network_policy.denied", d.Detail)
 	}

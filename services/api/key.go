@@ -23,6 +23,8 @@ func (s *server) keyRoutes(api huma.API) {
 	add(api, route{http.MethodDelete, "/v1/keys/{access_key_id}", "delete-key", "Move a key to the recycle bin", 200, "keys"}, s.deleteKey)
 	add(api, route{http.MethodPost, "/v1/keys/{access_key_id}/restore", "restore-key", "Restore a key from the recycle bin, disabled", 200, "keys"}, s.restoreKey)
 	add(api, route{http.MethodPost, "/v1/keys/{access_key_id}/purge", "purge-key", "Purge a key in the recycle bin for ever", 200, "keys"}, s.purgeKey)
+	add(api, route{http.MethodPost, "/v1/keys/{access_key_id}/restrict", "restrict-key", "Put a key under leak protection: somebody else may know its secret", 200, "keys"}, s.restrictKey)
+	add(api, route{http.MethodPost, "/v1/keys/{access_key_id}/unrestrict", "unrestrict-key", "End the leak protection of a key, where the policy allows it", 200, "keys"}, s.unrestrictKey)
 	add(api, route{http.MethodGet, "/v1/keys/{access_key_id}/network-policy", "show-key-network-policy", "Show a key's own network policy", 200, "keys"}, s.showKeyNetworkPolicy)
 	add(api, route{http.MethodPut, "/v1/keys/{access_key_id}/network-policy", "set-key-network-policy", "Say from where a key may be used, as a policy of its own", 200, "keys"}, s.setKeyNetworkPolicy)
 	add(api, route{http.MethodGet, "/v1/recycle-bin", "list-recycle-bin", "List the keys in the recycle bin, newest first", 200, "keys"}, s.listBin)
@@ -295,10 +297,51 @@ func (s *server) purgeKey(ctx context.Context, in *KeyPath) (*written[keyShape],
 	})
 }
 
+type restrictKeyInput struct {
+	KeyPath
+	Body *struct {
+		Reason  string `json:"reason,omitempty" doc:"why; at most 256 characters on one line"`
+		FoundIn string `json:"found_in,omitempty" doc:"where the secret was seen, such as a URL; at most 1024 characters on one line"`
+	}
+}
+
+func (s *server) restrictKey(ctx context.Context, in *restrictKeyInput) (*written[keyShape], error) {
+	var reason, foundIn string
+	if in.Body != nil {
+		reason, foundIn = in.Body.Reason, in.Body.FoundIn
+	}
+	return s.changeKeyAs(ctx, permission.KeyRestrict, in.AccessKeyID, func(req ledger.Request, k events.AccessKeyID) (ledger.Outcome, error) {
+		return s.Ledger.RestrictKey(ctx, req, k, reason, foundIn)
+	})
+}
+
+type unrestrictKeyInput struct {
+	KeyPath
+	Body *struct {
+		Reason string `json:"reason,omitempty" doc:"why; at most 256 characters on one line"`
+	}
+}
+
+func (s *server) unrestrictKey(ctx context.Context, in *unrestrictKeyInput) (*written[keyShape], error) {
+	reason := ""
+	if in.Body != nil {
+		reason = in.Body.Reason
+	}
+	return s.changeKeyAs(ctx, permission.KeyRestrict, in.AccessKeyID, func(req ledger.Request, k events.AccessKeyID) (ledger.Outcome, error) {
+		return s.Ledger.UnrestrictKey(ctx, req, k, reason)
+	})
+}
+
 // changeKey carries out a command on a key and answers with the key as it is
 // afterwards.
 func (s *server) changeKey(ctx context.Context, id string, do func(ledger.Request, events.AccessKeyID) (ledger.Outcome, error)) (*written[keyShape], error) {
-	k, err := s.key(ctx, permission.KeyWrite, id)
+	return s.changeKeyAs(ctx, permission.KeyWrite, id, do)
+}
+
+// changeKeyAs is changeKey for another operation of the permission table.
+func (s *server) changeKeyAs(ctx context.Context, op permission.Operation, id string,
+	do func(ledger.Request, events.AccessKeyID) (ledger.Outcome, error)) (*written[keyShape], error) {
+	k, err := s.key(ctx, op, id)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,8 @@ func TestTour(t *testing.T) {
 	steps := []struct{ method, path, body string }{
 		{"GET", "/v1/caller", ""},
 		{"GET", "/v1/accounts/" + a.id, ""},
+		{"POST", at + "/restrict", `{"reason":"found by a scanner","found_in":"https://git.example/app"}`},
+		{"POST", at + "/unrestrict", `{"reason":"it was a sample"}`},
 		{"PUT", "/v1/accounts/" + a.id + "/policy", `{"preset":"alibaba","overrides":{"quota":{"max":5}}}`},
 		{"GET", "/v1/users", ""},
 		{"GET", "/v1/users/" + u, ""},

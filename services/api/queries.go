@@ -46,6 +46,15 @@ type Key struct {
 	PurgeAt     time.Time            // zero unless in the recycle bin
 	PurgedAt    time.Time            // zero unless purged
 	Network     events.NetworkPolicy // of its own; zero if it was never set
+	Restriction Restriction          // zero unless it is under leak protection
+}
+
+// A Restriction says since when a key is under leak protection, why, and where its secret was
+// seen.
+type Restriction struct {
+	Since   time.Time
+	Reason  string
+	FoundIn string
 }
 
 // A GatewayToken is what is known of a gateway token.

@@ -90,6 +90,8 @@ var routes = []routed{
 	{"set-account-network-policy", "account.network", do("PUT", "/v1/accounts/$account/network-policy", `{"status":"inactive","statements":[]}`), 200, ""},
 	{"show-key-network-policy", "key.read", do("GET", "/v1/keys/$active/network-policy", ""), 200, ""},
 	{"set-key-network-policy", "key.network", do("PUT", "/v1/keys/$active/network-policy", `{"status":"inactive","statements":[]}`), 200, ""},
+	{"restrict-key", "key.restrict", do("POST", "/v1/keys/$disabled/restrict", `{"reason":"leaked"}`), 200, ""},
+	{"unrestrict-key", "key.restrict", do("POST", "/v1/keys/$disabled/unrestrict", ""), 200, ""},
 	{"add-user", "user.write", do("POST", "/v1/users?account_id=$account", `{"name":"$new"}`), 201, ""},
 	{"change-user", "user.write", do("PATCH", "/v1/users/$user?account_id=$account", `{"grants":[]}`), 200, ""},
 	{"remove-user", "user.write", do("DELETE", "/v1/users/$user?account_id=$account", ""), 409, "keyring.keys_exist"},
@@ -121,22 +123,22 @@ var routes = []routed{
 }
 
 // ops is the order of the columns of the table.
-var ops = strings.Fields("self account.open account.read account.policy user.write user.read user.list account.network key.network key.write key.read key.list audit.read gateway.write gateway.list operate key.explain")
+var ops = strings.Fields("self account.open account.read account.policy user.write user.read user.list account.network key.network key.restrict key.write key.read key.list audit.read gateway.write gateway.list operate key.explain")
 
 // allowed is the table: for each caller and operation in the order of ops, about
 // its own user, another user of its account, and another account. A: allowed, d:
 // denied, h: answered as if it did not exist.
 var allowed = map[string]string{
-	"operator root":    "AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAh",
-	"operator admin":   "AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAh",
-	"operator auditor": "AAA ddd AAh ddh ddh AAh AAh ddh ddh ddh AAh AAh AAh ddh ddh ddd ddd",
-	"operator user":    "AAA ddd ddh ddh ddh Ahh ddh ddh dhh Ahh Ahh ddh ddh ddh ddh ddd ddd",
-	"root":             "AAA ddd AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh ddd AAh",
-	"admin":            "AAA ddd AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh ddd AAh",
-	"auditor":          "AAA ddd AAh ddh ddh AAh AAh ddh ddh ddh AAh AAh AAh ddh ddh ddd ddd",
-	"user":             "AAA ddd ddh ddh ddh Ahh ddh ddh dhh Ahh Ahh ddh ddh ddh ddh ddd ddd",
-	"ungranted":        "AAA ddd ddh ddh ddh Ahh ddh ddh dhh dhh Ahh ddh ddh ddh ddh ddd ddd",
-	"granted":          "AAA ddd ddh ddh ddh Ahh ddh ddh dhh Ahh Ahh ddh ddh ddh ddh ddd ddd",
+	"operator root":    "AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAh",
+	"operator admin":   "AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAA AAh",
+	"operator auditor": "AAA ddd AAh ddh ddh AAh AAh ddh ddh ddh ddh AAh AAh AAh ddh ddh ddd ddd",
+	"operator user":    "AAA ddd ddh ddh ddh Ahh ddh ddh dhh dhh Ahh Ahh ddh ddh ddh ddh ddd ddd",
+	"root":             "AAA ddd AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh ddd AAh",
+	"admin":            "AAA ddd AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh AAh ddd AAh",
+	"auditor":          "AAA ddd AAh ddh ddh AAh AAh ddh ddh ddh ddh AAh AAh AAh ddh ddh ddd ddd",
+	"user":             "AAA ddd ddh ddh ddh Ahh ddh ddh dhh dhh Ahh Ahh ddh ddh ddh ddh ddd ddd",
+	"ungranted":        "AAA ddd ddh ddh ddh Ahh ddh ddh dhh dhh dhh Ahh ddh ddh ddh ddh ddd ddd",
+	"granted":          "AAA ddd ddh ddh ddh Ahh ddh ddh dhh dhh Ahh Ahh ddh ddh ddh ddh ddd ddd",
 }
 
 func TestRoles(t *testing.T) {

@@ -86,17 +86,20 @@ func shapeUser(u User) userShape {
 }
 
 type keyShape struct {
-	AccessKeyID     string     `json:"access_key_id"`
-	AccountID       string     `json:"account_id"`
-	UserID          string     `json:"user_id"`
-	Status          string     `json:"status" enum:"active,disabled,deleted,purged" doc:"deleted: in the recycle bin"`
-	Description     string     `json:"description"`
-	CreatedAt       *time.Time `json:"created_at"`
-	StatusChangedAt *time.Time `json:"status_changed_at"`
-	DeletedAt       *time.Time `json:"deleted_at,omitempty"`
-	PurgeAt         *time.Time `json:"purge_at,omitempty" doc:"when a key in the recycle bin is gone for ever"`
-	PurgedAt        *time.Time `json:"purged_at,omitempty"`
-	Warnings        []string   `json:"warnings,omitempty" doc:"names of rules that would rather not have had what was asked"`
+	AccessKeyID      string     `json:"access_key_id"`
+	AccountID        string     `json:"account_id"`
+	UserID           string     `json:"user_id"`
+	Status           string     `json:"status" enum:"active,disabled,deleted,purged" doc:"deleted: in the recycle bin"`
+	Description      string     `json:"description"`
+	CreatedAt        *time.Time `json:"created_at"`
+	StatusChangedAt  *time.Time `json:"status_changed_at"`
+	DeletedAt        *time.Time `json:"deleted_at,omitempty"`
+	PurgeAt          *time.Time `json:"purge_at,omitempty" doc:"when a key in the recycle bin is gone for ever"`
+	PurgedAt         *time.Time `json:"purged_at,omitempty"`
+	RestrictedAt     *time.Time `json:"restricted_at,omitempty" doc:"since when it is under leak protection, whatever its status; absent if it is not"`
+	RestrictedReason string     `json:"restricted_reason,omitempty" doc:"why it is"`
+	FoundIn          string     `json:"found_in,omitempty" doc:"where its secret was seen"`
+	Warnings         []string   `json:"warnings,omitempty" doc:"names of rules that would rather not have had what was asked"`
 }
 
 func shapeKey(k Key) keyShape {
@@ -104,6 +107,7 @@ func shapeKey(k Key) keyShape {
 		AccessKeyID: string(k.ID), AccountID: string(k.Owner.Account), UserID: string(k.Owner.User), Status: k.Status,
 		Description: k.Description, CreatedAt: instant(k.CreatedAt), StatusChangedAt: instant(k.ChangedAt),
 		DeletedAt: instant(k.DeletedAt), PurgeAt: instant(k.PurgeAt), PurgedAt: instant(k.PurgedAt),
+		RestrictedAt: instant(k.Restriction.Since), RestrictedReason: k.Restriction.Reason, FoundIn: k.Restriction.FoundIn,
 	}
 }
 

@@ -58,6 +58,7 @@ type verdict struct {
 	UserID      string `json:"user_id,omitempty"`
 	AccessKeyID string `json:"access_key_id,omitempty" doc:"that the request named"`
 	Scheme      string `json:"scheme,omitempty"`
+	Restricted  bool   `json:"restricted,omitempty" doc:"the request is genuine, and its key under leak protection: somebody else may know its secret. Whoever asks refuses what does most harm. Absent if it is not"`
 	Position    uint64 `json:"position" doc:"of the log, at which it was decided"`
 	RequestID   string `json:"request_id" doc:"of this decision; it stands in the access record"`
 }
@@ -204,7 +205,7 @@ func verdictOf(d verify.Decision, id string) verdict {
 	return verdict{
 		Allowed: d.Allowed, Genuine: d.Genuine, Reason: d.Reason, Detail: d.Detail,
 		AccountID: string(d.Owner.Account), UserID: string(d.Owner.User), AccessKeyID: string(d.Key),
-		Scheme: d.Claim.Scheme, Position: uint64(d.Position), RequestID: id,
+		Scheme: d.Claim.Scheme, Restricted: d.Restricted, Position: uint64(d.Position), RequestID: id,
 	}
 }
 
@@ -219,11 +220,15 @@ func (in inbound) mayAsk(owner events.Subject) bool {
 // asked is a decision as whoever asks may learn it. Whoever signs with an access key
 // may ask about requests of his own keys only; a gateway about those of the accounts
 // that it serves. What is not theirs to know gets the same answer as a key that does
-// not exist, and is not on anybody's record.
+// not exist, and is not on anybody's record. Out of time, the one and the other hear of the clock.
 func asked(in inbound, d verify.Decision) (verify.Decision, error) {
 	switch {
 	case in.gateway != nil && d.Owner.Account != "" && !in.mayAsk(d.Owner):
-		return verify.Decision{Key: d.Key, Claim: d.Claim, Position: d.Position, Reason: verify.UnknownKey, Detail: verify.DetailUnknownKey}, nil
+		hidden := verify.Decision{Key: d.Key, Claim: d.Claim, Position: d.Position, Reason: verify.UnknownKey, Detail: verify.DetailUnknownKey}
+		if d.Refused != nil && d.Refused.OutOfTime() {
+			hidden.Reason, hidden.Detail, hidden.Refused = d.Reason, d.Detail, d.Refused
+		}
+		return hidden, nil
 	case in.gateway != nil, d.Key == "", in.mayAsk(d.Owner):
 		return d, nil
 	}

@@ -20,12 +20,17 @@ type foreign map[string]any
 // signedBy is a request to a photo service, signed by a key.
 func signedBy(t *testing.T, c client, body string) foreign {
 	t.Helper()
+	return signedAt(t, c, body, time.Now())
+}
+
+func signedAt(t *testing.T, c client, body string, at time.Time) foreign {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), "PUT", "https://photos.example.com/albums/7%20a?size=full", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "image/png")
-	aws.Sign(req, []byte(body), c.id, c.secret, "photos", "local", time.Now())
+	aws.Sign(req, []byte(body), c.id, c.secret, "photos", "local", at)
 	out := foreign{"method": "PUT", "target": "/albums/7%20a?size=full", "host": "photos.example.com", "source_ip": "198.51.100.7", "action": "PutPhoto"}
 	var lines []any
 	for name, values := range req.Header {
@@ -63,6 +68,7 @@ type verdict struct {
 	UserID      string `json:"user_id"`
 	AccessKeyID string `json:"access_key_id"`
 	Scheme      string `json:"scheme"`
+	Restricted  bool   `json:"restricted"`
 	Position    uint64 `json:"position"`
 	RequestID   string `json:"request_id"`
 }

@@ -292,6 +292,9 @@ type key struct {
 	DeletedAt       string  `json:"deleted_at"`
 	PurgeAt         string  `json:"purge_at"`
 	PurgedAt        string  `json:"purged_at"`
+	RestrictedAt    string  `json:"restricted_at"`
+	Reason          string  `json:"restricted_reason"`
+	FoundIn         string  `json:"found_in"`
 	Warnings        []string
 }
 

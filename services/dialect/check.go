@@ -16,13 +16,18 @@ const (
 	Replayed           = "replayed" // the claim's nonce has come before
 )
 
-// A RefusedError says that a well-formed claim does not hold. Any reason but
-// [SignatureMismatch] means that the signature itself was genuine.
+// A RefusedError says that a well-formed claim does not hold.
 type RefusedError struct {
 	Reason   string        // one of the constants above
 	SignedAt time.Time     // when the caller says it signed
 	Now      time.Time     // when it was judged
 	Window   time.Duration // the skew, or the life of a presigned request
+}
+
+// OutOfTime says that the claim was refused by the clock alone: it depends on the request and
+// on the time, never on a key.
+func (e *RefusedError) OutOfTime() bool {
+	return e.Reason == RequestExpired || e.Reason == RequestNotYetValid || e.Reason == PresignedExpired
 }
 
 func (e *RefusedError) Error() string {
@@ -43,15 +48,13 @@ func (e *RefusedError) Error() string {
 // Check judges c: one clock window, one constant-time comparison, for every
 // vendor. It returns nil or a [*RefusedError].
 //
-// The MAC is computed and compared whatever the time, and whatever the secret:
-// for a key that is not known, pass no secret, and the same work ends in
-// [SignatureMismatch]. A wrong signature is reported before a wrong time, so
-// that "expired" is only ever said of a request that the key's holder signed.
-// Both ends of the window are inside it.
+// The clock comes first: a claim that is out of time is refused for that, whoever signed it,
+// so that the answer tells nothing of a key. In time the MAC is computed and compared whatever
+// the secret: for a key that is not known, pass no secret, and the same work ends in
+// [SignatureMismatch]. Both ends of the window are inside it.
 func Check(c Claim, secret []byte, now time.Time) error {
-	genuine := matches(c, secret)
-	reason, window := outside(c, now)
-	if !genuine {
+	reason, window := outside(&c, now)
+	if reason == "" && !matches(c, secret) {
 		reason = SignatureMismatch
 	}
 	if reason == "" {
@@ -60,10 +63,26 @@ func Check(c Claim, secret []byte, now time.Time) error {
 	return &RefusedError{Reason: reason, SignedAt: c.SignedAt, Now: now, Window: window}
 }
 
+// InTime returns nil if one of the claims of a request is in time, else the [*RefusedError] of
+// the first. It returns [ErrUnsigned] if there are no claims.
+func InTime(claims []Claim, now time.Time) error {
+	refused := error(ErrUnsigned)
+	for i := range claims {
+		reason, window := outside(&claims[i], now)
+		if reason == "" {
+			return nil
+		}
+		if i == 0 {
+			refused = &RefusedError{Reason: reason, SignedAt: claims[i].SignedAt, Now: now, Window: window}
+		}
+	}
+	return refused
+}
+
 // CheckAny judges the claims of one request, of which one that holds is enough,
-// and returns that one. Otherwise it returns the error that tells most: a claim
-// with a genuine signature at a wrong time comes before one with a wrong
-// signature. It returns [ErrUnsigned] if there are no claims.
+// and returns that one. Otherwise it returns the error of the claim that came furthest: a
+// wrong signature in time comes before a claim that is out of time. It returns [ErrUnsigned]
+// if there are no claims.
 func CheckAny(claims []Claim, secret []byte, now time.Time) (Claim, error) {
 	refused := error(ErrUnsigned)
 	for _, c := range claims {
@@ -71,7 +90,7 @@ func CheckAny(claims []Claim, secret []byte, now time.Time) (Claim, error) {
 		if err == nil {
 			return c, nil
 		}
-		if no, ok := errors.AsType[*RefusedError](err); ok && no.Reason != SignatureMismatch || errors.Is(refused, ErrUnsigned) {
+		if no, ok := errors.AsType[*RefusedError](err); ok && !no.OutOfTime() || errors.Is(refused, ErrUnsigned) {
 			refused = err
 		}
 	}
@@ -88,7 +107,7 @@ func matches(c Claim, secret []byte) bool {
 	return same && len(secret) > 0 && len(c.Signature) > 0
 }
 
-func outside(c Claim, now time.Time) (reason string, window time.Duration) {
+func outside(c *Claim, now time.Time) (reason string, window time.Duration) {
 	switch {
 	case now.Before(c.NotBefore()):
 		return RequestNotYetValid, c.Skew

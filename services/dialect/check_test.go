@@ -36,8 +36,8 @@ func TestCheck(t *testing.T) {
 		{"past its end", nil, "right", 5*time.Minute + 1, dialect.RequestExpired},
 		{"before its beginning", nil, "right", -5*time.Minute - 1, dialect.RequestNotYetValid},
 		{"wrong secret", nil, "wrong", 0, dialect.SignatureMismatch},
-		{"wrong secret, too late", nil, "wrong", time.Hour, dialect.SignatureMismatch},
-		{"wrong secret, too early", nil, "wrong", -time.Hour, dialect.SignatureMismatch},
+		{"wrong secret, too late", nil, "wrong", time.Hour, dialect.RequestExpired},
+		{"wrong secret, too early", nil, "wrong", -time.Hour, dialect.RequestNotYetValid},
 		{"no secret", nil, "", 0, dialect.SignatureMismatch},
 		{"no secret, and signed so", func(c *dialect.Claim) { c.Signature = []byte("mac of ") }, "", 0, dialect.SignatureMismatch},
 		{"presigned", presigned, "right", time.Hour, ""},
@@ -56,8 +56,12 @@ func TestCheck(t *testing.T) {
 			if got := reason(t, dialect.Check(made, []byte(c.secret), noon.Add(c.after))); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
-			if asked != 1 {
-				t.Errorf("the MAC was computed %d times, want once whatever the time and the secret", asked)
+			want := 1
+			if no := (&dialect.RefusedError{Reason: c.want}); no.OutOfTime() {
+				want = 0
+			}
+			if asked != want {
+				t.Errorf("the MAC was computed %d times, want %d: once in time, whatever the secret, and never out of it", asked, want)
 			}
 		})
 	}
@@ -128,9 +132,10 @@ func TestCheckAny(t *testing.T) {
 		asked  int
 	}{
 		{[]dialect.Claim{good}, "", 1},
-		{[]dialect.Claim{forged, late, good}, "", 3},
-		{[]dialect.Claim{forged, late}, dialect.RequestExpired, 2},
-		{[]dialect.Claim{late, forged}, dialect.RequestExpired, 2},
+		{[]dialect.Claim{forged, late, good}, "", 2},
+		{[]dialect.Claim{forged, late}, dialect.SignatureMismatch, 1},
+		{[]dialect.Claim{late, forged}, dialect.SignatureMismatch, 1},
+		{[]dialect.Claim{late, late}, dialect.RequestExpired, 0},
 		{[]dialect.Claim{forged, forged}, dialect.SignatureMismatch, 2},
 	} {
 		asked = 0
@@ -138,6 +143,17 @@ func TestCheckAny(t *testing.T) {
 		if r := reason(t, err); r != c.want || asked != c.asked || (err == nil) != (got.Scheme == "good") {
 			t.Errorf("got %q after %d tries, want %q after %d", r, asked, c.want, c.asked)
 		}
+	}
+	if err := dialect.InTime([]dialect.Claim{late, forged}, noon); err != nil {
+		t.Errorf("one of two is in time: got %v", err)
+	}
+	early := late
+	early.SignedAt = noon.Add(time.Hour)
+	if got := reason(t, dialect.InTime([]dialect.Claim{late, early}, noon)); got != dialect.RequestExpired {
+		t.Errorf("neither is in time: got %q", got)
+	}
+	if err := dialect.InTime(nil, noon); !errors.Is(err, dialect.ErrUnsigned) {
+		t.Errorf("no claims: got %v", err)
 	}
 	if _, err := dialect.CheckAny(nil, []byte("right"), noon); !errors.Is(err, dialect.ErrUnsigned) {
 		t.Errorf("no claims: got %v", err)

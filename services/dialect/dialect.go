@@ -78,6 +78,10 @@ var ErrUnknownKey = errors.New("the access key ID is not valid")
 // disabled, and whoever holds the secret may be told so where the vendor tells.
 var ErrKeyDisabled = fmt.Errorf("%w: it is disabled", ErrUnknownKey)
 
+// ErrKeyRestricted is an [ErrKeyDisabled] for a genuine request by a key that is under leak
+// protection: vendors that have words for it say so.
+var ErrKeyRestricted = fmt.Errorf("%w: it is restricted", ErrKeyDisabled)
+
 // ErrKeyLocked is an [ErrUnknownKey] for a key that is locked for where the request came
 // from, because of too many wrong signatures that came from there, whatever this one is.
 var ErrKeyLocked = fmt.Errorf("%w: it is locked for this source for a while", ErrUnknownKey)

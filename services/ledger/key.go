@@ -164,6 +164,21 @@ func (l *Ledger) SetKeyNetworkPolicy(ctx context.Context, req Request, key event
 	})
 }
 
+// RestrictKey puts a key under leak protection. It may use the disk space that is kept in
+// reserve.
+func (l *Ledger) RestrictKey(ctx context.Context, req Request, key events.AccessKeyID, reason, foundIn string) (Outcome, error) {
+	return l.changeKey(ctx, req, key, true, func(keyringView) keyring.Command {
+		return keyring.Restrict{Key: key, Reason: reason, FoundIn: foundIn}
+	})
+}
+
+// UnrestrictKey ends the leak protection of a key, where the policy lets anybody do that.
+func (l *Ledger) UnrestrictKey(ctx context.Context, req Request, key events.AccessKeyID, reason string) (Outcome, error) {
+	return l.changeKey(ctx, req, key, false, func(kv keyringView) keyring.Command {
+		return keyring.Unrestrict{Key: key, Reason: reason, Policy: kv.policy}
+	})
+}
+
 // A KeyUpdate is what is to become of a key; what is nil stays.
 type KeyUpdate struct {
 	Active      *bool

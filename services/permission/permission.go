@@ -29,6 +29,7 @@ const (
 	KeyExplain     Operation = "key.explain"     // what was made of a request that names a key of one's own account
 	KeyList        Operation = "key.list"        // every key of the account, the recycle bin included
 	KeyNetwork     Operation = "key.network"     // give one key a network policy of its own
+	KeyRestrict    Operation = "key.restrict"    // put one key under leak protection, and end that
 	AuditRead      Operation = "audit.read"      // every event of the account
 	GatewayWrite   Operation = "gateway.write"   // create and revoke gateway tokens
 	GatewayList    Operation = "gateway.list"    // every gateway token of the account
@@ -113,7 +114,7 @@ func (c Caller) user(op Operation, t Target) Verdict {
 			return Allowed
 		}
 		return Hidden
-	case KeyNetwork: // not by self-service: it can replace the account's
+	case KeyNetwork, KeyRestrict: // not by self-service: the one can replace the account's, the other is against whoever has the key
 		if !own {
 			return Hidden
 		}

@@ -45,7 +45,7 @@ var (
 	deniedByAccount = &dialect.NetworkError{}
 )
 
-// network decides about a request that may go on as far as the key's state goes.
+// network decides about a request that may go on as far as the key goes.
 func (d Decision) network(networks []Network, source netip.Addr) Decision {
 	for i := range networks {
 		if networks[i].allows(source) {

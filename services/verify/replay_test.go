@@ -106,12 +106,12 @@ func TestExplainUsesNothingUp(t *testing.T) {
 	b.claims = []dialect.Claim{c}
 	explain := func(want string) {
 		t.Helper()
-		d, claims, err := v.Explain(t.Context(), &dialect.Request{})
-		if err != nil || d.Reason != want || len(claims) != 1 {
-			t.Errorf("got %+v, %d claims, %v, want %q", d, len(claims), err, want)
+		d, err := v.Explain(t.Context(), &dialect.Request{})
+		if err != nil || d.Reason != want || len(d.Claims) != 1 || !d.Signed {
+			t.Errorf("got %+v, %v, want %q", d, err, want)
 		}
 	}
-	if _, _, err := v.Explain(t.Context(), &dialect.Request{}); !errors.Is(err, verify.ErrRefilling) {
+	if _, err := v.Explain(t.Context(), &dialect.Request{}); !errors.Is(err, verify.ErrRefilling) {
 		t.Errorf("before all is remembered: got %v", err)
 	}
 	v.Remembered()

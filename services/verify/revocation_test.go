@@ -90,14 +90,15 @@ func startNode(t *testing.T) signer {
 	return signer{c.Endpoint, c.AccessKeyID, c.SecretAccessKey, client}
 }
 
-// rounds is how often each of the keys is disabled and enabled again.
+// rounds is how often each of the keys is disabled and enabled again, or restricted and
+// unrestricted, or deleted and restored.
 const (
 	rivals = 8
 	rounds = 400
 )
 
-// TestRevocation: from the moment at which a disable or a delete has been answered, no
-// verification that begins is allowed, until the next enable is sent; after a purge, ever.
+// TestRevocation: from the moment at which a disable, a restrict or a delete has been answered, no
+// verification that begins is allowed, until what takes it back is sent; after a purge, ever.
 func TestRevocation(t *testing.T) {
 	root := startNode(t)
 	me := root.must(t, "GET", "/v1/caller", "")["account_id"].(string)
@@ -117,7 +118,7 @@ func TestRevocation(t *testing.T) {
 			switch {
 			case err != nil:
 				t.Error(err)
-			case status == http.StatusUnauthorized:
+			case status == http.StatusUnauthorized, status == http.StatusForbidden: // disabled or gone; restricted
 				refused.Add(1)
 			case status != http.StatusOK:
 				t.Errorf("a verification was answered %d", status)
@@ -146,9 +147,12 @@ func TestRevocation(t *testing.T) {
 			}
 			set := func(status string) { change("PATCH", "", `{"status":"`+status+`"}`) }
 			for i := range rounds {
-				if i%4 == 3 {
+				switch i % 4 {
+				case 1:
+					change("POST", "/restrict", "")
+				case 3:
 					change("DELETE", "", "")
-				} else {
+				default:
 					set("disabled")
 				}
 				phase.Add(1)
@@ -158,6 +162,10 @@ func TestRevocation(t *testing.T) {
 					verify()
 				}
 				phase.Add(1)
+				if i%4 == 1 {
+					change("POST", "/unrestrict", "")
+					continue
+				}
 				set("active")
 			}
 			change("DELETE", "", "")
@@ -169,7 +177,7 @@ func TestRevocation(t *testing.T) {
 	}
 	group.Wait()
 	if late.Load() > 0 {
-		t.Errorf("%d verifications were allowed after the key was disabled, deleted or purged", late.Load())
+		t.Errorf("%d verifications were allowed after the key was disabled, restricted, deleted or purged", late.Load())
 	}
 	if refused.Load() < rivals*rounds || accepted.Load() == 0 {
 		t.Errorf("%d refused and %d allowed: it shows nothing", refused.Load(), accepted.Load())

@@ -1,10 +1,12 @@
 // Package verify says whether a signed request is genuine: whether somebody
 // who holds an active key of the ledger signed it, now.
 //
-// The way in is [Verifier.Verify]. The checks stand in one order: parse, lookup,
-// signature and clock, nonce, state, network. A key that is not known costs the same work
-// as one that is: its lookup ends in a decoy whose secret is opened and whose MAC is
-// computed all the same. Keys and opened secrets are kept in memory until an event
+// The way in is [Verifier.Verify]. The checks stand in one order: parse, clock, lookup,
+// signature, nonce, state, restriction, network; a request that fails several hears of the
+// first. What parse and clock say depends on the request alone. A key that is not known costs the same work
+// as one that is: its lookup ends in a decoy whose secret is opened and, in time, whose MAC is
+// computed all the same. From the state on, the request is genuine: whoever hears more holds
+// the secret. Keys and opened secrets are kept in memory until an event
 // about them is applied ([Verifier.Forget]); a verdict never is.
 //
 // Where a scheme demands that a nonce comes but once, it is remembered while it could come
@@ -22,6 +24,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/keyledger/keyledger/aggregate/policy"
 	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/vault"
@@ -34,6 +37,7 @@ const (
 	UnknownKey       = "unknown_key"        // no such key, or one that was purged
 	KeyDisabled      = "key_disabled"       // the key is disabled
 	KeyDeleted       = "key_deleted"        // the key is in the recycle bin
+	KeyRestricted    = "key_restricted"     // the key is under leak protection
 	SchemeNotAllowed = "scheme_not_allowed" // the account's policy narrows the schemes
 	KeyLocked        = "key_locked"         // too many wrong signatures; said by a vendor's front, not here
 	SessionToken     = "session_token"      // temporary credentials, of which there are none here
@@ -49,13 +53,33 @@ var ErrStale = errors.New("verify: this node is behind the log; try again")
 
 // A Key is what is known of a key.
 type Key struct {
-	Owner   events.Subject
-	Status  string
-	Sealed  events.Sealed
-	Schemes []string // that the account's policy allows; empty: every scheme
+	Owner  events.Subject
+	Status string
+	Sealed events.Sealed
+	// Restriction is the leak protection of the key.
+	Restriction Restriction
+	Schemes     []string // that the account's policy allows; empty: every scheme
 	// Networks are the network policies that bind the key, each of which has to allow a
 	// request; none: it may come from anywhere.
 	Networks []Network
+}
+
+// A Restriction is what leak protection refuses a key.
+type Restriction byte
+
+// Restrictions.
+const (
+	Unrestricted Restriction = iota
+	NoManagement             // requests to the ledger itself; of all others it is told, and decided by whoever asks
+	NoUse                    // every request
+)
+
+// RestrictionOf is what a restricted key is refused under its account's policy.
+func RestrictionOf(p events.Policy) Restriction {
+	if policy.LeakDenies(p) {
+		return NoUse
+	}
+	return NoManagement
 }
 
 // Config is what a Verifier stands on. All fields but Observe are required.
@@ -117,29 +141,36 @@ type Decision struct {
 	Refused *dialect.RefusedError
 	// Network says whose network policy denied a genuine request.
 	Network *dialect.NetworkError
+	// Restricted says of a genuine request that its key is under leak protection, whether or
+	// not it is refused for that.
+	Restricted bool
 }
 
-// Verify decides about r. The error is ErrStale, ErrRefilling, ErrCrowded or a fault; whether the request
+// Verify decides about r, a request to the ledger itself. The error is ErrStale, ErrRefilling, ErrCrowded or a fault; whether the request
 // is genuine is in the Decision alone.
 func (v *Verifier) Verify(ctx context.Context, r *dialect.Request) (Decision, error) {
-	return v.VerifyFor(ctx, r, anybody)
+	return v.observed(ctx, r, true, anybody)
 }
 
 func anybody(events.Subject) bool { return true }
 
-// VerifyFor decides about r for somebody who may ask about the keys of some owners only. The
+// VerifyFor decides about r, a request to somebody else, who may ask about the keys of some owners only. The
 // decision about another's is right, but it uses no nonce up: whoever asks must not be told of it.
 func (v *Verifier) VerifyFor(ctx context.Context, r *dialect.Request, may func(owner events.Subject) bool) (Decision, error) {
+	return v.observed(ctx, r, false, may)
+}
+
+func (v *Verifier) observed(ctx context.Context, r *dialect.Request, managing bool, may func(events.Subject) bool) (Decision, error) {
 	if v.Observe == nil {
-		return v.verify(ctx, r, may)
+		return v.verify(ctx, r, managing, may)
 	}
 	began := time.Now()
-	d, err := v.verify(ctx, r, may)
+	d, err := v.verify(ctx, r, managing, may)
 	v.Observe(ctx, d, err, time.Since(began))
 	return d, err
 }
 
-func (v *Verifier) verify(ctx context.Context, r *dialect.Request, may func(events.Subject) bool) (Decision, error) {
+func (v *Verifier) verify(ctx context.Context, r *dialect.Request, managing bool, may func(events.Subject) bool) (Decision, error) {
 	if err := v.Fresh(ctx); err != nil {
 		return Decision{}, err
 	}
@@ -149,7 +180,7 @@ func (v *Verifier) verify(ctx context.Context, r *dialect.Request, may func(even
 		d.Position = v.Applied()
 		return d, err
 	}
-	return v.judge(claims, r.Source, func(owner events.Subject, id events.AccessKeyID, c dialect.Claim) (Nonce, bool, error) {
+	return v.judge(claims, asked{source: r.Source, managing: managing}, func(owner events.Subject, id events.AccessKeyID, c dialect.Claim) (Nonce, bool, error) {
 		if !may(owner) {
 			return Nonce{}, false, nil
 		}
@@ -172,28 +203,37 @@ func unread(err error) (Decision, error) {
 // remembered of it.
 type nonceJudge func(owner events.Subject, id events.AccessKeyID, c dialect.Claim) (n Nonce, seen bool, err error)
 
+// An asked is what a decision goes by besides the signature.
+type asked struct {
+	source   netip.Addr // where the request came from; invalid if that is not known
+	managing bool       // it is a request to the ledger itself
+}
+
 // judge judges the readings of one request, of which one that holds is enough.
-// The state of the key is looked at last, so that a stranger who has no secret
-// learns nothing of it. replayed says whether a nonce came before.
-func (v *Verifier) judge(claims []dialect.Claim, source netip.Addr, replayed nonceJudge) (Decision, error) {
+// The state of the key is looked at after them, so that a stranger who has no secret
+// learns nothing of it. A request that is out of time has its key looked up all the same: it is
+// an attempt, and goes on the key's record. replayed says whether a nonce came before.
+func (v *Verifier) judge(claims []dialect.Claim, a asked, replayed nonceJudge) (Decision, error) {
 	first := claims[0]
 	id := events.AccessKeyID(first.AccessKeyID)
-	d := Decision{Key: id, Claim: first, Position: v.Applied()}
+	d, now := Decision{Key: id, Claim: first, Position: v.Applied()}, v.Now()
+	late := dialect.InTime(claims, now)
 	e, err := v.find(id)
 	if err != nil {
 		return d, err
 	}
-	held, err := dialect.CheckAny(claims, e.secret.Reveal(), v.Now())
+	if e.found {
+		d.Owner, d.Status = e.key.Owner, e.key.Status
+	}
+	if late != nil {
+		return d.unheld(late)
+	}
+	held, err := dialect.CheckAny(claims, e.secret.Reveal(), now)
 	if !e.found {
 		return d.refuse(UnknownKey, DetailUnknownKey), nil
 	}
-	d.Owner, d.Status = e.key.Owner, e.key.Status
-	if refused, ok := errors.AsType[*dialect.RefusedError](err); ok {
-		d.Refused = refused
-		return d.refuse(refused.Reason, refused.Error()), nil
-	}
 	if err != nil {
-		return d, err
+		return d.unheld(err)
 	}
 	d.Claim = held
 	if held.Nonce != "" {
@@ -207,11 +247,24 @@ func (v *Verifier) judge(claims []dialect.Claim, source netip.Addr, replayed non
 		}
 		d.Nonce = n
 	}
-	d.Genuine = true
+	d.Genuine, d.Restricted = true, e.key.Restriction != Unrestricted
 	if d = d.state(e.key); d.Allowed {
-		d = d.network(e.key.Networks, source)
+		d = d.restriction(e.key.Restriction, a.managing)
+	}
+	if d.Allowed {
+		d = d.network(e.key.Networks, a.source)
 	}
 	return d, nil
+}
+
+// unheld is the decision about a request none of whose claims holds.
+func (d Decision) unheld(err error) (Decision, error) {
+	refused, ok := errors.AsType[*dialect.RefusedError](err)
+	if !ok {
+		return d, err
+	}
+	d.Refused = refused
+	return d.refuse(refused.Reason, refused.Error()), nil
 }
 
 // find is what a request that names a key is judged by.
@@ -265,4 +318,13 @@ func (d Decision) state(k Key) Decision {
 	}
 	d.Allowed = true
 	return d
+}
+
+// restriction decides about a request that may go on as far as the key's state goes.
+func (d Decision) restriction(r Restriction, managing bool) Decision {
+	if r == Unrestricted || r == NoManagement && !managing {
+		return d
+	}
+	d.Allowed = false
+	return d.refuse(KeyRestricted, "the access key is restricted: there is reason to think that somebody else knows its secret")
 }

@@ -120,7 +120,8 @@ func TestVerify(t *testing.T) {
 		{"unknown, signed as the decoy is", func(b *bench) { b.sign(unknown, decoySecret) }, verify.UnknownKey, false, unknown},
 		{"the decoy itself", func(b *bench) { b.sign("DECOY-KEY-OF-NOBODY-", decoySecret) }, verify.UnknownKey, false, "DECOY-KEY-OF-NOBODY-"},
 		{"badly signed", func(b *bench) { b.sign(known, "another") }, dialect.SignatureMismatch, false, known},
-		{"badly signed, too late", func(b *bench) { b.sign(known, "another"); b.claims[0].SignedAt = noon.Add(-time.Hour) }, dialect.SignatureMismatch, false, known},
+		{"badly signed, too late", func(b *bench) { b.sign(known, "another"); b.claims[0].SignedAt = noon.Add(-time.Hour) }, dialect.RequestExpired, false, known},
+		{"unknown, too late", func(b *bench) { b.sign(unknown, secret); b.claims[0].SignedAt = noon.Add(-time.Hour) }, dialect.RequestExpired, false, unknown},
 		{"too late", func(b *bench) { b.sign(known, secret); b.claims[0].SignedAt = noon.Add(-time.Hour) }, dialect.RequestExpired, false, known},
 		{"too early", func(b *bench) { b.sign(known, secret); b.claims[0].SignedAt = noon.Add(time.Hour) }, dialect.RequestNotYetValid, false, known},
 		{"one of two readings holds", func(b *bench) { b.sign(known, "another"); b.claims = append(b.claims, b.claim(known, secret)) }, "", true, known},
@@ -166,17 +167,100 @@ func (b *bench) sign(id events.AccessKeyID, secret string) {
 	b.claims = []dialect.Claim{b.claim(id, secret)}
 }
 
+// TestFirstReason: a request that fails several checks hears of the first, in the one order
+// of checks.
+func TestFirstReason(t *testing.T) {
+	checks := []struct {
+		reason string
+		fail   func(*bench)
+	}{
+		{"missing_date", func(b *bench) { b.unread = &dialect.MalformedError{Code: "missing_date", Detail: "no date"} }},
+		{dialect.RequestExpired, func(b *bench) { b.late = time.Hour }},
+		{verify.UnknownKey, func(b *bench) { b.claims[0].AccessKeyID = string(unknown) }},
+		{dialect.SignatureMismatch, func(b *bench) { b.claims[0].Signature = []byte("forged") }},
+		{dialect.Replayed, func(b *bench) { b.claims[0].Nonce = "used" }},
+		{verify.KeyDisabled, func(b *bench) { b.key.Status = events.StatusDisabled }},
+		{verify.KeyRestricted, func(b *bench) { b.key.Restriction = verify.NoUse }},
+		{verify.NetworkPolicy, func(b *bench) { b.key.Networks = []verify.Network{{}} }},
+	}
+	for first := range checks {
+		for second := first; second < len(checks); second++ {
+			b := &bench{}
+			b.sign(known, secret)
+			b.claims[0].Nonce = "used"
+			v := b.verifier(t)
+			v.Remembered()
+			if d, err := v.Verify(t.Context(), &dialect.Request{}); err != nil || !d.Allowed {
+				t.Fatalf("before: %+v, %v", d, err)
+			}
+			v.Forget(known)
+			b.claims[0].Nonce = "fresh"
+			checks[second].fail(b)
+			checks[first].fail(b)
+			d, err := v.Verify(t.Context(), &dialect.Request{})
+			if err != nil || d.Allowed || d.Reason != checks[first].reason {
+				t.Errorf("%s and %s: got %+v, %v", checks[first].reason, checks[second].reason, d, err)
+			}
+			if genuine := first > 4; d.Genuine != genuine || d.Restricted && !genuine || (d.Network != nil) != (d.Reason == verify.NetworkPolicy) {
+				t.Errorf("%s and %s: it says %+v", checks[first].reason, checks[second].reason, d)
+			}
+		}
+	}
+}
+
+// TestRestriction: what a restricted key is refused, and who is told that it is one.
+func TestRestriction(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		policy     string // the action of the account's
+		restricted bool
+		managing   bool // the request is one to the ledger
+		secret     string
+		want       string
+		told       bool
+	}{
+		{"not restricted, managing", "deny-all", false, true, secret, "", false},
+		{"not restricted", "deny-management", false, false, secret, "", false},
+		{"managing", "deny-all", true, true, secret, verify.KeyRestricted, true},
+		{"using", "deny-all", true, false, secret, verify.KeyRestricted, true},
+		{"using, badly signed", "deny-all", true, false, "another", dialect.SignatureMismatch, false},
+		{"managing, where only that is denied", "deny-management", true, true, secret, verify.KeyRestricted, true},
+		{"using, where that is not denied", "deny-management", true, false, secret, "", true},
+		{"using, where that is not denied, badly signed", "deny-management", true, false, "another", dialect.SignatureMismatch, false},
+		{"using, under a policy from before there was the rule", "", true, false, secret, verify.KeyRestricted, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := &bench{}
+			if c.restricted {
+				b.key.Restriction = verify.RestrictionOf(events.Policy{Leak: events.LeakRule{Action: c.policy}})
+			}
+			b.sign(known, c.secret)
+			v := b.verifier(t)
+			ask := func(r *dialect.Request) (verify.Decision, error) {
+				return v.VerifyFor(t.Context(), r, func(events.Subject) bool { return true })
+			}
+			if c.managing {
+				ask = func(r *dialect.Request) (verify.Decision, error) { return v.Verify(t.Context(), r) }
+			}
+			d, err := ask(&dialect.Request{})
+			if err != nil || d.Reason != c.want || d.Allowed != (c.want == "") || d.Restricted != c.told {
+				t.Errorf("got %+v, %v", d, err)
+			}
+		})
+	}
+}
+
 // TestOrder: what is done, and in which order, is the same for every key and
-// every signature.
+// every signature. Out of time no signature is looked at, of whatever key.
 func TestOrder(t *testing.T) {
-	want := []string{"fresh", "read", "lookup", "clock", "mac"}
+	want := []string{"fresh", "read", "clock", "lookup", "mac"}
 	for name, arrange := range map[string]func(*bench){
 		"genuine":                func(b *bench) { b.sign(known, secret) },
 		"badly signed":           func(b *bench) { b.sign(known, "another") },
 		"unknown":                func(b *bench) { b.sign(unknown, secret) },
 		"disabled":               func(b *bench) { b.sign(known, secret); b.key.Status = events.StatusDisabled },
 		"disabled, badly signed": func(b *bench) { b.sign(known, "another"); b.key.Status = events.StatusDisabled },
-		"too late":               func(b *bench) { b.sign(known, secret); b.claims[0].SignedAt = noon.Add(-time.Hour) },
+		"restricted":             func(b *bench) { b.sign(known, secret); b.key.Restriction = verify.NoUse },
 	} {
 		b := &bench{}
 		arrange(b)
@@ -194,8 +278,11 @@ func TestOrder(t *testing.T) {
 		arrange func(*bench)
 		did     []string
 	}{
-		"behind the log": {func(b *bench) { b.sign(known, secret); b.fresh = verify.ErrStale }, want[:1]},
-		"unsigned":       {func(b *bench) { b.unread = dialect.ErrUnsigned }, want[:2]},
+		"too late":               {func(b *bench) { b.sign(known, secret); b.late = time.Hour }, want[:4]},
+		"too late, badly signed": {func(b *bench) { b.sign(known, "another"); b.late = time.Hour }, want[:4]},
+		"too late, unknown":      {func(b *bench) { b.sign(unknown, secret); b.late = time.Hour }, want[:4]},
+		"behind the log":         {func(b *bench) { b.sign(known, secret); b.fresh = verify.ErrStale }, want[:1]},
+		"unsigned":               {func(b *bench) { b.unread = dialect.ErrUnsigned }, want[:2]},
 	} {
 		b := &bench{}
 		c.arrange(b)

@@ -132,6 +132,7 @@ func key(k keys.Key) api.Key {
 	return api.Key{
 		ID: k.ID, Owner: events.KeyringSubject(k.Account, k.User), Status: string(k.Status), Description: k.Description, Cause: k.Cause,
 		CreatedAt: k.CreatedAt, ChangedAt: k.ChangedAt, DeletedAt: k.DeletedAt, PurgeAt: k.PurgeAt, PurgedAt: k.PurgedAt, Network: k.Network,
+		Restriction: api.Restriction(k.Restriction),
 	}
 }
 

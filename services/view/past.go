@@ -57,18 +57,22 @@ func (p *past) apply(r events.Record, e events.Event) {
 	}
 	k := &p.keys[i]
 	switch e.(type) {
-	case events.KeyDescribed, events.KeyNetworkPolicySet: // the status stays
+	case events.KeyDescribed, events.KeyNetworkPolicySet, events.KeyRestricted, events.KeyUnrestricted: // the status stays
 	default:
 		k.ChangedAt = r.Meta.Time
 	}
-	switch e.(type) {
+	switch e := e.(type) {
+	case events.KeyRestricted:
+		k.Restriction = api.Restriction{Since: r.Meta.Time, Reason: e.Reason, FoundIn: e.FoundIn}
+	case events.KeyUnrestricted:
+		k.Restriction = api.Restriction{}
 	case events.KeyDeleted:
 		k.DeletedAt = r.Meta.Time
 	case events.KeyRestored:
 		k.DeletedAt = time.Time{}
 	case events.KeyPurged:
 		k.Status, k.PurgedAt, k.PurgeAt = events.StatusPurged, r.Meta.Time, time.Time{}
-		k.Network = events.NetworkPolicy{}
+		k.Network, k.Restriction = events.NetworkPolicy{}, api.Restriction{}
 		return
 	default: // the state has all that others change
 	}

@@ -24,10 +24,14 @@ func (v *Views) VerifyKey(id events.AccessKeyID) (verify.Key, bool, error) {
 		return verify.Key{}, false, err
 	}
 	header, _, err := now.Account(k.Account)
-	return verify.Key{
+	out := verify.Key{
 		Owner: events.KeyringSubject(k.Account, k.User), Status: string(k.Status), Sealed: sealed,
 		Schemes: header.Policy.Signature.Schemes, Networks: verify.NetworksOf(header.Policy, header.Network, k.Network),
-	}, true, err
+	}
+	if !k.Restriction.Since.IsZero() {
+		out.Restriction = verify.RestrictionOf(header.Policy)
+	}
+	return out, true, err
 }
 
 // Caller is the user that owns a key, as permission asks for it.

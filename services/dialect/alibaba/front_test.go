@@ -170,6 +170,8 @@ func serve(w http.ResponseWriter, r *dialect.Request, now time.Time) dialect.Out
 	switch held.AccessKeyID {
 	case "disabled":
 		return front.Refuse(w, r, id, dialect.ErrKeyDisabled)
+	case "restricted":
+		return front.Refuse(w, r, id, dialect.ErrKeyRestricted)
 	case "elsewhere":
 		return front.Refuse(w, r, id, &dialect.NetworkError{Key: true})
 	case "abroad":

@@ -40,6 +40,10 @@ const (
 	messageAccountPolicy = `code: 400, Specified access key denied due to access policy.`
 )
 
+// messageRestricted is what the vendor tells whoever uses an AccessKey under restrictive protection.
+// https://www.alibabacloud.com/help/en/ram/use-cases/accesskey-restrictive-protection-description
+const messageRestricted = "There is a risk of leakage of this AccessKey."
+
 // failure is an error answer. All are texts: the vendor's client for Go relies on it.
 type failure struct {
 	HostID    string `json:"HostId" xml:"HostId"`
@@ -83,6 +87,8 @@ func inWords(r *dialect.Request, err error) refusal {
 	switch {
 	case errors.Is(err, dialect.ErrUnsigned):
 		return refusal{http.StatusBadRequest, "IncompleteSignature", "The request is not signed."}
+	case errors.Is(err, dialect.ErrKeyRestricted):
+		return refusal{http.StatusForbidden, "Forbidden", messageRestricted}
 	case errors.Is(err, dialect.ErrKeyDisabled):
 		return refusal{http.StatusBadRequest, "InvalidAccessKeyId.Inactive", "Specified access key is disabled."}
 	case errors.Is(err, dialect.ErrUnknownKey):

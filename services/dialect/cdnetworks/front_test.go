@@ -202,6 +202,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{&dialect.RefusedError{Reason: dialect.Replayed}, 401, "RequestReplayed"},
 		{dialect.ErrKeyDisabled, 403, "AccessKeyDisabled"},
+		{dialect.ErrKeyRestricted, 403, "AccessKeyDisabled"},
 		{&dialect.NetworkError{}, 403, "AccessDenied"},
 		{&dialect.Fault{Kind: dialect.Unavailable}, 503, "ServiceUnavailable"},
 		{&dialect.Fault{Kind: dialect.Invalid, Detail: "the body is larger than 1 byte"}, 400, "InvalidRequest"},

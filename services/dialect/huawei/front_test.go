@@ -169,6 +169,8 @@ func serve(w http.ResponseWriter, r *dialect.Request, state string, now time.Tim
 	switch state {
 	case "disabled":
 		return front.Refuse(w, r, id, dialect.ErrKeyDisabled)
+	case "restricted":
+		return front.Refuse(w, r, id, dialect.ErrKeyRestricted)
 	case "locked":
 		return front.Refuse(w, r, id, dialect.ErrKeyLocked)
 	case "network":
@@ -186,7 +188,7 @@ func serve(w http.ResponseWriter, r *dialect.Request, state string, now time.Tim
 //	# unsigned          leave it as it is
 //	# key ID            sign as another key
 //	# secret            sign with another secret
-//	# state WORD        disabled, locked or network: what the ledger says of the key
+//	# state WORD        disabled, restricted, locked or network: what the ledger says of the key
 //	# later DURATION    receive it that much later
 //	# body TEXT         send another body than was signed
 func TestFront(t *testing.T) {

@@ -268,6 +268,7 @@ func TestFront(t *testing.T) {
 		{request("HEAD", "/b/k"), dialect.ErrUnknownKey, "403 InvalidAccessKeyId"},
 		{get, dialect.ErrUnsigned, "403 " + element("AccessDenied", "Access Denied", "/b/k&lt;")},
 		{get, dialect.ErrKeyDisabled, "403 " + element("InvalidAccessKeyId", "The access key ID you provided does not exist in our records.", "/b/k&lt;")},
+		{request("HEAD", "/b/k"), dialect.ErrKeyRestricted, "403 InvalidAccessKeyId"},
 		{get, &dialect.NetworkError{}, "403 " + element("AccessDenied", "Access Denied: the account&#39;s network policy for access keys does not allow the source address.", "/b/k&lt;")},
 		{get, &dialect.RefusedError{Reason: dialect.SignatureMismatch}, "403 " + element("SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your key and signing method.", "/b/k&lt;")},
 		{get, &dialect.RefusedError{Reason: dialect.RequestExpired}, "403 " + element("RequestTimeTooSkewed", "The difference between the request time and the current time is too large.", "/b/k&lt;")},

@@ -320,7 +320,7 @@ func TestIdentity(t *testing.T) {
 
 // TestNetworkPolicy: a key that is used from where it may not be.
 func TestNetworkPolicy(t *testing.T) {
-	for err, want := range map[error]string{&dialect.NetworkError{Key: true}: "IpNotInWhitelist", dialect.ErrKeyDisabled: "AuthFailure.SecretIdNotFound"} {
+	for err, want := range map[error]string{&dialect.NetworkError{Key: true}: "IpNotInWhitelist", dialect.ErrKeyDisabled: "AuthFailure.SecretIdNotFound", dialect.ErrKeyRestricted: "AuthFailure.SecretIdNotFound"} {
 		if got := front.Refuse(httptest.NewRecorder(), genuine("POST", "/", "{}"), "1", err); got.Code != want || got.Status != 200 {
 			t.Errorf("%v: got %+v", err, got)
 		}
