@@ -33,6 +33,7 @@ type Store struct {
 
 	applying sync.Mutex // held by whatever writes
 	fold     *folder    // belongs to the holder of applying
+	latest   day        // that has counters; belongs to it too
 
 	position atomic.Uint64           // of the last message in the rows
 	low      atomic.Uint32           // the lowest live month

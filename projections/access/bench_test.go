@@ -70,7 +70,7 @@ func (w *world) record() uses.Record {
 		r.Outcome, r.Reason = uses.Denied, "network-policy"
 	}
 	id := w.random()
-	r.RequestID = fmt.Sprintf("%x-%x-4%x-8%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])[:36]
+	r.RequestID = fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 	milli := uint64(w.at.UnixMilli())
 	copy(r.ID[:], []byte{byte(milli >> 40), byte(milli >> 32), byte(milli >> 24), byte(milli >> 16), byte(milli >> 8), byte(milli)})
 	return r

@@ -22,6 +22,11 @@ func dayOf(micros int64) day {
 	return day(d)
 }
 
+// number is the day as a number that is not negative, in the same order.
+func (d day) number() uint64 { return uint64(uint32(d) ^ 1<<31) }
+
+func dayOfNumber(n uint64) day { return day(uint32(n) ^ 1<<31) }
+
 func (d day) time() time.Time { return time.Unix(int64(d)*24*60*60, 0).UTC() }
 
 // fits says whether all of the day can be told in microseconds.

@@ -22,6 +22,7 @@ type folder struct {
 	seen    seen
 	touched []*known
 	months  []month // that had no row before
+	latest  day     // that has counters, written or gathered
 	days    calendar
 
 	records    []uses.Record // buffers
@@ -31,14 +32,15 @@ type folder struct {
 }
 
 func newFolder(s *Store) *folder {
-	return &folder{store: s, batch: s.db.NewBatch(), recall: newRecall(), seen: newSeen()}
+	batch := s.db.NewBatch(pebble.WithMaxRetainedSizeBytes(2 * batchBytes)) // which would begin small again each time
+	return &folder{store: s, batch: batch, recall: newRecall(), seen: newSeen(), latest: s.latest}
 }
 
 // reset forgets everything that is not in the store, and all that was remembered of it.
 func (f *folder) reset() {
 	f.batch.Reset()
 	f.pending.reset()
-	f.recall, f.seen, f.touched, f.months = newRecall(), newSeen(), nil, nil
+	f.recall, f.seen, f.touched, f.months, f.latest = newRecall(), newSeen(), nil, nil, f.store.latest
 }
 
 // read parses a message. The error says what is wrong with it.
@@ -166,19 +168,23 @@ func (f *folder) count(k *known, m month, d day, p uses.Position, r *uses.Record
 	return nil
 }
 
-// day is the counters of a key and day as they are remembered, or read.
+// day is the counters of a key and day as they are remembered, or read. Of days that are later than
+// any that was counted there is nothing to read: that is most of them, where the log is of the past.
 func (f *folder) day(k *known, m month, d day) (*dayRow, error) {
 	for i := range k.days {
 		if k.days[i].day == d {
 			return &k.days[i], nil
 		}
 	}
-	c := dayRow{}
-	f.key = appendDay(appendCounts(f.key[:0], m, k.key), d)
-	_, err := f.store.lookup(f.key, func(value []byte) (err error) {
-		c, err = parseCounts(value)
-		return err
-	})
+	var c dayRow
+	var err error
+	if d <= f.store.latest {
+		f.key = appendDay(appendCounts(f.key[:0], m, k.key), d)
+		_, err = f.store.lookup(f.key, func(value []byte) (err error) {
+			c, err = parseCounts(value)
+			return err
+		})
+	}
 	c.day = d
 	k.days = append(k.days, c)
 	return &k.days[len(k.days)-1], err
@@ -186,6 +192,7 @@ func (f *folder) day(k *known, m month, d day) (*dayRow, error) {
 
 // dirty notes that counters are newer than in the store.
 func (f *folder) dirty(k *known, d day) {
+	f.latest = max(f.latest, d)
 	if !slices.Contains(k.dirty, d) {
 		k.dirty = append(k.dirty, d)
 		f.touch(k)
@@ -222,6 +229,11 @@ func (f *folder) commit(p uses.Position) error {
 	if err := setPosition(f.batch, p); err != nil {
 		return err
 	}
+	if f.latest != f.store.latest {
+		if err := setNumber(f.batch, metaLatest, f.latest.number()); err != nil {
+			return err
+		}
+	}
 	if err := f.store.commit(f.batch, pebble.NoSync); err != nil {
 		return err
 	}
@@ -229,6 +241,7 @@ func (f *folder) commit(p uses.Position) error {
 		k.settle()
 	}
 	f.store.addMonths(f.months)
+	f.store.latest = f.latest
 	f.touched, f.months = f.touched[:0], f.months[:0]
 	f.batch.Reset()
 	f.pending.reset()

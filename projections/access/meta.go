@@ -15,6 +15,7 @@ const (
 	metaIdentity = 'i' // of the log
 	metaPosition = 'p' // of the last message in the rows
 	metaLow      = 'l' // the lowest live month
+	metaLatest   = 'd' // the latest day that has counters
 )
 
 func metaKey(kind byte) []byte { return []byte{spaceMeta, kind} }
@@ -63,8 +64,13 @@ func (s *Store) loadMeta() error {
 		return err
 	}
 	low, err := s.number(metaLow)
+	if err != nil {
+		return err
+	}
+	latest, err := s.number(metaLatest)
 	s.position.Store(position)
 	s.low.Store(uint32(low))
+	s.latest = dayOfNumber(latest)
 	return err
 }
 

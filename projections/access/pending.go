@@ -19,16 +19,16 @@ type pending struct {
 // A pendingRow is a row and what its key begins with, as numbers in the same order.
 type pendingRow struct {
 	high, low       uint64
-	key, value, end int // where in bytes key and value begin, and the value ends
+	key, value, end uint32 // where in bytes key and value begin, and the value ends
 }
 
 func (p *pending) set(key, value []byte) {
 	var head [16]byte
 	copy(head[:], key)
-	at := len(p.bytes)
+	at := uint32(len(p.bytes))
 	p.bytes = append(append(p.bytes, key...), value...)
 	p.rows = append(p.rows, pendingRow{
-		binary.BigEndian.Uint64(head[:8]), binary.BigEndian.Uint64(head[8:]), at, at + len(key), len(p.bytes),
+		binary.BigEndian.Uint64(head[:8]), binary.BigEndian.Uint64(head[8:]), at, at + uint32(len(key)), uint32(len(p.bytes)),
 	})
 }
 

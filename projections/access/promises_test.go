@@ -198,7 +198,7 @@ func TestAnotherLogIsRefused(t *testing.T) {
 
 func TestOlderStoresAreRemoved(t *testing.T) {
 	fs := vfs.NewMem()
-	for _, dir := range []string{"store/v0", "store/v7", "store/other"} {
+	for _, dir := range []string{"store/v0", "store/v1", "store/v7", "store/other"} {
 		if err := fs.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -208,7 +208,7 @@ func TestOlderStoresAreRemoved(t *testing.T) {
 	}
 	got, err := fs.List("store")
 	slices.Sort(got)
-	if want := []string{"other", "v1", "v7"}; err != nil || !slices.Equal(got, want) {
+	if want := []string{"other", "v2", "v7"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %v, %v; want %v", got, err, want)
 	}
 }

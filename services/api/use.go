@@ -18,6 +18,8 @@ type Uses interface {
 	// Submit has a record on its way when it returns; wait returns when it is
 	// recorded as the ledger's mode promises.
 	Submit(access.Record) (wait func(context.Context) error, err error)
+	// Note has a record go with others, soon; nobody waits for it.
+	Note(access.Record) error
 	// Stranger counts a request that named no key of ours. The error is why one that did could not
 	// be recorded now.
 	Stranger(from netip.Addr) error
@@ -91,7 +93,7 @@ func (m *managementCall) settle() {
 		_ = m.server.stranger(m.decision, m.from)
 		return
 	}
-	_, _ = m.server.Uses.Submit(m.record)
+	_ = m.server.Uses.Note(m.record)
 }
 
 // decided tells what was answered about a signed request: d or, if err is not nil, that

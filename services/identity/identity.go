@@ -12,10 +12,12 @@
 package identity
 
 import (
+	"bufio"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -80,11 +82,14 @@ func (s Source) EventID() (events.EventID, error) {
 	return events.EventID(id.String()), nil
 }
 
-// UseID is a UUID of version 7, in its 16 bytes.
-func (s Source) UseID() ([16]byte, error) {
-	id, err := s.timed()
+// UseID is a UUID of version 7, in its 16 bytes, for an access record of a time.
+func (s Source) UseID(at time.Time) ([16]byte, error) {
+	id, err := s.sixteen()
+	if err == nil {
+		err = stamp(&id, at)
+	}
 	if err != nil {
-		return id, fmt.Errorf("identity: draw the ID of an access record: %w", err)
+		return [16]byte{}, fmt.Errorf("identity: draw the ID of an access record: %w", err)
 	}
 	return id, nil
 }
@@ -113,21 +118,50 @@ func (s Source) InstallationID() (vault.InstallationID, error) {
 // into it as RFC 9562 lays it out: 48 bits of milliseconds, and 12 bits of
 // the fraction (its method 3).
 func (s Source) timed() (uuid.UUID, error) {
-	now := s.now()
-	ms := now.UnixMilli()
-	if ms < 0 || ms >= 1<<48 {
-		return uuid.Nil, errors.New("the clock shows a time that a UUID cannot hold")
-	}
 	id, err := uuid.NewRandomFromReader(s.rand())
+	if err == nil {
+		err = stamp((*[16]byte)(&id), s.now())
+	}
 	if err != nil {
 		return uuid.Nil, err
+	}
+	return id, nil
+}
+
+// stamp makes a random UUID one of version 7, of a time.
+func stamp(id *[16]byte, at time.Time) error {
+	ms := at.UnixMilli()
+	if ms < 0 || ms >= 1<<48 {
+		return errors.New("the clock shows a time that a UUID cannot hold")
 	}
 	for i := range 6 {
 		id[i] = byte(ms >> (40 - 8*i))
 	}
-	fraction := now.Nanosecond() % int(time.Millisecond) * 4096 / int(time.Millisecond)
+	fraction := at.Nanosecond() % int(time.Millisecond) * 4096 / int(time.Millisecond)
 	id[6], id[7] = 0x70|byte(fraction>>8), byte(fraction)
-	return id, nil
+	id[8] = id[8]&0x3f | 0x80 // the variant
+	return nil
+}
+
+// reserves are random bytes read ahead: of all that is drawn only the IDs of access records
+// are drawn so often that asking the system for each costs. No secret is made of them.
+var reserves = sync.Pool{New: func() any { return bufio.NewReaderSize(rand.Reader, 1024) }}
+
+// sixteen is random bytes for what is no secret.
+func (s Source) sixteen() ([16]byte, error) {
+	if s.Rand != nil && s.Rand != rand.Reader {
+		return uuid.NewRandomFromReader(s.Rand)
+	}
+	reserve := reserves.Get().(*bufio.Reader)
+	defer reserves.Put(reserve)
+	var out [16]byte
+	random, err := reserve.Peek(len(out))
+	if err != nil {
+		return out, err
+	}
+	copy(out[:], random)
+	_, err = reserve.Discard(len(out))
+	return out, err
 }
 
 func (s Source) rand() io.Reader {

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -29,7 +30,14 @@ func drawings(s identity.Source) map[string]func() (string, error) {
 		"gateway token":    func() (string, error) { x, err := s.GatewayToken(); return string(x.Reveal()), err },
 		"event ID":         func() (string, error) { id, err := s.EventID(); return string(id), err },
 		"request ID":       func() (string, error) { id, err := s.RequestID(); return string(id), err },
-		"installation ID":  func() (string, error) { id, err := s.InstallationID(); return string(id), err },
+		"use ID": func() (string, error) {
+			id, err := s.UseID(time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC))
+			if id == [16]byte{} {
+				return "", err
+			}
+			return uuid.UUID(id).String(), err
+		},
+		"installation ID": func() (string, error) { id, err := s.InstallationID(); return string(id), err },
 	}
 }
 
@@ -50,6 +58,7 @@ func TestShapes(t *testing.T) {
 		"gateway token":    `^klgw_[0-9A-Za-z]{36}$`,
 		"event ID":         `^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}` + uuidRest,
 		"request ID":       `^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}` + uuidRest,
+		"use ID":           `^01a201d7-0b00-7000` + uuidRest,
 		"installation ID":  `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}` + uuidRest,
 	}
 	for what, draw := range drawings(identity.Source{}) {
@@ -186,7 +195,7 @@ func TestFailingReader(t *testing.T) {
 		for what := range drawings(identity.Source{}) {
 			got, err := drawings(identity.Source{Rand: reader()})[what]()
 			if name == "not random" && (strings.HasSuffix(what, "event ID") || strings.HasSuffix(what, "request ID") ||
-				what == "installation ID" || what == "access key ID" || what == "gateway token ID") {
+				what == "use ID" || what == "installation ID" || what == "access key ID" || what == "gateway token ID") {
 				continue // these use every byte as it comes
 			}
 			if err == nil {
@@ -259,6 +268,38 @@ func TestEventIDsCarryTheTimePassedIn(t *testing.T) {
 		if id, err := s.EventID(); err == nil || id != "" {
 			t.Errorf("at %v: got %q, %v", at, id, err)
 		}
+	}
+}
+
+// TestUseIDs has many draw at once: each ID carries its record's time, and none comes twice.
+func TestUseIDs(t *testing.T) {
+	const callers, each = 8, 2000
+	drawn := make([][][16]byte, callers)
+	var all sync.WaitGroup
+	for c := range drawn {
+		all.Go(func() {
+			for i := range each {
+				at := time.UnixMilli(int64(1e12 + i))
+				id, err := identity.Source{}.UseID(at)
+				if sec, nsec := uuid.UUID(id).Time().UnixTime(); err != nil || !time.Unix(sec, nsec).Equal(at) {
+					t.Errorf("got %x, %v", id, err)
+				}
+				drawn[c] = append(drawn[c], id)
+			}
+		})
+	}
+	all.Wait()
+	seen := map[[16]byte]bool{}
+	for _, ids := range drawn {
+		for _, id := range ids {
+			seen[id] = true
+		}
+	}
+	if len(seen) != callers*each {
+		t.Errorf("%d IDs are different, want %d", len(seen), callers*each)
+	}
+	if id, err := (identity.Source{}).UseID(time.Time{}); err == nil || id != [16]byte{} {
+		t.Errorf("of the year 1: got %x, %v", id, err)
 	}
 }
 

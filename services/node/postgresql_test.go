@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -188,6 +189,49 @@ func columns(batch []access.Record) []any {
 		}
 	}
 	return []any{ids, times, texts[0], texts[1], texts[2], outcomes, texts[3], texts[4], texts[5], texts[6], texts[7], addresses, texts[8], texts[9], positions}
+}
+
+// processorTime is what this process has used.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(fmt.Sprint("getrusage: ", err))
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// processorTime is what the server's processes have used.
+func (p *postgresql) processorTime() time.Duration {
+	p.b.Helper()
+	server := strconv.Itoa(p.server.Process.Pid)
+	children, err := os.ReadFile("/proc/" + server + "/task/" + server + "/children")
+	if err != nil {
+		p.b.Fatal(err)
+	}
+	used := processorTimeOf(p.b, server)
+	for _, child := range strings.Fields(string(children)) {
+		used += processorTimeOf(p.b, child)
+	}
+	return used
+}
+
+// processorTimeOf is what a process has used, in ticks of a hundredth of a second; nothing if it has ended, as helpers of
+// PostgreSQL do.
+func processorTimeOf(b *testing.B, pid string) (used time.Duration) {
+	b.Helper()
+	text, err := os.ReadFile("/proc/" + pid + "/stat")
+	if err != nil {
+		return 0
+	}
+	_, after, _ := strings.Cut(string(text), ") ")
+	for _, ticks := range strings.Fields(after)[11:13] { // utime and stime
+		n, err := strconv.ParseInt(ticks, 10, 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		used += time.Duration(n) * 10 * time.Millisecond
+	}
+	return used
 }
 
 // latest20 asks for the newest 20 records of a key and gives how many came.

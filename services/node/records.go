@@ -127,10 +127,12 @@ func (r *records) Counts(key events.AccessKeyID, p access.Period) ([]access.DayC
 // lastUsedPatience is how long a command waits for records that are in the log to be applied.
 const lastUsedPatience = 2 * time.Second
 
-// lastUsed is when a key was last used and let through, by all records that are in the log.
+// lastUsed is when a key was last used and let through, by all records that are in the log or on
+// their way. What cannot be recorded now is not waited for: the log says what it has.
 func (n *Node) lastUsed(ctx context.Context, key events.AccessKeyID) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, lastUsedPatience)
 	defer cancel()
+	_ = n.uses.Flush(ctx)
 	last, err := n.journal.LastUse(ctx)
 	if err != nil {
 		return time.Time{}, err

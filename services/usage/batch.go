@@ -27,6 +27,13 @@ type batch struct {
 	since   time.Time     // when its first record came
 	done    chan struct{} // closed when err says what became of it
 	err     error
+	wait    func(context.Context) error // outcome: made once for all that wait
+}
+
+func newBatch(size int) *batch {
+	b := &batch{done: make(chan struct{}), data: make([]byte, 0, size), since: time.Now()}
+	b.wait = b.outcome
+	return b
 }
 
 // add takes a record. Messages of protobuf are joined by joining their bytes.
@@ -35,8 +42,8 @@ func (b *batch) add(record []byte) {
 	b.records++
 }
 
-// wait returns what became of the batch.
-func (b *batch) wait(ctx context.Context) error {
+// outcome returns what became of the batch, when it is known.
+func (b *batch) outcome(ctx context.Context) error {
 	select {
 	case <-b.done:
 		return b.err
@@ -76,7 +83,7 @@ func (r *Recorder) take() (b *batch, closing bool) {
 	if len(r.line) > 0 {
 		b, r.line = r.line[0], r.line[1:]
 	}
-	r.under = b
+	r.underway = b
 	return b, r.closing
 }
 
@@ -91,7 +98,11 @@ func (r *Recorder) publish(b *batch) {
 	}
 	r.settle(b, err)
 	b.err = err
-	close(b.done)
+	if b.records > 1 {
+		go close(b.done) // waking so many takes as long as a tenth of a publish, and the next one need not wait for it
+	} else {
+		close(b.done)
+	}
 }
 
 // append sends a batch under one name until it is known what became of it.
@@ -174,7 +185,7 @@ func (r *Recorder) settle(b *batch, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.waiting -= b.records
-	r.under = nil
+	r.underway = nil
 	r.size = len(b.data) + len(b.data)/8
 	n := uint64(b.records)
 	switch {

@@ -92,7 +92,7 @@ func rawAppends(b *testing.B, j *journal.Journal, turn, messages, records int) c
 		for k := range batch {
 			batch[k] = use("KLAK0123456789ABCDEF")
 			var err error
-			if batch[k].ID, err = (identity.Source{}).UseID(); err != nil {
+			if batch[k].ID, err = (identity.Source{}).UseID(noon); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -85,7 +85,7 @@ func (r *Recorder) summarise(everything bool) bool {
 	defer r.mu.Unlock()
 	for _, rec := range over {
 		var err error
-		if rec.ID, err = r.Draw.UseID(); err != nil {
+		if rec.ID, err = r.Draw.UseID(rec.Time); err != nil {
 			r.Logger.Error("attempts beyond the bound were not recorded", "attempts", rec.Count, "error", err)
 			continue
 		}

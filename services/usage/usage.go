@@ -48,7 +48,7 @@ type Config struct {
 	Log access.Log
 	// Draw gives IDs to records and names to batches.
 	Draw interface {
-		UseID() ([16]byte, error)
+		UseID(at time.Time) ([16]byte, error)
 		EventID() (events.EventID, error)
 	}
 	Now func() time.Time // by which records are timed
@@ -78,7 +78,8 @@ type Recorder struct {
 
 	mu         sync.Mutex
 	line       []*batch // first come first; the last is being filled
-	under      *batch   // that is under way; nil if none is
+	underway   *batch   // nil if none is
+	gathering  bool     // something will wake the packer for what is in line
 	waiting    int      // records in line and under way
 	closing    bool
 	size       int // of the last batch's data
@@ -166,17 +167,16 @@ func (r *Recorder) Submit(rec access.Record) (wait func(context.Context) error, 
 	if rec.Outcome == access.Attempt && r.surplus.counts(rec) {
 		return nothing, nil
 	}
-	b, err := r.enqueue(rec)
+	b, err := r.enqueue(&rec)
 	if err != nil {
 		return nil, err
 	}
+	r.signal()
 	if r.Async {
 		return nothing, nil
 	}
 	return b.wait, nil
 }
-
-func nothing(context.Context) error { return nil }
 
 // able is why no record is taken now, whichever key it is of.
 func (r *Recorder) able() error {
@@ -202,7 +202,7 @@ func (r *Recorder) crowded() error {
 		return errClosed
 	case r.waiting >= r.Queue:
 		return ErrOverloaded
-	case !r.Async && r.under != nil && time.Since(r.under.since) > stalled:
+	case !r.Async && r.underway != nil && time.Since(r.underway.since) > stalled:
 		return &events.UnavailableError{Reason: "access records wait for the log"}
 	}
 	return nil
@@ -229,28 +229,83 @@ func (r *Recorder) behind() error {
 // oldest is how long the first record in line, or under way, has waited. The caller holds mu.
 func (r *Recorder) oldest() time.Duration {
 	switch {
-	case r.under != nil:
-		return time.Since(r.under.since)
+	case r.underway != nil:
+		return time.Since(r.underway.since)
 	case len(r.line) > 0:
 		return time.Since(r.line[0].since)
 	}
 	return 0
 }
 
-func (r *Recorder) enqueue(rec access.Record) (*batch, error) {
-	id, err := r.Draw.UseID()
-	if err != nil {
-		return nil, err
+// Note is Submit for a record that nobody waits for. So that it does not cost a message of its
+// own it goes with the next record that somebody waits for, or when GatherFor is over. Until then it is lost if
+// the process dies; Close records it.
+func (r *Recorder) Note(rec access.Record) error {
+	if rec.Outcome == access.Attempt && r.surplus.counts(rec) {
+		return nil
 	}
-	rec.ID = id
-	bound(&rec)
-	data := access.Append(make([]byte, 0, 256), []access.Record{rec})
+	_, err := r.enqueue(&rec)
+	if err == nil {
+		r.gather()
+	}
+	return err
+}
+
+// GatherFor is how long a record waits at most that nobody waits for.
+const GatherFor = 20 * time.Millisecond
+
+// gather has the packer woken after a while, once for all that come until then.
+func (r *Recorder) gather() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.gathering {
+		return
+	}
+	r.gathering = true
+	time.AfterFunc(GatherFor, func() {
+		r.mu.Lock()
+		r.gathering = false
+		r.mu.Unlock()
+		r.signal()
+	})
+}
+
+// Flush returns when it is known what became of every record that was taken before it. The error is
+// what Record would say to the last of them.
+func (r *Recorder) Flush(ctx context.Context) error {
+	r.mu.Lock()
+	last := r.underway
+	if n := len(r.line); n > 0 {
+		last = r.line[n-1]
+	}
+	r.mu.Unlock()
+	if last == nil {
+		return nil
+	}
+	r.signal()
+	return last.wait(ctx)
+}
+
+func nothing(context.Context) error { return nil }
+
+// enqueue puts a record in line. It is encoded before the line is locked, on the stack if it
+// is of the usual size: what a record costs here bounds how many a second there are.
+func (r *Recorder) enqueue(rec *access.Record) (*batch, error) {
+	var err error
+	if rec.ID, err = r.Draw.UseID(rec.Time); err != nil {
+		return nil, err
+	}
+	bound(rec)
+	one := [1]access.Record{*rec}
+	var room [512]byte
+	data := access.Append(room[:0], one[:])
+	r.mu.Lock()
 	switch {
 	case r.closing:
+		r.mu.Unlock()
 		return nil, errClosed
 	case r.waiting >= r.Queue:
+		defer r.mu.Unlock()
 		r.stats.Shed++
 		r.complain("more access records wait than may", r.stats.Shed, ErrOverloaded)
 		return nil, ErrOverloaded
@@ -258,7 +313,7 @@ func (r *Recorder) enqueue(rec access.Record) (*batch, error) {
 	b := r.filling()
 	b.add(data)
 	r.waiting++
-	r.signal()
+	r.mu.Unlock()
 	return b, nil
 }
 
@@ -267,7 +322,7 @@ func (r *Recorder) filling() *batch {
 	if n := len(r.line); n > 0 && r.line[n-1].records < access.MaxRecords {
 		return r.line[n-1]
 	}
-	b := &batch{done: make(chan struct{}), data: make([]byte, 0, r.size), since: time.Now()}
+	b := newBatch(r.size)
 	r.line = append(r.line, b)
 	return b
 }

@@ -210,6 +210,84 @@ func TestShed(t *testing.T) {
 	}
 }
 
+// TestNote has records that nobody waits for share a message, which is sent without anybody asking;
+// with one that somebody waits for; when they are flushed; and when the recorder ends.
+func TestNote(t *testing.T) {
+	j := opened(t)
+	r := usage.New(config(j))
+	note := func(key string) {
+		t.Helper()
+		if err := r.Note(use(key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	inLog := func() (keys []string, messages int) {
+		records, messages := recorded(t, j)
+		for _, rec := range records {
+			keys = append(keys, string(rec.Key))
+		}
+		return keys, messages
+	}
+	for _, key := range []string{"A", "B", "C"} {
+		note(key)
+	}
+	for deadline := time.Now().Add(10 * time.Second); r.Stats().Recorded < 3; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("what nobody waits for is not recorded")
+		}
+	}
+	note("D")
+	if err := r.Record(t.Context(), use("E")); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := inLog(); fmt.Sprint(got) != "[A B C D E]" {
+		t.Errorf("got %v when the one that was waited for is recorded", got)
+	}
+	note("F")
+	if err := r.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := inLog(); fmt.Sprint(got) != "[A B C D E F]" {
+		t.Errorf("got %v when what was taken is flushed", got)
+	}
+	if err := r.Flush(t.Context()); err != nil {
+		t.Errorf("nothing to flush: %v", err)
+	}
+	note("G")
+	ended(t, r)
+	if got, messages := inLog(); fmt.Sprint(got) != "[A B C D E F G]" || messages > 6 {
+		t.Errorf("got %v in %d messages at the end", got, messages)
+	}
+	var off *events.UnavailableError
+	if err := r.Note(use("late")); !errors.As(err, &off) {
+		t.Errorf("after Close: got %v, want an UnavailableError", err)
+	}
+}
+
+// TestFlushUnderWay waits for what the log has not acknowledged yet.
+func TestFlushUnderWay(t *testing.T) {
+	asked, release := make(chan struct{}), make(chan struct{})
+	r := usage.New(config(stub{append: func(context.Context, string, []byte) (access.Position, error) {
+		asked <- struct{}{}
+		<-release
+		return 1, nil
+	}}))
+	if _, err := r.Submit(use("K")); err != nil {
+		t.Fatal(err)
+	}
+	<-asked
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := r.Flush(ctx); !errors.Is(err, events.ErrUncertain) {
+		t.Errorf("while the log has not answered: got %v, want ErrUncertain", err)
+	}
+	close(release)
+	if err := r.Flush(t.Context()); err != nil {
+		t.Error(err)
+	}
+	ended(t, r)
+}
+
 // TestDoubt sends a batch again under the same name until the log knows.
 func TestDoubt(t *testing.T) {
 	var names []string
