@@ -87,6 +87,8 @@ func describeForwardAuth(api huma.API) {
 	refused := func(what string) *huma.Response {
 		return &huma.Response{Description: what, Headers: headers(headerReason, headerRequestID)}
 	}
+	identity := headers(append(IdentityHeaders(), headerRequestID)...)
+	identity[headerRestricted].Description = "only if the key is under leak protection: true"
 	for path, of := range map[string]struct {
 		id, family, peer string
 		nginx            bool
@@ -106,7 +108,7 @@ func describeForwardAuth(api huma.API) {
 				heldHeader("X-Original-Content-Length", false, "its Content-Length, if that is signed and does not arrive"),
 			},
 			Responses: map[string]*huma.Response{
-				"204": {Description: "it may go on", Headers: headers(append(IdentityHeaders(), headerRequestID)...)},
+				"204": {Description: "it may go on", Headers: identity},
 				"401": refused("it is not genuine, or the gateway token is not valid"),
 				"403": refused("it is genuine and refused"),
 			},

@@ -116,6 +116,9 @@ func (v *verdict) append(b []byte) []byte {
 	b = appendMember(b, `,"user_id":"`, v.UserID)
 	b = appendMember(b, `,"access_key_id":"`, v.AccessKeyID)
 	b = appendMember(b, `,"scheme":"`, v.Scheme)
+	if v.Restricted {
+		b = append(b, `,"restricted":true`...)
+	}
 	b = strconv.AppendUint(append(b, `,"position":`...), v.Position, 10)
 	return append(append(append(b, `,"request_id":"`...), v.RequestID...), "\"}\n"...)
 }

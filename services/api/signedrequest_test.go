@@ -151,3 +151,37 @@ func TestVerdictAppend(t *testing.T) {
 		t.Error(fmt.Errorf("not JSON: %w", err))
 	}
 }
+
+// TestAppendVerdict fills every member in, one by one and all at once, whatever members there come to be.
+func TestAppendVerdict(t *testing.T) {
+	var all verdict
+	fill := func(v *verdict, i int) {
+		switch f := reflect.ValueOf(v).Elem().Field(i); f.Kind() {
+		case reflect.Bool:
+			f.SetBool(true)
+		case reflect.String:
+			f.SetString("x")
+		default:
+			f.SetUint(7)
+		}
+	}
+	verdicts := []verdict{{}, {Detail: `"<&>"`}}
+	for i := range reflect.TypeFor[verdict]().NumField() {
+		var one verdict
+		fill(&one, i)
+		fill(&all, i)
+		verdicts = append(verdicts, one)
+	}
+	for _, v := range append(verdicts, all) {
+		want, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.Detail == `"<&>"` {
+			want = []byte(`{"allowed":false,"genuine":false,"detail":"\"<&>\"","position":0,"request_id":""}`) // as an encoder writes it that leaves HTML alone
+		}
+		if got := strings.TrimSuffix(string(v.append(nil)), "\n"); got != string(want) {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}

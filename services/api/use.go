@@ -82,7 +82,8 @@ func (m *managementCall) forbid() {
 
 // settle puts the call on record as it stands, once. Nobody waits for that: what the
 // call changes is in the ledger's own log, and an operator has to get in while writes are
-// off. The recorder counts and logs what it could not take.
+// off. The recorder counts and logs what it could not take. A nonce, which must not be taken for new
+// after a crash, does not wait for company.
 func (m *managementCall) settle() {
 	if m == nil || m.settled {
 		return
@@ -91,6 +92,10 @@ func (m *managementCall) settle() {
 	m.server.decided(m.decision, nil)
 	if !m.ours {
 		_ = m.server.stranger(m.decision, m.from)
+		return
+	}
+	if m.record.Replay != [16]byte{} {
+		_, _ = m.server.Uses.Submit(m.record)
 		return
 	}
 	_ = m.server.Uses.Note(m.record)

@@ -298,7 +298,8 @@ func TestScanReadsFiles(t *testing.T) {
 		t.Fatalf("nothing is wrong, and the scan found %v", h.Scan)
 	}
 	flip(t, in.usedBlock(1))
-	for _, stream := range []string{streamSummary, streamLedger} {
+	want := []string{"block 1.blk of stream USED"}
+	for _, stream := range []string{streamLedger, streamSummary} {
 		blocks, err := blocksOf(filepath.Join(in.stream(stream), "msgs"), stream)
 		if err != nil {
 			t.Fatal(err)
@@ -306,13 +307,14 @@ func TestScanReadsFiles(t *testing.T) {
 		path := blocks[len(blocks)-1].path
 		buf := read(t, path)
 		write(t, path, changed(buf, offsets(buf)[0]+30, 1))
+		want = append([]string{"block " + filepath.Base(path) + " of stream " + stream}, want...)
 	}
 	rounds(2)
 	var said []string
 	for _, f := range j.Health().Scan.Blocks {
 		said = append(said, strings.Join(strings.Fields(f.Err.Detail)[:5], " "))
 	}
-	if want := []string{"block 1.blk of stream SUMMARY", "block 1.blk of stream LEDGER", "block 1.blk of stream USED"}; !slices.Equal(said, want) {
+	if !slices.Equal(said, want) {
 		t.Errorf("found %q, want %q", said, want)
 	}
 	if h := j.Health(); h.Whole() || h.Writable || !h.Reserve {
