@@ -86,15 +86,15 @@ type arrival struct {
 
 // arrivals follows the streams that are wanted.
 func (r *Reader) arrivals(ctx context.Context, pumps *sync.WaitGroup) <-chan arrival {
-	in := make(chan arrival, 2)
+	in, at := make(chan arrival, 2), r.at // which moves as soon as one of them has something
 	if r.Filter.wantsLedger() {
 		pumps.Go(func() {
-			pump(ctx, in, r.feed.Ledger.Follow(ctx, r.at.ledger()), arrival{}, func(m events.Message) arrival { return arrival{ledger: &m} })
+			pump(ctx, in, r.feed.Ledger.Follow(ctx, at.ledger()), arrival{}, func(m events.Message) arrival { return arrival{ledger: &m} })
 		})
 	}
 	if r.Filter.wantsUsed() {
 		pumps.Go(func() {
-			pump(ctx, in, r.feed.Uses.FollowUses(ctx, r.at.used()), arrival{ofUsed: true}, func(m access.Message) arrival { return arrival{used: &m} })
+			pump(ctx, in, r.feed.Uses.FollowUses(ctx, at.used()), arrival{ofUsed: true}, func(m access.Message) arrival { return arrival{used: &m} })
 		})
 	}
 	return in
