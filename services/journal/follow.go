@@ -42,6 +42,7 @@ func (j *Journal) Follow(ctx context.Context, after events.Position) iter.Seq2[e
 
 func (j *Journal) followLedger(ctx context.Context, after events.Position, shared *tail) iter.Seq2[events.Message, error] {
 	return func(yield func(events.Message, error) bool) {
+		yield = j.telling(after, yield)
 		f := &follower{j: j, stream: streamLedger, fresh: j.fresh, tail: shared, at: after, mark: after}
 		if err := f.follow(ctx, yield); err != nil {
 			yield(events.Message{}, err)

@@ -435,6 +435,18 @@ func found(t *testing.T, in installation) {
 	wantRefused(t, j.Check(t.Context(), nil), GuardWhole)
 	stopsThere(t, "read", j.Read, in.last)
 	stopsThere(t, "follow", j.Follow, in.last)
+	closed(t, j)
+
+	// What a reader comes upon counts as found, though the scan is still far from it.
+	if err := os.Remove(filepath.Join(c.Dir, foundFile)); err != nil {
+		t.Fatal(err)
+	}
+	c.Scan = Scan{Rate: 1}
+	j = opened(t, c)
+	stopsThere(t, "read before the scan", j.Read, in.last)
+	if h := j.Health(); h.Whole() || h.Writable || len(h.Scan.Found) != 1 {
+		t.Errorf("health: got %+v, want what the reader came upon", h)
+	}
 }
 
 // stopsThere wants a reader to get everything before the damage and then to be

@@ -135,6 +135,7 @@ func readMessage(m *nats.Msg) (events.Message, error) {
 // it with an error that names its position.
 func (j *Journal) Read(ctx context.Context, after events.Position) iter.Seq2[events.Message, error] {
 	return func(yield func(events.Message, error) bool) {
+		yield = j.telling(after, yield)
 		last, err := j.Last(ctx)
 		switch {
 		case err != nil:

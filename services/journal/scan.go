@@ -90,13 +90,20 @@ type scan struct {
 	fileRounds int
 }
 
-func newScan(j *Journal) *scan { return &scan{j: j} }
+func newScan(j *Journal) *scan {
+	s := &scan{j: j}
+	if j.config.Scan.Rate >= 0 {
+		s.recall()
+	}
+	return s
+}
 
 // run reads round after round until the journal is closed.
 func (s *scan) run() {
 	if s.j.config.Scan.Rate < 0 {
 		return
 	}
+	s.lookAgain()
 	from := s.resume()
 	for {
 		s.round(from)
@@ -170,6 +177,7 @@ func (s *scan) found(f Finding) {
 		s.health.Found = append(s.health.Found, f)
 	}
 	s.mu.Unlock()
+	s.remember()
 	if tell := s.j.config.Scan.Found; tell != nil {
 		tell(f)
 	}
@@ -183,11 +191,12 @@ func (s *scan) reach(p events.Position) {
 
 func (s *scan) finish() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.last, s.health.Found = s.health.Found, nil
 	s.health.Rounds++
 	s.health.Finished = time.Now()
+	s.mu.Unlock()
 	os.Remove(s.file())
+	s.remember()
 }
 
 const damagedLog = "the log was found damaged and waits for an operator"

@@ -3,6 +3,8 @@ package journal
 import (
 	"bytes"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -142,6 +144,41 @@ func TestScan(t *testing.T) {
 		t.Errorf("append when all was let pass: %v", err)
 	}
 	closed(t, j)
+}
+
+// TestFoundBefore restarts a log that was found damaged: nothing is built on it from the first moment, long before the
+// scan comes to the place again, until the place is well or was let pass.
+func TestFoundBefore(t *testing.T) {
+	c := testConfig(t.TempDir())
+	closed(t, meddled(t, c))
+	c.Create = false
+	c.Scan = Scan{Rate: 1000}
+	j := opened(t, c)
+	waitFor(t, "a round", func() bool { return j.Health().Scan.Rounds > 0 })
+	found := j.Health().Scan.Found
+	closed(t, j)
+
+	c.Scan = Scan{Rate: 1, Every: time.Hour} // it does not come far
+	j = opened(t, c)
+	var off *events.UnavailableError
+	if _, err := j.Append(t.Context(), logtest.Decision(logtest.Keyring(70), 0)); !errors.As(err, &off) || !strings.Contains(off.Reason, "damaged") {
+		t.Errorf("append: got %v, want an UnavailableError", err)
+	}
+	waitFor(t, "a second look", func() bool {
+		h := j.Health().Scan
+		return len(h.Found) == len(found) && h.Found[0].Err.Error() == found[0].Err.Error()
+	})
+	closed(t, j)
+
+	if err := os.WriteFile(filepath.Join(c.Dir, foundFile), []byte("1\n2\n"), 0o600); err != nil { // two that are well
+		t.Fatal(err)
+	}
+	j = opened(t, c)
+	waitFor(t, "a second look at what is well", func() bool { return j.Health().Writable })
+	closed(t, j)
+	if _, err := os.Stat(filepath.Join(c.Dir, foundFile)); !os.IsNotExist(err) {
+		t.Errorf("it is still written down: %v", err)
+	}
 }
 
 // TestScanResumes begins where an earlier one stopped, and still holds the rest
