@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 
 	"github.com/keyledger/keyledger/services/dialect/builtin"
@@ -37,7 +38,7 @@ func (s *signatureCheck) Run(t *terminal) error {
 	if err != nil {
 		return usage("%s: %v", s.File, err)
 	}
-	differing, err := vector.Report(t.out, vectors, builtin.Schemes(), s.Explain)
+	differing, err := s.report(t, vectors)
 	if err != nil {
 		return err
 	}
@@ -45,4 +46,37 @@ func (s *signatureCheck) Run(t *terminal) error {
 		return fail(exitDiffers, codeDiffers, "%d of %d verdicts differ from the file's", differing, len(vectors))
 	}
 	return nil
+}
+
+// A judged is a request of the file and what became of it.
+type judged struct {
+	Name             string `json:"name"`
+	Agrees           bool   `json:"agrees"` // with the file
+	Valid            bool   `json:"valid"`
+	Reason           string `json:"reason,omitempty"`
+	Detail           string `json:"detail,omitempty"`
+	CanonicalRequest string `json:"canonical_request,omitempty"`
+	StringToSign     string `json:"string_to_sign,omitempty"`
+}
+
+func (s *signatureCheck) report(t *terminal, vectors []vector.Vector) (differing int, err error) {
+	if !t.json {
+		return vector.Report(t.out, vectors, builtin.Schemes(), s.Explain)
+	}
+	items := make([]judged, len(vectors))
+	for i, v := range vectors {
+		j := vector.Judge(v, builtin.Schemes())
+		items[i] = judged{Name: v.Name, Agrees: j.Valid == v.Valid, Valid: j.Valid, Reason: j.Reason, Detail: j.Detail}
+		if s.Explain {
+			items[i].CanonicalRequest, items[i].StringToSign = string(j.CanonicalRequest), string(j.StringToSign)
+		}
+		if !items[i].Agrees {
+			differing++
+		}
+	}
+	document, err := json.Marshal(map[string][]judged{"items": items})
+	if err != nil {
+		return differing, err
+	}
+	return differing, t.writeJSON(document)
 }
