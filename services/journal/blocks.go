@@ -28,9 +28,10 @@ import (
 // the server does look at, so only what these leave open is held here.
 //
 // streams is the directory with the streams' directories, known the position that
-// LEDGER is known to have reached. The error is a *damageError that names stream,
+// LEDGER is known to have reached, suspected the streams of which compressed blocks
+// are decoded and read, too. The error is a *damageError that names stream,
 // block and offset, or a fault.
-func checkBlocks(streams string, known events.Position) error {
+func checkBlocks(streams string, known events.Position, suspected ...string) error {
 	all, err := blocksIn(streams, known)
 	if err != nil {
 		return err
@@ -41,7 +42,12 @@ func checkBlocks(streams string, known events.Position) error {
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for i := next.Add(1); i <= int64(len(all)); i = next.Add(1) {
-				found[i-1] = all[i-1].check()
+				b := all[i-1]
+				if slices.Contains(suspected, b.stream) {
+					found[i-1] = b.checkWhole()
+				} else {
+					found[i-1] = b.check()
+				}
 			}
 		})
 	}

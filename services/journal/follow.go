@@ -381,6 +381,7 @@ func (f *follower) lost(p events.Position) error {
 	if d, known := f.j.damageAt(f.stream, p); known {
 		return refused(GuardContent, "%s", d)
 	}
+	f.j.suspect(f.stream)
 	return refused(GuardWhole, "position %d of %s is missing", p, f.stream)
 }
 

@@ -100,8 +100,9 @@ type Journal struct {
 	tasks sync.WaitGroup // everything that runs besides the callers
 	close func() error   // what Close does, once
 
-	excuse  atomic.Pointer[func(stream string, p events.Position) bool]
-	damages atomic.Pointer[[]Damage]
+	excuse   atomic.Pointer[func(stream string, p events.Position) bool]
+	damages  atomic.Pointer[[]Damage]
+	suspects *suspects
 
 	fault atomic.Pointer[RefusedError] // set when the log turned out not to be whole while it was open
 }
@@ -116,7 +117,7 @@ func Open(ctx context.Context, c Config) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{config: c, log: c.Logger, fresh: newHandover(2048, 16<<10), uses: newHandover(64, 256<<10)}
+	j := &Journal{config: c, log: c.Logger, fresh: newHandover(2048, 16<<10), uses: newHandover(64, 256<<10), suspects: suspectsOf(c.Dir)}
 	j.damages.Store(new([]Damage))
 	if err := j.open(ctx); err != nil {
 		return nil, errors.Join(err, j.stop())

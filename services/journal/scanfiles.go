@@ -75,6 +75,7 @@ func (j *Journal) checkFiles(ctx context.Context, slowly bool) (found []BlockFin
 	for _, b := range append(newest, old...) {
 		if r := b.wrong(ctx); r != nil && len(found) < findingsKept {
 			found = append(found, BlockFinding{b.stream, r})
+			j.suspect(b.stream)
 		}
 		if ctx.Err() != nil || slowly && !pause(ctx, time.Duration(b.size)*time.Second/filePace) {
 			break

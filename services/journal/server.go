@@ -105,7 +105,13 @@ func (h *host) attempt(ctx context.Context, known events.Position) error {
 	if err := files.begin(); err != nil {
 		return err
 	}
-	if err := checkBlocks(files.streams, known); err != nil {
+	suspected := suspectsOf(h.options.StoreDir)
+	names := suspected.names()
+	err := checkBlocks(files.streams, known, names...)
+	if err == nil && len(names) > 0 {
+		err = suspected.clear()
+	}
+	if err != nil {
 		_, backErr := files.putBack()
 		return errors.Join(err, backErr)
 	}
