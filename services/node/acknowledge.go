@@ -10,6 +10,7 @@ import (
 	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/projections"
 	"github.com/keyledger/keyledger/services/identity"
+	"github.com/keyledger/keyledger/services/journal"
 )
 
 // EveryProjection acknowledges a record for all projections that stopped at it.
@@ -31,7 +32,11 @@ func Acknowledge(ctx context.Context, c Config, projection string, p events.Posi
 }
 
 func (n *Node) acknowledge(ctx context.Context, projection string, p events.Position, reason string) error {
-	names, err := n.stoppedAt(ctx, projection, p)
+	through, lost := lostAt(n.journal, projection, p)
+	names, err := []string{projection}, error(nil)
+	if !lost {
+		names, err = n.stoppedAt(ctx, projection, p)
+	}
 	if err != nil {
 		return err
 	}
@@ -39,7 +44,7 @@ func (n *Node) acknowledge(ctx context.Context, projection string, p events.Posi
 	for _, name := range names {
 		// What the rule asks of the account is known here without its projection.
 		operator := account.State{ID: n.in.Operator, Opened: true, Operator: true}
-		some, err := account.Decide(operator, account.Acknowledge{Projection: name, Position: p, Reason: reason}, n.config.Now())
+		some, err := account.Decide(operator, account.Acknowledge{Projection: name, Position: p, Through: through, Reason: reason}, n.config.Now())
 		if err != nil {
 			return err
 		}
@@ -49,6 +54,16 @@ func (n *Node) acknowledge(ctx context.Context, projection string, p events.Posi
 		return err
 	}
 	return n.until(ctx, func(s projections.Status) bool { return !stops(s, projection, p) })
+}
+
+// lostAt is up to where messages are lost beside LEDGER from p on, under the name they are let pass by.
+func lostAt(log *journal.Journal, name string, p events.Position) (through events.Position, lost bool) {
+	for _, d := range log.Damages() {
+		if nameOf(d.Stream) == name && d.From == p {
+			return d.Through, true
+		}
+	}
+	return 0, false
 }
 
 // stoppedAt is the projections that stopped at p and that projection names.

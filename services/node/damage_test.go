@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"slices"
@@ -176,5 +177,54 @@ func appendPoison(t *testing.T) func(j *journal.Journal) {
 		if _, err := j.AppendUses(t.Context(), "damage", []byte("not a batch")); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestDamagedOldUses damages USED in an old block, which is compressed: a start that nobody has warned does not see it, but the
+// one after a reader has come upon it sets it aside, and what is lost can be let pass, also while the server is stopped.
+func TestDamagedOldUses(t *testing.T) {
+	for _, offline := range []bool{false, true} {
+		t.Run(fmt.Sprint("offline ", offline), func(t *testing.T) {
+			w := withUses(t, 1)
+			w.withLog(func(j *journal.Journal) {
+				noise := rand.NewChaCha8([32]byte{})
+				for i := range 45 {
+					text := make([]byte, 400_000)
+					noise.Read(text)
+					if _, err := j.AppendUses(t.Context(), fmt.Sprint("noise-", i), text); err != nil {
+						t.Fatal(err)
+					}
+				}
+			})
+			text, err := os.ReadFile(w.path(usedBlock))
+			w.must(err)
+			text[1000] ^= 1 // in the first frame
+			w.must(os.WriteFile(w.path(usedBlock), text, 0o600))
+			w.remove("data/records")
+			n := w.start()
+			w.eventually("the damage to be met", func() bool {
+				_, state := w.health(n)
+				return strings.Contains(fmt.Sprint(state["records"]), "stopped_at:1")
+			})
+			w.stop(n)
+			n = w.start()
+			_, state := w.health(n)
+			if told := fmt.Sprint(state["records"]); state["whole"] != false || !strings.Contains(told, "block:1.blk") || !strings.Contains(told, "from:1") {
+				t.Fatalf("at the next start: %v", state)
+			}
+			const reason = "the disk was replaced"
+			if offline {
+				w.stop(n)
+				w.must(node.Acknowledge(t.Context(), w.config, "records", 1, reason))
+				n = w.start()
+			} else {
+				w.client(n).ask(http.MethodPost, "/v1/projections/records/acknowledge", `{"position":1,"reason":"`+reason+`"}`)
+			}
+			w.eventually("the loss to be passed", func() bool {
+				_, state := w.health(n)
+				told := fmt.Sprint(state["records"])
+				return strings.Contains(told, "acknowledged:true") && strings.Contains(told, "stopped_at:") && !strings.Contains(told, "stopped_at:1 ") && !strings.Contains(told, "stopped_at:1]")
+			})
+		})
 	}
 }

@@ -107,10 +107,8 @@ func (o *operator) Stopped(projection string, p events.Position) (through events
 			return 0, nil
 		}
 	}
-	for _, d := range o.journal.Damages() {
-		if nameOf(d.Stream) == projection && d.From == p {
-			return d.Through, nil
-		}
+	if through, lost := lostAt(o.journal, projection, p); lost {
+		return through, nil
 	}
 	if at, stopped := o.records.state(); projection == recordsName && lostUse(stopped) && events.Position(at)+1 == p {
 		return 0, nil
