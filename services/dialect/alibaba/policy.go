@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/keyledger/keyledger/services/dialect"
 )
@@ -91,6 +92,8 @@ func (p parameters) policy() (out dialect.NetworkPolicy, err error) {
 	switch _, err := d.Token(); {
 	case err != io.EOF:
 		return out, badPolicy("something follows the JSON object")
+	case repeats(json.NewDecoder(strings.NewReader(text))):
+		return out, badPolicy("a member is there twice; give each once, Version, Status, Statements, Type, Value and IPList being written so")
 	case given.Version != 1:
 		return out, badPolicy("Version must be 1")
 	case given.Status != statusActive && given.Status != statusInactive:
@@ -107,6 +110,31 @@ func (p parameters) policy() (out dialect.NetworkPolicy, err error) {
 		out.Statements = append(out.Statements, one)
 	}
 	return out, nil
+}
+
+// repeats says whether a JSON value, which is known to be well formed and not deep, has a member twice: two readers
+// could take it for two policies. Names that differ in case alone are the same.
+func repeats(d *json.Decoder) bool {
+	begin, err := d.Token()
+	if err != nil || begin != json.Delim('{') && begin != json.Delim('[') {
+		return false
+	}
+	seen := map[string]bool{}
+	for d.More() {
+		if begin == json.Delim('{') {
+			name, _ := d.Token()
+			text, _ := name.(string)
+			if text = strings.ToLower(text); seen[text] {
+				return true
+			}
+			seen[text] = true
+		}
+		if repeats(d) {
+			return true
+		}
+	}
+	_, _ = d.Token() // the end
+	return false
 }
 
 func (s statementText) read() (dialect.NetworkStatement, error) {
