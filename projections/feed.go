@@ -15,8 +15,7 @@ type item struct {
 	position events.Position
 	record   events.Record
 	err      error
-	bytes    int        // of the message
-	foreseen *foresight // what it is part of, if what follows from it was worked out before it came
+	bytes    int // of the message
 }
 
 // Bounds of what is decoded ahead, and so of one batch. Large batches are what
@@ -34,11 +33,9 @@ type feed struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	recent   Recent            // nil if the source has nothing at hand
-	news     <-chan struct{}   // of recent
-	idle     func() *foresight // makes ready for what is coming; nil if nobody says
-	foreseen *foresight        // what idle gave last
-	passed   atomic.Uint64     // messages up to here were taken from recent: they need not be decoded again
+	recent Recent          // nil if the source has nothing at hand
+	news   <-chan struct{} // of recent
+	passed atomic.Uint64   // messages up to here were taken from recent: they need not be decoded again
 
 	mu    sync.Mutex
 	items []item
@@ -122,9 +119,6 @@ func (f *feed) take(spare []item, after events.Position) ([]item, error) {
 		if items = f.atHand(spare, after); len(items) > 0 {
 			return items, nil
 		}
-		if f.idle != nil {
-			f.foreseen = f.idle()
-		}
 		select {
 		case <-f.ready:
 		case <-f.news:
@@ -160,14 +154,7 @@ func (f *feed) atHand(spare []item, after events.Position) []item {
 		}
 		after++
 		f.passed.Store(uint64(after))
-		it, foreseen := f.foreseen.known(m)
-		if !foreseen {
-			it = decode(m)
-		}
-		items = append(items, it)
-		if foreseen && len(items) == len(f.foreseen.items) {
-			break // as it was foreseen; what more there is comes next
-		}
+		items = append(items, decode(m))
 	}
 	return items
 }

@@ -11,8 +11,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"github.com/keyledger/keyledger/events"
 )
 
@@ -62,14 +60,9 @@ func (l *lane) apply(items []item) error {
 	if err := l.commit(); err != nil {
 		return err
 	}
-	l.show(next)
-	return gap
-}
-
-// show lets the rows of items answer: whoever waits for them is told.
-func (l *lane) show(items []item) {
-	l.r.onApply(records(items))
+	l.r.onApply(records(next))
 	l.r.publish(l)
+	return gap
 }
 
 // begin empties what the lane collects for a number of items.
@@ -228,41 +221,25 @@ func (l *lane) healthy() bool {
 	return false
 }
 
-func (l *lane) commit() error {
-	rows, err := l.rows()
-	if err != nil {
-		return err
-	}
-	return l.write(rows)
-}
-
-func (l *lane) write(rows *pebble.Batch) error {
-	defer rows.Close()
-	return l.r.store.commit(rows)
-}
-
-// rows are the members' rows together with every position that changed; the projections
+// commit writes the members' rows together with every position that changed; the projections
 // that go along with the main lane share one. A rebuild's position is not written: an
 // interrupted one begins again.
-func (l *lane) rows() (*pebble.Batch, error) {
+func (l *lane) commit() error {
 	size := 1024
 	for _, m := range l.members {
 		size += m.batch.size()
 	}
 	out := l.r.store.db.NewBatchWithSize(size)
-	if err := l.fill(out); err != nil {
-		return nil, errors.Join(err, out.Close())
-	}
-	return out, nil
-}
-
-func (l *lane) fill(out *pebble.Batch) error {
+	defer out.Close()
 	for _, m := range l.members {
 		if err := m.batch.writeTo(out); err != nil {
 			return err
 		}
 	}
-	return l.writeMeta(inBatch{out})
+	if err := l.writeMeta(inBatch{out}); err != nil {
+		return err
+	}
+	return l.r.store.commit(out)
 }
 
 // writeMeta writes the rows of the meta table, in the order of their keys.

@@ -68,12 +68,3 @@ type Recent interface {
 	// hand, until done is called.
 	News() (news <-chan struct{}, done func())
 }
-
-// Announced is a Recent source that says what it is about to have, so that what follows
-// from it can be worked out while the disk is waited for.
-type Announced interface {
-	Recent
-	// Coming is what may be at hand next, at the positions that it is likely to have.
-	// News says of it too. Nothing that it holds may change later.
-	Coming() []events.Message
-}

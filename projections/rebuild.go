@@ -51,7 +51,6 @@ func (r *Runner) chase(ctx context.Context, l *lane) error {
 	}
 	r.applying.Lock()
 	defer r.applying.Unlock()
-	r.dropForeseen() // other members are to go along from here on
 	if err := errors.Join(ctx.Err(), r.main.settle()); err != nil {
 		return err
 	}

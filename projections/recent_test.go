@@ -22,7 +22,6 @@ type forthcoming struct {
 
 	mu     sync.Mutex
 	recent map[events.Position]events.Message
-	coming []events.Message
 }
 
 func newForthcoming(messages ...events.Message) *forthcoming {

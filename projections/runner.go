@@ -37,10 +37,9 @@ type Runner struct {
 	onApply func(iter.Seq[*events.Record])
 
 	// applying is held by the main lane while it applies, and by another lane
-	// while it joins. It guards main and what is foreseen.
+	// while it joins. It guards main.
 	applying sync.Mutex
 	main     *lane
-	foreseen *foresight
 
 	mu           sync.Mutex // guards what follows, and the shown part of members
 	members      []*member  // in the order of Config.Parts
@@ -260,10 +259,6 @@ func (r *Runner) follow(ctx context.Context) error {
 		defer done()
 		f.recent, f.news = recent, news
 	}
-	if announced, ok := r.source.(Announced); ok {
-		defer r.lookAway()
-		f.idle = func() *foresight { return r.foresee(announced.Coming()) }
-	}
 	var items []item
 	for {
 		var err error
@@ -282,12 +277,7 @@ func (r *Runner) follow(ctx context.Context) error {
 func (r *Runner) step(items []item) error {
 	r.applying.Lock()
 	defer r.applying.Unlock()
-	var err error
-	if f := r.cameTrue(items); f != nil {
-		err = r.main.fulfil(f)
-	} else {
-		err = r.main.apply(items)
-	}
+	err := r.main.apply(items)
 	if !r.main.gathered {
 		r.release()
 	}

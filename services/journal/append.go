@@ -25,7 +25,6 @@ type entry struct {
 	data     []byte
 	done     chan outcome // buffered; used by those that wait for a group commit
 	doubtful bool         // it was sent in a batch and nobody knows what became of it
-	solitary bool         // no other was under way when it was sent: the next position is its own, unless another node is faster
 }
 
 // at is e as it lies in the log at p.
@@ -104,11 +103,7 @@ var (
 // doubtful one is not settled by looking, because the server shows a batch before it
 // is on disk: only by the server's answer to a message behind it.
 func (j *Journal) publish(ctx context.Context, e *entry) outcome {
-	var sent func()
-	if e.solitary {
-		sent = func() { j.fresh.expect(e.at(0)) }
-	}
-	position, err := j.sendSaying(ctx, e.message(), sent)
+	position, err := j.send(ctx, e.message())
 	if err == nil {
 		j.fresh.put(e.at(position))
 		return outcome{position, nil}
@@ -152,16 +147,11 @@ func (o outcome) unless(doubt bool) outcome {
 
 // send publishes m once and says how it ended.
 func (j *Journal) send(ctx context.Context, m *nats.Msg) (events.Position, error) {
-	return j.sendSaying(ctx, m, nil)
-}
-
-// sendSaying is send; sent is called when m is on its way, if it is not nil.
-func (j *Journal) sendSaying(ctx context.Context, m *nats.Msg, sent func()) (events.Position, error) {
 	if err := j.gate.enter(ctx, j.closed()); err != nil {
 		return 0, fmt.Errorf("%w: %w", errUnsent, err)
 	}
 	defer j.gate.leave()
-	reply, err := j.request(ctx, m, sent)
+	reply, err := j.request(ctx, m)
 	switch {
 	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrConnectionReconnecting):
 		return 0, fmt.Errorf("%w: %w", errUnsent, err)
@@ -186,9 +176,9 @@ func (j *Journal) sendSaying(ctx context.Context, m *nats.Msg, sent func()) (eve
 // A request sends a message and waits for the answer.
 type request func(ctx context.Context, m *nats.Msg) (*nats.Msg, error)
 
-func (j *Journal) request(ctx context.Context, m *nats.Msg, sent func()) (*nats.Msg, error) {
+func (j *Journal) request(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 	ask := func(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
-		return j.lines.ask(ctx, j.host.thisEpoch(), m, j.config.Timeout, sent)
+		return j.lines.ask(ctx, j.host.thisEpoch(), m, j.config.Timeout)
 	}
 	if j.config.between == nil {
 		return ask(ctx, m)

@@ -54,12 +54,8 @@ func (j *Journal) followLedger(ctx context.Context, after events.Position, share
 // as far as the profile promises.
 func (j *Journal) Recent(p events.Position) (events.Message, bool) { return j.fresh.at(p) }
 
-// Coming is what this journal is appending, at the positions that it will have if no
-// other node is faster: it may come there, or elsewhere, or never.
-func (j *Journal) Coming() []events.Message { return j.fresh.expected() }
-
 // News gives a channel that holds a token when this journal has appended
-// something or is about to, until done is called. As long as somebody has one, Follow brings what this
+// something, until done is called. As long as somebody has one, Follow brings what this
 // journal appends up to leadTick later.
 func (j *Journal) News() (news <-chan struct{}, done func()) { return j.fresh.subscribe() }
 

@@ -71,7 +71,6 @@ func (g *group) append(ctx context.Context, e *entry) outcome {
 	}
 	if alone := g.alone(); !g.committing && g.flying < alone && g.company <= alone {
 		g.flying++
-		e.solitary = g.flying == 1
 		g.tasks.Add(1)
 		g.mu.Unlock()
 		defer g.landed()
@@ -258,13 +257,7 @@ func (j *Journal) sendBatch(ctx context.Context, id string, entries []*entry) (e
 	}
 	m := entries[len(entries)-1].inBatch(id, len(entries))
 	m.Header[headerBatchCommit] = []string{"1"}
-	return j.sendSaying(ctx, m, func() {
-		coming := make([]events.Message, len(entries))
-		for i, e := range entries {
-			coming[i] = e.at(0)
-		}
-		j.fresh.expect(coming...)
-	})
+	return j.send(ctx, m)
 }
 
 func (e *entry) inBatch(id string, seq int) *nats.Msg {

@@ -15,7 +15,6 @@ type handover struct {
 	mu       sync.Mutex
 	slots    []events.Message // by position modulo their number
 	last     events.Position  // the highest that was put, kept or not
-	coming   []events.Message // under way, at the positions that they have if nobody else writes
 	watchers map[chan struct{}]bool
 	readers  map[chan struct{}]bool // they read here what watchers would bring them
 }
@@ -24,7 +23,6 @@ type handover struct {
 func (h *handover) put(messages ...events.Message) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.coming = nil
 	for _, m := range messages {
 		h.last = max(h.last, m.Position)
 		if len(m.Data) <= h.size && len(h.watchers)+len(h.readers) > 0 {
@@ -35,38 +33,12 @@ func (h *handover) put(messages ...events.Message) {
 	if len(told) == 0 {
 		told = h.watchers
 	}
-	tell(told)
-}
-
-func tell(who map[chan struct{}]bool) {
-	for w := range who {
+	for w := range told {
 		select {
 		case w <- struct{}{}:
 		default:
 		}
 	}
-}
-
-// expect tells those who read here what is being appended, one behind the other and
-// behind all that was put: they may make ready for it, and show nothing of it.
-func (h *handover) expect(messages ...events.Message) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if len(h.readers) == 0 || h.last == 0 {
-		return
-	}
-	for i := range messages {
-		messages[i].Position = h.last + 1 + events.Position(i)
-	}
-	h.coming = messages
-	tell(h.readers)
-}
-
-// expected is what was last expected and is not there yet.
-func (h *handover) expected() []events.Message {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.coming
 }
 
 // at is the message at p, if it is kept.

@@ -49,9 +49,8 @@ func (s *lines) put(l *line) {
 }
 
 // ask publishes m and waits for the answer: for so long, and until ctx or the epoch
-// ends. sent is called when m is on its way, if it is not nil. The errors are those of
-// a request of the client's.
-func (s *lines) ask(ctx, epoch context.Context, m *nats.Msg, patience time.Duration, sent func()) (*nats.Msg, error) {
+// ends. The errors are those of a request of the client's.
+func (s *lines) ask(ctx, epoch context.Context, m *nats.Msg, patience time.Duration) (*nats.Msg, error) {
 	l, err := s.take()
 	if err != nil {
 		return nil, err
@@ -60,9 +59,6 @@ func (s *lines) ask(ctx, epoch context.Context, m *nats.Msg, patience time.Durat
 	if err := s.nc.PublishMsg(m); err != nil {
 		s.put(l)
 		return nil, err
-	}
-	if sent != nil {
-		sent()
 	}
 	l.patience.Reset(patience)
 	defer l.patience.Stop()
