@@ -12,7 +12,6 @@ var eventColumns = []column{
 }
 
 type auditList struct {
-	connection
 	tenancy
 	paging
 	Actor  string `placeholder:"ACTOR" help:"Only what this actor did: <account>/<user>, or system:<part>."`
@@ -23,11 +22,7 @@ type auditList struct {
 	Until  moment `placeholder:"TIME" help:"Only events before this time."`
 }
 
-func (a *auditList) Run(ctx context.Context, t *terminal) error {
-	c, err := a.client(t)
-	if err != nil {
-		return err
-	}
+func (a *auditList) Run(ctx context.Context, t *terminal, c *client) error {
 	q := a.query()
 	if a.User != "" {
 		id, err := c.userID(ctx, a.tenancy, a.User)

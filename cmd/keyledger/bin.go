@@ -7,17 +7,12 @@ type binCommands struct {
 }
 
 type binList struct {
-	connection
 	tenancy
 	paging
 	User string `placeholder:"USER" help:"Only the keys of this user, by ID or name."`
 }
 
-func (b *binList) Run(ctx context.Context, t *terminal) error {
-	c, err := b.client(t)
-	if err != nil {
-		return err
-	}
+func (b *binList) Run(ctx context.Context, t *terminal, c *client) error {
 	q := b.query()
 	if b.User != "" {
 		id, err := c.userID(ctx, b.tenancy, b.User)

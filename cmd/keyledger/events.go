@@ -22,7 +22,6 @@ type eventCommands struct {
 }
 
 type eventTail struct {
-	connection
 	tenancy
 	All        bool     `help:"Events of every account (operator)."`
 	From       string   `default:"now" placeholder:"WHERE" help:"Where to begin: now (if left out), earliest, a time (RFC 3339) or a day of the last 92 days, a position of the log, or a cursor."`
@@ -41,11 +40,7 @@ var tailColumns = []column{
 
 // Run prints what comes. It connects again whenever it is cut off, and goes on where
 // it was.
-func (e *eventTail) Run(ctx context.Context, t *terminal) error {
-	c, err := e.client(t)
-	if err != nil {
-		return err
-	}
+func (e *eventTail) Run(ctx context.Context, t *terminal, c *client) error {
 	q, err := e.wanted(ctx, c)
 	if err != nil {
 		return err

@@ -24,7 +24,6 @@ var tokenColumns = []column{
 var tokenDetails = append(tokenColumns[:len(tokenColumns):len(tokenColumns)], column{"ACCOUNT ID", "account_id"})
 
 type tokenCreate struct {
-	connection
 	writing
 	tenancy
 	Name         string `required:"" help:"1 to 64 printable characters; two tokens may have the same."`
@@ -32,11 +31,7 @@ type tokenCreate struct {
 	TokenOut     string `name:"token-out" placeholder:"FILE" help:"Write the token to a file; never overwrites."`
 }
 
-func (g *tokenCreate) Run(ctx context.Context, t *terminal) error {
-	c, err := g.client(t)
-	if err != nil {
-		return err
-	}
+func (g *tokenCreate) Run(ctx context.Context, t *terminal, c *client) error {
 	var h handover
 	defer h.abandon()
 	if err := h.toFile(g.TokenOut, func(_ issued, s secret) ([]byte, error) { return []byte(s.reveal() + "\n"), nil }); err != nil {
@@ -55,32 +50,22 @@ func (g *tokenCreate) Run(ctx context.Context, t *terminal) error {
 }
 
 type tokenList struct {
-	connection
 	tenancy
 	paging
 }
 
-func (g *tokenList) Run(ctx context.Context, t *terminal) error {
-	c, err := g.client(t)
-	if err != nil {
-		return err
-	}
+func (g *tokenList) Run(ctx context.Context, t *terminal, c *client) error {
 	return g.list(ctx, t, c, "/v1/gateway-tokens", g.query(), tokenColumns)
 }
 
 type tokenRevoke struct {
-	connection
 	writing
 	asking
 	tenancy
 	ID string `arg:"" help:"The gateway token's ID."`
 }
 
-func (g *tokenRevoke) Run(ctx context.Context, t *terminal) error {
-	c, err := g.client(t)
-	if err != nil {
-		return err
-	}
+func (g *tokenRevoke) Run(ctx context.Context, t *terminal, c *client) error {
 	if err := g.confirm(ctx, t, c); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -8,14 +9,15 @@ import (
 	"github.com/keyledger/keyledger/aggregate/policy"
 )
 
-// grammar is every command, with the flag that all of them take.
+// grammar is every command, with the flags that all of them take.
 type grammar struct {
 	Output string `short:"o" enum:"table,json" default:"table" placeholder:"FORMAT" help:"What to print: a table for people, or json for programs."`
+	connection
 
-	Serve   serveCommand   `cmd:"" group:"server" help:"Run a server."`
-	Recover recoverCommand `cmd:"" group:"server" help:"Make a new operator's root key while the server is stopped, for whoever holds the unlock key and has lost every other."`
-	NATS    natsCommands   `cmd:"" name:"nats" group:"server" help:"Who may read the log over NATS."`
-	Doctor  doctorCommand  `cmd:"" group:"server" help:"Look whether the data of a stopped server is whole, or with --endpoint how a running one is."`
+	Serve   serveCommand   `cmd:"" asks:"nobody" group:"server" help:"Run a server."`
+	Recover recoverCommand `cmd:"" asks:"nobody" group:"server" help:"Make a new operator's root key while the server is stopped, for whoever holds the unlock key and has lost every other."`
+	NATS    natsCommands   `cmd:"" asks:"nobody" name:"nats" group:"server" help:"Who may read the log over NATS."`
+	Doctor  doctorCommand  `cmd:"" group:"server" help:"Look whether the data of a stopped server is whole, or with --endpoint or --credentials how a running one is."`
 
 	Account    accountCommands    `cmd:"" group:"client" help:"Accounts and their policies."`
 	User       userCommands       `cmd:"" group:"client" help:"The users of an account."`
@@ -30,10 +32,10 @@ type grammar struct {
 	Clock      clockCommands      `cmd:"" group:"client" help:"The server's clock (operator)."`
 	Projection projectionCommands `cmd:"" group:"client" help:"What the server has derived from its log (operator)."`
 
-	Signature  signatureCommands `cmd:"" group:"other" help:"Signatures of requests, without a server."`
-	Completion completionCommand `cmd:"" group:"other" help:"Print a script that completes commands and flags in a shell."`
+	Signature  signatureCommands `cmd:"" asks:"nobody" group:"other" help:"Signatures of requests, without a server."`
+	Completion completionCommand `cmd:"" asks:"nobody" group:"other" help:"Print a script that completes commands and flags in a shell."`
 	Complete   completeCommand   `cmd:"" name:"complete-words" hidden:"" passthrough:"" help:"Print what the last word can become."`
-	Version    versionCommand    `cmd:"" group:"other" help:"Print the version."`
+	Version    versionCommand    `cmd:"" asks:"nobody" group:"other" help:"Print the version."`
 }
 
 var groups = []kong.Group{
@@ -48,9 +50,37 @@ func newParser(g *grammar, t *terminal) (*kong.Kong, error) {
 		kong.Name("keyledger"),
 		kong.Description("An event-sourced ledger of access keys.\n\n"+exitTable()),
 		kong.ConfigureHelp(kong.HelpOptions{NoAppDescFormat: true, Compact: true, FlagsLast: true}),
+		kong.Help(help),
 		kong.ExplicitGroups(groups),
 		kong.Writers(t.out, t.err),
 		kong.Vars{"preset_help": "One of " + strings.Join(policy.Names(), ", ") + "; " + policy.Default + " for a new account if left out."},
-		kong.Bind(t),
+		kong.Bind(t, &g.connection),
+		kong.BindToProvider(g.client),
 	)
+}
+
+// help leaves the connection's flags out where a command asks no server. It takes them all the same, so that one set of
+// flags does for every command of a script.
+func help(options kong.HelpOptions, c *kong.Context) error {
+	if asksNobody(c.Selected()) {
+		for _, f := range c.Model.Flags {
+			f.Hidden = f.Hidden || f.Group != nil && f.Group.Key == "connection"
+		}
+	}
+	return kong.DefaultHelpPrinter(options, c)
+}
+
+// asksNobody says whether a command does its work without a server.
+func asksNobody(n *kong.Node) bool {
+	for ; n != nil; n = n.Parent {
+		if n.Tag != nil && n.Tag.Has("asks") {
+			return true
+		}
+	}
+	return false
+}
+
+// onCommandLine says whether a flag was given there, and not left to its default or the environment.
+func onCommandLine(c *kong.Context, name string) bool {
+	return slices.ContainsFunc(c.Path, func(p *kong.Path) bool { return p.Flag != nil && p.Flag.Name == name })
 }

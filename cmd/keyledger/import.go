@@ -13,7 +13,6 @@ import (
 )
 
 type keyImport struct {
-	connection
 	writing
 	tenancy
 	User        string `xor:"what" required:"" placeholder:"USER" help:"Whose key it is to be: the user's ID or name."`
@@ -25,16 +24,12 @@ type keyImport struct {
 	Format      string `enum:",csv,jsonl" default:"" placeholder:"FORMAT" help:"csv or jsonl; by the file's name if left out."`
 }
 
-func (k *keyImport) Run(ctx context.Context, t *terminal) error {
+func (k *keyImport) Run(ctx context.Context, t *terminal, c *client) error {
 	if k.File != "" {
-		return k.all(ctx, t)
+		return k.all(ctx, t, c)
 	}
 	if k.AccessKeyID == "" || k.Format != "" {
 		return usage("a single key needs --access-key-id and takes no --format")
-	}
-	c, err := k.client(t)
-	if err != nil {
-		return err
 	}
 	user, err := c.userID(ctx, k.tenancy, k.User)
 	if err != nil {
@@ -129,15 +124,11 @@ type importer struct {
 
 // all imports a file. A line that is refused does not stop it; what would befall every
 // other line too does. Either way, what was done is told, and may be done again.
-func (k *keyImport) all(ctx context.Context, t *terminal) error {
+func (k *keyImport) all(ctx context.Context, t *terminal, c *client) error {
 	if k.AccessKeyID != "" || k.SecretFile != "" || k.Description != "" || k.Disabled || k.RequestID != "" {
 		return usage("--file says all of each key, and names the requests; give it with --format and --account only")
 	}
 	lines, err := readImportFile(t, k.File, k.Format)
-	if err != nil {
-		return err
-	}
-	c, err := k.client(t)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,6 @@ var keyDetails = append(keyColumns[:len(keyColumns):len(keyColumns)],
 	column{"RESTRICTED", "restricted_at"}, column{"RESTRICTED REASON", "restricted_reason"}, column{"FOUND IN", "found_in"}, column{"WARNINGS", "warnings"})
 
 type keyCreate struct {
-	connection
 	writing
 	tenancy
 	User           string `required:"" placeholder:"USER" help:"Whose key it is to be: the user's ID or name."`
@@ -46,11 +45,7 @@ type keyCreate struct {
 	CredentialsOut string `name:"credentials-out" placeholder:"FILE" help:"Write the new key's credentials to a file, ready for --credentials; never overwrites."`
 }
 
-func (k *keyCreate) Run(ctx context.Context, t *terminal) error {
-	c, err := k.client(t)
-	if err != nil {
-		return err
-	}
+func (k *keyCreate) Run(ctx context.Context, t *terminal, c *client) error {
 	id, err := c.userID(ctx, k.tenancy, k.User)
 	if err != nil {
 		return err
@@ -102,7 +97,6 @@ func (a asOf) ask(q url.Values) {
 func (a asOf) past() bool { return a.AsOfPosition != 0 || !a.AsOf.IsZero() }
 
 type keyList struct {
-	connection
 	tenancy
 	paging
 	asOf
@@ -111,11 +105,7 @@ type keyList struct {
 	Status string `placeholder:"STATUS" predictor:"statuses" help:"Only active, disabled, deleted or purged keys; all but purged ones if left out."`
 }
 
-func (k *keyList) Run(ctx context.Context, t *terminal) error {
-	c, err := k.client(t)
-	if err != nil {
-		return err
-	}
+func (k *keyList) Run(ctx context.Context, t *terminal, c *client) error {
 	q, path := k.query(), "/v1/keys"
 	set(q, "status", k.Status)
 	k.ask(q)
@@ -164,16 +154,11 @@ func (k target) inAccount(ctx context.Context, c *client) error {
 }
 
 type keyShow struct {
-	connection
 	asOf
 	target
 }
 
-func (k *keyShow) Run(ctx context.Context, t *terminal) error {
-	c, err := k.client(t)
-	if err != nil {
-		return err
-	}
+func (k *keyShow) Run(ctx context.Context, t *terminal, c *client) error {
 	if err := k.inAccount(ctx, c); err != nil {
 		return err
 	}
@@ -187,16 +172,11 @@ func (k *keyShow) Run(ctx context.Context, t *terminal) error {
 }
 
 type keyHistory struct {
-	connection
 	paging
 	target
 }
 
-func (k *keyHistory) Run(ctx context.Context, t *terminal) error {
-	c, err := k.client(t)
-	if err != nil {
-		return err
-	}
+func (k *keyHistory) Run(ctx context.Context, t *terminal, c *client) error {
 	if err := k.inAccount(ctx, c); err != nil {
 		return err
 	}

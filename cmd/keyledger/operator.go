@@ -15,13 +15,9 @@ import (
 	"github.com/keyledger/keyledger/services/node"
 )
 
-type statusCommand struct{ connection }
+type statusCommand struct{}
 
-func (s *statusCommand) Run(ctx context.Context, t *terminal) error {
-	c, err := s.client(t)
-	if err != nil {
-		return err
-	}
+func (s *statusCommand) Run(ctx context.Context, t *terminal, c *client) error {
 	answer, err := c.read(ctx, "/v1/status", nil)
 	if err != nil {
 		return err
@@ -63,15 +59,10 @@ type clockCommands struct {
 }
 
 type clockConfirm struct {
-	connection
 	writing
 }
 
-func (k *clockConfirm) Run(ctx context.Context, t *terminal) error {
-	c, err := k.client(t)
-	if err != nil {
-		return err
-	}
+func (k *clockConfirm) Run(ctx context.Context, t *terminal, c *client) error {
 	answer, err := k.write(ctx, c, call{method: http.MethodPost, path: "/v1/clock/confirm"})
 	if err != nil {
 		return err
@@ -85,7 +76,6 @@ type projectionCommands struct {
 }
 
 type projectionAcknowledge struct {
-	connection
 	writing
 	asking
 	dataFlags
@@ -95,11 +85,11 @@ type projectionAcknowledge struct {
 	Reason   string `required:"" help:"Why it may be passed; at most 256 characters."`
 }
 
-func (p *projectionAcknowledge) Run(ctx context.Context, t *terminal) error {
+func (p *projectionAcknowledge) Run(ctx context.Context, t *terminal, to *connection) error {
 	if p.Offline {
 		return p.runOffline(ctx, t)
 	}
-	c, err := p.client(t)
+	c, err := to.client(t)
 	if err != nil {
 		return err
 	}
@@ -143,18 +133,13 @@ func (p *projectionAcknowledge) runOffline(ctx context.Context, t *terminal) err
 }
 
 type projectionRebuild struct {
-	connection
 	writing
 	Name string `arg:"" help:"The projection, as status names it."`
 }
 
 // Run has a projection built anew and waits for it. Whoever stops waiting does
 // not stop the rebuild.
-func (p *projectionRebuild) Run(ctx context.Context, t *terminal) error {
-	c, err := p.client(t)
-	if err != nil {
-		return err
-	}
+func (p *projectionRebuild) Run(ctx context.Context, t *terminal, c *client) error {
 	answer, err := p.write(ctx, c, call{method: http.MethodPost, path: "/v1/projections/" + url.PathEscape(p.Name) + "/rebuild"})
 	if err != nil {
 		return err

@@ -83,22 +83,16 @@ func (f recordFilter) at() (path string, q url.Values) {
 }
 
 type recordList struct {
-	connection
 	paging
 	recordFilter
 }
 
-func (r *recordList) Run(ctx context.Context, t *terminal) error {
-	c, err := r.client(t)
-	if err != nil {
-		return err
-	}
+func (r *recordList) Run(ctx context.Context, t *terminal, c *client) error {
 	path, q := r.at()
 	return r.list(ctx, t, c, path, q, recordColumns)
 }
 
 type recordExport struct {
-	connection
 	recordFilter
 	Format string `enum:"csv,jsonl" default:"jsonl" help:"csv or jsonl (${default} if left out)."`
 }
@@ -110,11 +104,7 @@ var csvFields = []string{
 }
 
 // Run writes page by page, so that an export of any size takes no memory.
-func (r *recordExport) Run(ctx context.Context, t *terminal) error {
-	c, err := r.client(t)
-	if err != nil {
-		return err
-	}
+func (r *recordExport) Run(ctx context.Context, t *terminal, c *client) error {
 	path, q := r.at()
 	w := exporter{t: t, csv: r.Format == "csv"}
 	if err := w.begin(); err != nil {
@@ -218,18 +208,13 @@ func (e *exporter) end() error {
 }
 
 type recordTail struct {
-	connection
 	recordFilter
 	Every time.Duration `default:"1s" help:"How often to look."`
 }
 
 // Run prints what is new, oldest first. A record may come in a little after one of
 // a later time; so each look goes back some seconds, and what was printed is not again.
-func (r *recordTail) Run(ctx context.Context, t *terminal) error {
-	c, err := r.client(t)
-	if err != nil {
-		return err
-	}
+func (r *recordTail) Run(ctx context.Context, t *terminal, c *client) error {
 	if r.Since.IsZero() {
 		r.Since.Time = time.Now()
 	}
@@ -294,7 +279,6 @@ func recordLine(item json.RawMessage) []byte {
 }
 
 type keyLastUsed struct {
-	connection
 	Keys []string `arg:"" name:"key" help:"The access key's ID; several are listed in the order given."`
 }
 
@@ -304,11 +288,7 @@ var lastUsedColumns = []column{
 }
 
 // Run shows one key by itself, and any more as a list.
-func (k *keyLastUsed) Run(ctx context.Context, t *terminal) error {
-	c, err := k.client(t)
-	if err != nil {
-		return err
-	}
+func (k *keyLastUsed) Run(ctx context.Context, t *terminal, c *client) error {
 	if len(k.Keys) > 1 {
 		return k.list(ctx, t, c)
 	}
@@ -339,17 +319,12 @@ type reportCommands struct {
 }
 
 type reportUnused struct {
-	connection
 	tenancy
 	paging
 	Days int `default:"90" help:"For how many days (${default} if left out)."`
 }
 
-func (r *reportUnused) Run(ctx context.Context, t *terminal) error {
-	c, err := r.client(t)
-	if err != nil {
-		return err
-	}
+func (r *reportUnused) Run(ctx context.Context, t *terminal, c *client) error {
 	q := r.query()
 	q.Set("days", strconv.Itoa(r.Days))
 	return r.list(ctx, t, c, "/v1/reports/unused", q, []column{

@@ -28,7 +28,7 @@ type dataFlags struct {
 type listenFlags struct {
 	Listen         string   `default:"127.0.0.1:7420" placeholder:"ADDR" help:"host:port to listen on; port 0 takes any (${default} if left out)."`
 	ExtAuthzListen string   `name:"ext-authz-listen" placeholder:"ADDR" help:"host:port where Envoy asks (ext_authz, gRPC), with the same certificate; nowhere if left out."`
-	TrustedProxies []string `name:"trusted-proxies" placeholder:"CIDR,..." help:"Networks of proxies whose X-Forwarded-For is believed; none if left out."`
+	TrustedProxies []string `name:"trusted-proxies" placeholder:"CIDR" help:"Networks of proxies whose X-Forwarded-For is believed; none if left out."`
 	TLSCert        string   `name:"tls-cert" placeholder:"FILE" help:"PEM file of the certificate; read again when it changes."`
 	TLSKey         string   `name:"tls-key" placeholder:"FILE" help:"PEM file of the certificate's key."`
 	InsecureHTTP   bool     `name:"insecure-http" help:"Allow other machines to be served unencrypted, when something in front encrypts."`

@@ -32,7 +32,6 @@ func (a tenancy) query() url.Values {
 }
 
 type userCreate struct {
-	connection
 	writing
 	tenancy
 	Name string `required:"" help:"1 to 64 of A-Z a-z 0-9 + = , . @ _ -"`
@@ -40,11 +39,7 @@ type userCreate struct {
 	Kind string `placeholder:"KIND" predictor:"kinds" help:"user (if left out) or collaborator."`
 }
 
-func (u *userCreate) Run(ctx context.Context, t *terminal) error {
-	c, err := u.client(t)
-	if err != nil {
-		return err
-	}
+func (u *userCreate) Run(ctx context.Context, t *terminal, c *client) error {
 	body := map[string]string{"name": u.Name}
 	if u.Role != "" {
 		body["role"] = u.Role
@@ -60,33 +55,23 @@ func (u *userCreate) Run(ctx context.Context, t *terminal) error {
 }
 
 type userList struct {
-	connection
 	tenancy
 	paging
 	Name string `help:"Only the user of this name."`
 }
 
-func (u *userList) Run(ctx context.Context, t *terminal) error {
-	c, err := u.client(t)
-	if err != nil {
-		return err
-	}
+func (u *userList) Run(ctx context.Context, t *terminal, c *client) error {
 	q := u.query()
 	set(q, "name", u.Name)
 	return u.list(ctx, t, c, "/v1/users", q, userColumns)
 }
 
 type userShow struct {
-	connection
 	tenancy
 	User string `arg:"" help:"The user's ID or name."`
 }
 
-func (u *userShow) Run(ctx context.Context, t *terminal) error {
-	c, err := u.client(t)
-	if err != nil {
-		return err
-	}
+func (u *userShow) Run(ctx context.Context, t *terminal, c *client) error {
 	id, err := c.userID(ctx, u.tenancy, u.User)
 	if err != nil {
 		return err
@@ -99,7 +84,6 @@ func (u *userShow) Run(ctx context.Context, t *terminal) error {
 }
 
 type userChange struct {
-	connection
 	writing
 	tenancy
 	User   string  `arg:"" help:"The user's ID or name."`
@@ -108,11 +92,7 @@ type userChange struct {
 	Grants *string `placeholder:"GRANT,..." help:"All that the user is to have, e.g. manage-own-keys; empty takes all away."`
 }
 
-func (u *userChange) Run(ctx context.Context, t *terminal) error {
-	c, err := u.client(t)
-	if err != nil {
-		return err
-	}
+func (u *userChange) Run(ctx context.Context, t *terminal, c *client) error {
 	body := u.body()
 	if len(body) == 0 {
 		return usage("there is nothing to change: give --name, --role or --grants")
@@ -153,18 +133,13 @@ func splitGrants(text string) []string {
 }
 
 type userRemove struct {
-	connection
 	writing
 	asking
 	tenancy
 	User string `arg:"" help:"The user's ID or name."`
 }
 
-func (u *userRemove) Run(ctx context.Context, t *terminal) error {
-	c, err := u.client(t)
-	if err != nil {
-		return err
-	}
+func (u *userRemove) Run(ctx context.Context, t *terminal, c *client) error {
 	id, err := c.userID(ctx, u.tenancy, u.User)
 	if err != nil {
 		return err
