@@ -29,7 +29,7 @@ type question struct {
 
 // put asks the question and returns nil if the answer is yes. Where nobody can
 // answer, nothing is done.
-func (q question) put(t *terminal) error {
+func (q question) put(ctx context.Context, t *terminal) error {
 	if q.how == confirmNone {
 		return nil
 	}
@@ -43,7 +43,7 @@ func (q question) put(t *terminal) error {
 	case confirmTypeDelete:
 		prompt, want = q.deed+"? Type DELETE to go on: ", "DELETE"
 	}
-	answer, err := t.ask(prompt)
+	answer, err := t.ask(ctx, prompt)
 	if err != nil {
 		return err
 	}

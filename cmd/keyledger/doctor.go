@@ -37,8 +37,8 @@ func (d *doctorCommand) Run(ctx context.Context, k *kong.Context, t *terminal, t
 	if failed := e.finish(err == nil); failed != nil {
 		return failed
 	}
-	if err == nil {
-		return nil
+	if err == nil || ctx.Err() != nil {
+		return ctx.Err()
 	}
 	var refused *node.RefusedError
 	if errors.As(err, &refused) {

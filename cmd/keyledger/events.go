@@ -205,9 +205,9 @@ type eventLine struct {
 
 // How an answer ends that does not follow, and one whose reader may read no more.
 const (
-	codeCaughtUp  = "events.caught_up"
-	codeUntil     = "events.until"
-	codeEndDenied = "events.denied"
+	endCaughtUp = "events.caught_up"
+	endUntil    = "events.until"
+	endDenied   = "events.denied"
 )
 
 // line prints what a line says, and then keeps where to go on.
@@ -222,12 +222,12 @@ func (t *tailing) line(text []byte) (done bool, err error) {
 		}
 	}
 	t.query.Set("from", l.Cursor)
-	if l.End != nil && (l.End.Code == codeCaughtUp || l.End.Code == codeUntil) {
+	if l.End != nil && (l.End.Code == endCaughtUp || l.End.Code == endUntil) {
 		return true, nil
 	}
 	if l.End != nil {
 		f := fail(exitRefused, l.End.Code, "%s", l.End.Detail)
-		if l.End.Code == codeEndDenied {
+		if l.End.Code == endDenied {
 			f.exit = exitDenied
 		}
 		f.Retryable = l.End.Resumable

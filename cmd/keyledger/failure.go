@@ -1,19 +1,23 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/keyledger/keyledger/services/api"
 )
 
 // A problem is an error answer of the server, RFC 9457, as far as a client
 // needs it; what fails on this side is told in the same shape.
 type problem struct {
-	Title     string `json:"title,omitempty"`
-	Status    int    `json:"status,omitempty"`
+	Type      string `json:"type"`
+	Title     string `json:"title"`
+	Status    int    `json:"status"`
 	Code      string `json:"code"`
 	Detail    string `json:"detail"`
 	RequestID string `json:"request_id,omitempty"`
@@ -66,11 +70,18 @@ func usageOf(err error) *failure {
 	return f
 }
 
+func interrupted() *failure {
+	return fail(exitInterrupted, codeInterrupted, "it was interrupted before it was done")
+}
+
 // failureOf is err as a failure.
 func failureOf(err error) *failure {
 	var f *failure
 	if errors.As(err, &f) {
 		return f
+	}
+	if errors.Is(err, context.Canceled) { // nothing but a signal cancels a command
+		return interrupted()
 	}
 	return fail(exitRefused, codeFailed, "%v", err)
 }
@@ -123,7 +134,36 @@ func (t *terminal) fail(err error) int {
 func (t *terminal) failJSON(f *failure) {
 	body := []byte(f.raw)
 	if len(body) == 0 {
-		body, _ = json.Marshal(f.problem) // strings and numbers only
+		body, _ = json.Marshal(f.complete()) // strings and numbers only
 	}
 	t.noteJSON(body)
+}
+
+// complete is the problem with all that one of the server's has.
+func (f *failure) complete() problem {
+	p := f.problem
+	if p.Status == 0 {
+		p.Status = f.likeStatus()
+	}
+	p.Type, p.Title = api.ProblemType(p.Code), http.StatusText(p.Status)
+	return p
+}
+
+// likeStatus is the HTTP status that the server answers with where something of the kind happens to it: programs tell
+// failures of this side and of that by the same members.
+func (f *failure) likeStatus() int {
+	switch f.exit {
+	case exitUsage:
+		return http.StatusBadRequest
+	case exitDenied:
+		return http.StatusForbidden
+	case exitNotFound:
+		return http.StatusNotFound
+	case exitUnknown, exitUnreachable, exitNotStarted:
+		return http.StatusServiceUnavailable
+	}
+	if f.Code == codeFailed || f.Code == codeFile {
+		return http.StatusInternalServerError
+	}
+	return http.StatusConflict
 }

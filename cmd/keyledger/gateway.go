@@ -86,5 +86,5 @@ func (g *tokenRevoke) confirm(ctx context.Context, t *terminal, c *client) error
 	if err != nil {
 		return err
 	}
-	return question{deed: "Revoke the gateway token " + g.ID, id: g.ID, how: ask.Delete}.put(t)
+	return question{deed: "Revoke the gateway token " + g.ID, id: g.ID, how: ask.Delete}.put(ctx, t)
 }

@@ -39,7 +39,7 @@ func (k *keyImport) Run(ctx context.Context, t *terminal, c *client) error {
 	if k.Disabled {
 		l.status = "disabled"
 	}
-	if l.secret, err = k.secret(t); err != nil {
+	if l.secret, err = k.secret(ctx, t); err != nil {
 		return err
 	}
 	c.warnInTheClear(t)
@@ -52,9 +52,9 @@ func (k *keyImport) Run(ctx context.Context, t *terminal, c *client) error {
 
 // secret is the key's secret, from a file, from standard input or from the person at the
 // terminal. It is never on the command line, where others could read it.
-func (k *keyImport) secret(t *terminal) (secret, error) {
+func (k *keyImport) secret(ctx context.Context, t *terminal) (secret, error) {
 	if k.SecretFile == "" && t.interactive {
-		return t.askSecret("Secret access key of " + visible(k.AccessKeyID) + ": ")
+		return t.askSecret(ctx, "Secret access key of "+visible(k.AccessKeyID)+": ")
 	}
 	path := k.SecretFile
 	if path == "" {

@@ -28,7 +28,7 @@ func (k change) confirmed(ctx context.Context, t *terminal, c *client, a asking,
 	if err != nil {
 		return err
 	}
-	return question{deed: deed + " the key " + k.Key, id: k.Key, how: how(ask)}.put(t)
+	return question{deed: deed + " the key " + k.Key, id: k.Key, how: how(ask)}.put(ctx, t)
 }
 
 // carryOut changes the key, shows it as it is now and says what can be done next.

@@ -93,7 +93,7 @@ func (p *projectionAcknowledge) Run(ctx context.Context, t *terminal, to *connec
 	if err != nil {
 		return err
 	}
-	if err := p.confirm(t); err != nil {
+	if err := p.confirm(ctx, t); err != nil {
 		return err
 	}
 	answer, err := p.write(ctx, c, call{
@@ -106,15 +106,15 @@ func (p *projectionAcknowledge) Run(ctx context.Context, t *terminal, to *connec
 	return t.showStatus(answer)
 }
 
-func (p *projectionAcknowledge) confirm(t *terminal) error {
+func (p *projectionAcknowledge) confirm(ctx context.Context, t *terminal) error {
 	if p.Yes {
 		return nil
 	}
-	return question{deed: "Let the projection " + p.Name + " pass a record for ever", how: confirmClick}.put(t)
+	return question{deed: "Let the projection " + p.Name + " pass a record for ever", how: confirmClick}.put(ctx, t)
 }
 
 func (p *projectionAcknowledge) runOffline(ctx context.Context, t *terminal) error {
-	if err := p.confirm(t); err != nil {
+	if err := p.confirm(ctx, t); err != nil {
 		return err
 	}
 	err := node.Acknowledge(ctx, p.config(listenFlags{Listen: "127.0.0.1:0"}, t), p.Name, events.Position(p.Position), p.Reason)

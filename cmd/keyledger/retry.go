@@ -133,7 +133,7 @@ func (c *client) givenUp(ctx context.Context, call call, last attempt, doubt boo
 		return refusalOf(last.status, c.endpoint, last.body)
 	}
 	if ctx.Err() != nil {
-		return fail(exitRefused, codeInterrupted, "interrupted; nothing was done")
+		return interrupted()
 	}
 	f := fail(exitUnreachable, codeUnreachable, "%s cannot be reached: %s", c.endpoint, cause)
 	f.Retryable = !hopeless(last.err)

@@ -165,7 +165,7 @@ func (u *userRemove) confirm(ctx context.Context, t *terminal, c *client, id str
 	if err != nil {
 		return err
 	}
-	return question{deed: "Remove the user " + id, id: id, how: ask.Delete}.put(t)
+	return question{deed: "Remove the user " + id, id: id, how: ask.Delete}.put(ctx, t)
 }
 
 func userPath(id string) string { return "/v1/users/" + url.PathEscape(id) }

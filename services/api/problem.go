@@ -49,10 +49,12 @@ func (p *Problem) GetHeaders() http.Header {
 // ContentType is RFC 9457's.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
+// ProblemType is the URI of a code's description.
+func ProblemType(code string) string { return "https://keyledger.dev/problems/" + code }
+
 func problem(status int, code, detail string) *Problem {
 	return &Problem{
-		Type:  "https://keyledger.dev/problems/" + code,
-		Title: http.StatusText(status), Status: status, Code: code, Detail: detail,
+		Type: ProblemType(code), Title: http.StatusText(status), Status: status, Code: code, Detail: detail,
 		Retryable: status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests,
 	}
 }
