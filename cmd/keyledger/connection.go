@@ -91,8 +91,11 @@ func parseEndpoint(text string) (string, error) {
 	if text == "" {
 		return "", usage("no endpoint: name it with --endpoint or KEYLEDGER_ENDPOINT, e.g. http://127.0.0.1:7420")
 	}
+	if strings.Contains(text, "@") { // not quoted: it may hold a password
+		return "", usage("the endpoint names a user, which it may not: want http://host:port or https://host:port")
+	}
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil ||
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" ||
 		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 		return "", usage("the endpoint %q will not do; want http://host:port or https://host:port", text)
 	}

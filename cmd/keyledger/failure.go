@@ -61,12 +61,19 @@ func usage(format string, args ...any) *failure {
 
 // usageOf is what the parser of the command line complains of.
 func usageOf(err error) *failure {
-	f := usage("%v", err)
-	f.advice = "keyledger --help lists the commands"
 	var parse *kong.ParseError
 	if errors.As(err, &parse) && parse.Context != nil && parse.Context.Selected() != nil {
-		f.advice = parse.Context.Selected().FullPath() + " --help says what it takes"
+		return usageIn(parse.Context, "%v", err)
 	}
+	f := usage("%v", err)
+	f.advice = "keyledger --help lists the commands"
+	return f
+}
+
+// usageIn is usage of the command that was selected.
+func usageIn(c *kong.Context, format string, args ...any) *failure {
+	f := usage(format, args...)
+	f.advice = c.Selected().FullPath() + " --help says what it takes"
 	return f
 }
 

@@ -80,6 +80,26 @@ func asksNobody(n *kong.Node) bool {
 	return false
 }
 
+// nothingEmpty refuses a text that is given and empty, which a shell makes of a variable that is not set: taken for left
+// out, it would stand for any user or for the first. Where it has a meaning, the grammar says empty.
+func nothingEmpty(c *kong.Context) error {
+	for _, p := range c.Path {
+		v := p.Positional
+		if p.Flag != nil {
+			v = p.Flag.Value
+		}
+		if v == nil || v.Tag.Has("empty") {
+			continue
+		}
+		text, one := v.Target.Interface().(string)
+		list, _ := v.Target.Interface().([]string)
+		if one && text == "" || slices.Contains(list, "") {
+			return usageIn(c, "%s is empty; give it a value, or leave it out where it may be", v.ShortSummary())
+		}
+	}
+	return nil
+}
+
 // onCommandLine says whether a flag was given there, and not left to its default or the environment.
 func onCommandLine(c *kong.Context, name string) bool {
 	return slices.ContainsFunc(c.Path, func(p *kong.Path) bool { return p.Flag != nil && p.Flag.Name == name })

@@ -70,7 +70,7 @@ func hintNext(t *terminal, answer json.RawMessage, call call) {
 type keyDisable struct {
 	change
 	asking
-	Reason string `help:"Why; at most 256 characters."`
+	Reason string `empty:"" help:"Why; at most 256 characters."`
 }
 
 func (k *keyDisable) Run(ctx context.Context, t *terminal, c *client) error {
@@ -130,7 +130,7 @@ func (k *keyRestore) Run(ctx context.Context, t *terminal, c *client) error {
 
 type keyDescribe struct {
 	change
-	Description string `arg:"" help:"At most 256 characters on one line; empty removes it."`
+	Description string `arg:"" empty:"" help:"At most 256 characters on one line; empty removes it."`
 }
 
 func (k *keyDescribe) Run(ctx context.Context, t *terminal, c *client) error {
@@ -139,8 +139,8 @@ func (k *keyDescribe) Run(ctx context.Context, t *terminal, c *client) error {
 
 type keyRestrict struct {
 	change
-	Reason  string `help:"Why; at most 256 characters."`
-	FoundIn string `name:"found-in" placeholder:"PLACE" help:"Where its secret was seen, such as a URL; at most 1024 characters."`
+	Reason  string `empty:"" help:"Why; at most 256 characters."`
+	FoundIn string `empty:"" name:"found-in" placeholder:"PLACE" help:"Where its secret was seen, such as a URL; at most 1024 characters."`
 }
 
 // Run asks nothing: it has to be quick, and what it does is no more than to disable.
@@ -150,7 +150,7 @@ func (k *keyRestrict) Run(ctx context.Context, t *terminal, c *client) error {
 
 type keyUnrestrict struct {
 	change
-	Reason string `help:"Why; at most 256 characters."`
+	Reason string `empty:"" help:"Why; at most 256 characters."`
 }
 
 func (k *keyUnrestrict) Run(ctx context.Context, t *terminal, c *client) error {

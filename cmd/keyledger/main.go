@@ -47,6 +47,9 @@ func run(args []string, t *terminal) int {
 	if err != nil {
 		return t.fail(usageOf(err))
 	}
+	if err := nothingEmpty(command); err != nil {
+		return t.fail(err)
+	}
 	command.BindTo(ctx, (*context.Context)(nil))
 	return t.fail(command.Run())
 }

@@ -209,7 +209,15 @@ func (e *exporter) end() error {
 
 type recordTail struct {
 	recordFilter
-	Every time.Duration `default:"1s" help:"How often to look."`
+	Every time.Duration `default:"1s" help:"How often to look; 100ms or more."`
+}
+
+// Validate is kong's hook.
+func (r recordTail) Validate() error {
+	if r.Every < 100*time.Millisecond {
+		return fmt.Errorf("--every %s will not do; want 100ms or more", r.Every)
+	}
+	return r.recordFilter.Validate()
 }
 
 // Run prints what is new, oldest first. A record may come in a little after one of
@@ -222,6 +230,9 @@ func (r *recordTail) Run(ctx context.Context, t *terminal, c *client) error {
 	for {
 		path, q := r.at()
 		all, err := paging{Limit: 0}.fetch(ctx, c, path, q)
+		if ctx.Err() != nil {
+			return nil // that is how it ends
+		}
 		if err != nil {
 			return err
 		}

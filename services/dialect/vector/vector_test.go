@@ -98,6 +98,7 @@ func TestLoadRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		``:                      "JSON array",
 		`{}`:                    "JSON array",
+		`[] []`:                 "nothing behind it",
 		`[{"body_base64":"!"}]`: "JSON array",
 		`[{}]`:                  "no name",
 		`[{"name":"a"}]`:        "method and request_target",
