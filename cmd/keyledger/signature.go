@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 
+	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/dialect/builtin"
 	"github.com/keyledger/keyledger/services/dialect/vector"
 )
@@ -57,6 +58,8 @@ type judged struct {
 	Detail           string `json:"detail,omitempty"`
 	CanonicalRequest string `json:"canonical_request,omitempty"`
 	StringToSign     string `json:"string_to_sign,omitempty"`
+
+	Differences []dialect.Departure `json:"differences,omitempty"` // of what the client says that it signed
 }
 
 func (s *signatureCheck) report(t *terminal, vectors []vector.Vector) (differing int, err error) {
@@ -69,6 +72,7 @@ func (s *signatureCheck) report(t *terminal, vectors []vector.Vector) (differing
 		items[i] = judged{Name: v.Name, Agrees: j.Valid == v.Valid, Valid: j.Valid, Reason: j.Reason, Detail: j.Detail}
 		if s.Explain {
 			items[i].CanonicalRequest, items[i].StringToSign = string(j.CanonicalRequest), string(j.StringToSign)
+			items[i].Differences = dialect.Departures([]byte(v.ClientCanonicalRequest), []byte(v.ClientStringToSign), j.CanonicalRequest, j.StringToSign)
 		}
 		if !items[i].Agrees {
 			differing++
