@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -226,7 +227,8 @@ func (r *recordTail) Run(ctx context.Context, t *terminal, c *client) error {
 	if r.Since.IsZero() {
 		r.Since.Time = time.Now()
 	}
-	seen := map[string]time.Time{}
+	seen := recordsSeen{records: map[string]time.Time{}, calls: map[string]time.Time{}}
+	c.sent = func(id string) { seen.calls[id] = time.Now() }
 	for {
 		path, q := r.at()
 		all, err := paging{Limit: 0}.fetch(ctx, c, path, q)
@@ -240,18 +242,16 @@ func (r *recordTail) Run(ctx context.Context, t *terminal, c *client) error {
 		if err := r.print(t, all.Items, seen); err != nil {
 			return err
 		}
-		if back := time.Now().Add(-tailOverlap); back.After(r.Since.Time) {
-			r.Since.Time = back
-		}
-		for id, at := range seen {
-			if at.Before(r.Since.Time) {
-				delete(seen, id)
-			}
-		}
-		select {
-		case <-ctx.Done():
+		now := time.Now()
+		if !r.Until.IsZero() && now.After(r.Until.Add(tailOverlap)) {
 			return nil
-		case <-time.After(r.Every):
+		}
+		if back := now.Add(-tailOverlap); back.After(r.Since.Time) {
+			r.Since.Time = back
+			seen.forget(back)
+		}
+		if c.pause(ctx, r.Every) != nil {
+			return nil
 		}
 	}
 }
@@ -259,13 +259,30 @@ func (r *recordTail) Run(ctx context.Context, t *terminal, c *client) error {
 // tailOverlap is how far back a look at new records goes.
 const tailOverlap = 30 * time.Second
 
-func (r *recordTail) print(t *terminal, items []json.RawMessage, seen map[string]time.Time) error {
+// A recordsSeen is what need not be printed, with its time: records that were, and the looks themselves, which are on
+// record, too.
+type recordsSeen struct{ records, calls map[string]time.Time }
+
+func (s recordsSeen) forget(before time.Time) {
+	for _, m := range []map[string]time.Time{s.records, s.calls} {
+		maps.DeleteFunc(m, func(_ string, at time.Time) bool { return at.Before(before) })
+	}
+}
+
+// fresh says whether a record is to be printed.
+func (s recordsSeen) fresh(item json.RawMessage) bool {
+	id := textAt(item, "id")
+	_, printed := s.records[id]
+	_, own := s.calls[textAt(item, "request_id")]
+	s.records[id], _ = time.Parse(time.RFC3339Nano, textAt(item, "time"))
+	return !printed && !own
+}
+
+func (r *recordTail) print(t *terminal, items []json.RawMessage, seen recordsSeen) error {
 	for _, item := range items {
-		id := textAt(item, "id")
-		if _, again := seen[id]; again {
+		if !seen.fresh(item) {
 			continue
 		}
-		seen[id], _ = time.Parse(time.RFC3339Nano, textAt(item, "time"))
 		line := item
 		if !t.json {
 			line = recordLine(item)
