@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 )
 
 type accountCommands struct {
@@ -32,6 +33,8 @@ var policyColumns = []column{
 	{"LEAK ACTION", "policy.leak.action"}, {"LEAK UNRESTRICT", "policy.leak.unrestrict"},
 	{"SELF SERVICE", "policy.self_service"}, {"SIGNATURE SCHEMES", "policy.signature.schemes"},
 }
+
+var accountDetails = slices.Concat(accountColumns, policyColumns)
 
 // shaping holds the flags that shape a policy.
 type shaping struct {
@@ -109,7 +112,7 @@ func (a *accountShow) Run(ctx context.Context, t *terminal, c *client) error {
 	if err != nil {
 		return err
 	}
-	return t.show(answer, append(accountColumns[:len(accountColumns):len(accountColumns)], policyColumns...))
+	return t.show(answer, accountDetails)
 }
 
 type accountSetPolicy struct {
@@ -130,7 +133,7 @@ func (a *accountSetPolicy) Run(ctx context.Context, t *terminal, c *client) erro
 	if err != nil {
 		return err
 	}
-	return t.show(answer, append(accountColumns[:len(accountColumns):len(accountColumns)], policyColumns...))
+	return t.show(answer, accountDetails)
 }
 
 // overrides is the partial policy that the flags describe; nil if there is none.

@@ -24,12 +24,8 @@ type auditList struct {
 
 func (a *auditList) Run(ctx context.Context, t *terminal, c *client) error {
 	q := a.query()
-	if a.User != "" {
-		id, err := c.userID(ctx, a.tenancy, a.User)
-		if err != nil {
-			return err
-		}
-		q.Set("user_id", id)
+	if err := c.setUser(ctx, q, a.tenancy, a.User); err != nil {
+		return err
 	}
 	set(q, "actor", a.Actor)
 	set(q, "access_key_id", a.Key)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 
@@ -18,6 +19,18 @@ const (
 // asking holds the flag of every command that asks before it acts.
 type asking struct {
 	Yes bool `short:"y" help:"Do not ask for confirmation; for scripts."`
+}
+
+// likeDeletion asks as an account's policy asks before a key is deleted: what is done cannot be undone.
+func (a asking) likeDeletion(ctx context.Context, t *terminal, c *client, of tenancy, deed, id string) error {
+	if a.Yes {
+		return nil
+	}
+	ask, err := c.confirmations(ctx, cmp.Or(of.Account, c.credentials.AccountID))
+	if err != nil {
+		return err
+	}
+	return question{deed: deed + " " + id, id: id, how: ask.Delete}.put(ctx, t)
 }
 
 // A question is what a person is asked before something is done.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"time"
 
@@ -104,11 +103,7 @@ func (e *examination) finish(well bool) error {
 	if !e.t.json {
 		return nil
 	}
-	document, err := json.Marshal(e)
-	if err != nil {
-		return err
-	}
-	return e.t.writeJSON(document)
+	return e.t.writeValue(e)
 }
 
 func (e *examination) end() {
@@ -131,7 +126,7 @@ func (c connection) examine(ctx context.Context, t *terminal) error {
 	asker := &http.Client{Transport: transport, CheckRedirect: stay, Timeout: c.Timeout}
 	status, body, err := readiness(ctx, asker, endpoint)
 	if err != nil {
-		return fail(exitUnreachable, codeUnreachable, "%s cannot be reached: %s", endpoint, reasonOf(attempt{err: err}))
+		return unreachable(endpoint, attempt{err: err})
 	}
 	if !json.Valid(body) {
 		return refusalOf(status, endpoint, nil)
@@ -162,6 +157,6 @@ func readiness(ctx context.Context, asker *http.Client, endpoint string) (status
 		return 0, nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	body, err = readAnswer(res.Body)
 	return res.StatusCode, body, err
 }

@@ -59,7 +59,7 @@ func (e *eventTail) Run(ctx context.Context, t *terminal, c *client) error {
 			return tail.remember()
 		case err == nil:
 			return tail.remember()
-		case !again(err) || !e.Follow && n >= maxAttempts:
+		case !failureOf(err).Retryable || !e.Follow && n >= maxAttempts:
 			return errors.Join(err, tail.remember())
 		}
 		t.hint("cut off: %v; going on from %s", failureOf(err).Detail, tail.query.Get("from"))
@@ -67,12 +67,6 @@ func (e *eventTail) Run(ctx context.Context, t *terminal, c *client) error {
 			return tail.remember()
 		}
 	}
-}
-
-// again is whether it helps to connect again.
-func again(err error) bool {
-	f := failureOf(err)
-	return f.Retryable
 }
 
 // wanted is the query of what is asked for.
@@ -84,12 +78,8 @@ func (e *eventTail) wanted(ctx context.Context, c *client) (url.Values, error) {
 		}
 		q.Set("account_id", "all")
 	}
-	if e.User != "" {
-		id, err := c.userID(ctx, e.tenancy, e.User)
-		if err != nil {
-			return nil, err
-		}
-		q.Set("user_id", id)
+	if err := c.setUser(ctx, q, e.tenancy, e.User); err != nil {
+		return nil, err
 	}
 	set(q, "access_key_id", e.Key)
 	set(q, "until", e.Until.text())
@@ -267,10 +257,7 @@ func (c *client) open(ctx context.Context, call call, accept string) (*http.Resp
 	req.Header.Set("Accept", accept)
 	res, err := c.http.Do(req)
 	if err != nil {
-		a := attempt{err: err}
-		f := fail(exitUnreachable, codeUnreachable, "%s cannot be reached: %s", c.endpoint, reasonOf(a))
-		f.Retryable = !hopeless(err)
-		return nil, f
+		return nil, unreachable(c.endpoint, attempt{err: err})
 	}
 	if res.StatusCode == http.StatusOK {
 		return res, nil

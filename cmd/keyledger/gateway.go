@@ -1,10 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 )
 
 type gatewayCommands struct {
@@ -21,7 +21,7 @@ var tokenColumns = []column{
 	{"TOKEN ID", "token_id"}, {"NAME", "name"}, {"INSTALLATION", "installation"}, {"CREATED", "created_at"}, {"REVOKED", "revoked_at"},
 }
 
-var tokenDetails = append(tokenColumns[:len(tokenColumns):len(tokenColumns)], column{"ACCOUNT ID", "account_id"})
+var tokenDetails = slices.Concat(tokenColumns, []column{{"ACCOUNT ID", "account_id"}})
 
 type tokenCreate struct {
 	writing
@@ -66,7 +66,7 @@ type tokenRevoke struct {
 }
 
 func (g *tokenRevoke) Run(ctx context.Context, t *terminal, c *client) error {
-	if err := g.confirm(ctx, t, c); err != nil {
+	if err := g.likeDeletion(ctx, t, c, g.tenancy, "Revoke the gateway token", g.ID); err != nil {
 		return err
 	}
 	answer, err := g.write(ctx, c, call{method: http.MethodDelete, path: "/v1/gateway-tokens/" + url.PathEscape(g.ID), query: g.query()})
@@ -74,17 +74,4 @@ func (g *tokenRevoke) Run(ctx context.Context, t *terminal, c *client) error {
 		return err
 	}
 	return t.show(answer, tokenDetails)
-}
-
-// confirm asks as the policy asks before a key is deleted: a revoked token never
-// works again.
-func (g *tokenRevoke) confirm(ctx context.Context, t *terminal, c *client) error {
-	if g.Yes {
-		return nil
-	}
-	ask, err := c.confirmations(ctx, cmp.Or(g.Account, c.credentials.AccountID))
-	if err != nil {
-		return err
-	}
-	return question{deed: "Revoke the gateway token " + g.ID, id: g.ID, how: ask.Delete}.put(ctx, t)
 }

@@ -75,13 +75,7 @@ func (k *keyImport) secret(ctx context.Context, t *terminal) (secret, error) {
 // asked for but the secret, so that the same line, sent again, is the same request; what it
 // is made of can be guessed, and the log keeps it for ever.
 func (l importLine) call(a tenancy, user string) call {
-	body := map[string]string{"access_key_id": l.id, "secret_access_key": l.secret.reveal()}
-	if l.description != "" {
-		body["description"] = l.description
-	}
-	if l.status != "" {
-		body["status"] = l.status
-	}
+	body := given("access_key_id", l.id, "secret_access_key", l.secret.reveal(), "description", l.description, "status", l.status)
 	asked, _ := json.Marshal([]string{a.Account, user, l.id, l.description, l.status}) // strings only
 	sum := sha256.Sum256(asked)
 	return call{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 )
 
@@ -31,10 +32,10 @@ var keyColumns = []column{
 	{"ACCESS KEY ID", "access_key_id"}, {"USER ID", "user_id"}, {"STATUS", "status"}, {"CREATED", "created_at"}, {"DESCRIPTION", "description"},
 }
 
-var keyDetails = append(keyColumns[:len(keyColumns):len(keyColumns)],
-	column{"ACCOUNT ID", "account_id"}, column{"STATUS CHANGED", "status_changed_at"}, column{"DELETED", "deleted_at"},
-	column{"PURGE AT", "purge_at"}, column{"PURGED", "purged_at"},
-	column{"RESTRICTED", "restricted_at"}, column{"RESTRICTED REASON", "restricted_reason"}, column{"FOUND IN", "found_in"}, column{"WARNINGS", "warnings"})
+var keyDetails = slices.Concat(keyColumns, []column{
+	{"ACCOUNT ID", "account_id"}, {"STATUS CHANGED", "status_changed_at"}, {"DELETED", "deleted_at"}, {"PURGE AT", "purge_at"}, {"PURGED", "purged_at"},
+	{"RESTRICTED", "restricted_at"}, {"RESTRICTED REASON", "restricted_reason"}, {"FOUND IN", "found_in"}, {"WARNINGS", "warnings"},
+})
 
 type keyCreate struct {
 	writing
@@ -56,10 +57,7 @@ func (k *keyCreate) Run(ctx context.Context, t *terminal, c *client) error {
 		return err
 	}
 	c.warnInTheClear(t)
-	create := call{method: http.MethodPost, path: userPath(id) + "/keys", query: k.query(), body: map[string]string{}}
-	if k.Description != "" {
-		create.body = map[string]string{"description": k.Description}
-	}
+	create := call{method: http.MethodPost, path: userPath(id) + "/keys", query: k.query(), body: given("description", k.Description)}
 	answer, err := k.write(ctx, c, create)
 	if err != nil {
 		return err

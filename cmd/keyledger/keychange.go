@@ -74,10 +74,7 @@ type keyDisable struct {
 }
 
 func (k *keyDisable) Run(ctx context.Context, t *terminal, c *client) error {
-	body := map[string]string{"status": events.StatusDisabled}
-	if k.Reason != "" {
-		body["reason"] = k.Reason
-	}
+	body := given("status", events.StatusDisabled, "reason", k.Reason)
 	if err := k.confirmed(ctx, t, c, k.asking, "Disable", func(p events.Confirm) string { return p.Disable }); err != nil {
 		return err
 	}
@@ -155,15 +152,4 @@ type keyUnrestrict struct {
 
 func (k *keyUnrestrict) Run(ctx context.Context, t *terminal, c *client) error {
 	return k.carryOut(ctx, t, c, call{method: http.MethodPost, path: k.path() + "/unrestrict", body: given("reason", k.Reason)})
-}
-
-// given is an object of the texts that are not empty; names and texts in turn.
-func given(texts ...string) map[string]string {
-	out := map[string]string{}
-	for i := 0; i < len(texts); i += 2 {
-		if texts[i+1] != "" {
-			out[texts[i]] = texts[i+1]
-		}
-	}
-	return out
 }

@@ -92,14 +92,7 @@ func (n *natsUserList) Run(t *terminal) error {
 	for i, u := range users {
 		items[i] = userDocument(u)
 	}
-	if t.json {
-		document, err := json.Marshal(page{Items: items})
-		if err != nil {
-			return err
-		}
-		return t.writeJSON(document)
-	}
-	return t.showTable(items, natsUserColumns)
+	return t.list(page{Items: items}, natsUserColumns)
 }
 
 var natsUserColumns = []column{{"NAME", "name"}, {"PUBLIC KEY", "public_key"}}

@@ -80,8 +80,8 @@ func showNetwork(t *terminal, answer json.RawMessage) error {
 		Status     string            `json:"status"`
 		Statements []json.RawMessage `json:"statements"`
 	}
-	if err := json.Unmarshal(answer, &p); err != nil {
-		return fail(exitRefused, codeNoProblem, "the server's answer is not what was asked for: %v", err)
+	if err := decode(answer, &p); err != nil {
+		return err
 	}
 	if err := t.show(answer, []column{{"STATUS", "status"}}); err != nil || len(p.Statements) == 0 {
 		return err

@@ -165,7 +165,7 @@ func (e *exporter) writeCSV(items []json.RawMessage) error {
 	rows := make([][]string, len(items))
 	for i, item := range items {
 		for _, name := range csvFields {
-			rows[i] = append(rows[i], plainCell(textAt(item, name)))
+			rows[i] = append(rows[i], inert(textAt(item, name)))
 		}
 	}
 	return e.rows(rows)
@@ -188,14 +188,6 @@ func textAt(document json.RawMessage, name string) string {
 	}
 	if json.Unmarshal(fields[name], &text) != nil {
 		return string(fields[name])
-	}
-	return text
-}
-
-// plainCell keeps a spreadsheet from taking what a stranger has sent for a formula.
-func plainCell(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-		return "'" + text
 	}
 	return text
 }
@@ -324,7 +316,16 @@ func (k *keyLastUsed) Run(ctx context.Context, t *terminal, c *client) error {
 	if err != nil {
 		return err
 	}
-	return t.show(answer, lastUsedColumns)
+	if err := t.show(answer, lastUsedColumns); err != nil {
+		return err
+	}
+	var found struct {
+		At *time.Time `json:"last_used_at"`
+	}
+	if err := decode(answer, &found); err == nil && found.At == nil {
+		t.hint("it has never been used")
+	}
+	return nil
 }
 
 // maxLastUsed is how many keys the server answers for at once.

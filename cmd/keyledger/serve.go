@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -136,11 +135,7 @@ func (s *serveCommand) greet(n *node.Node, t *terminal) error {
 	if address := n.NATSAddr(); address != "" {
 		out["nats"] = address
 	}
-	document, err := json.Marshal(out)
-	if err != nil {
-		return err
-	}
-	return t.writeJSON(document)
+	return t.writeValue(out)
 }
 
 // welcome says it to people.

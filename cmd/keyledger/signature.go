@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"os"
 
 	"github.com/keyledger/keyledger/services/dialect"
@@ -78,9 +77,5 @@ func (s *signatureCheck) report(t *terminal, vectors []vector.Vector) (differing
 			differing++
 		}
 	}
-	document, err := json.Marshal(map[string][]judged{"items": items})
-	if err != nil {
-		return differing, err
-	}
-	return differing, t.writeJSON(document)
+	return differing, t.writeValue(map[string][]judged{"items": items})
 }

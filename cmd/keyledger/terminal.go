@@ -73,6 +73,15 @@ func (t *terminal) write(text []byte) error {
 	return nil
 }
 
+// writeValue writes what v is in JSON.
+func (t *terminal) writeValue(v any) error {
+	document, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return t.writeJSON(document)
+}
+
 // writeJSON writes a document, indented.
 func (t *terminal) writeJSON(document []byte) error {
 	var text bytes.Buffer

@@ -40,13 +40,7 @@ type userCreate struct {
 }
 
 func (u *userCreate) Run(ctx context.Context, t *terminal, c *client) error {
-	body := map[string]string{"name": u.Name}
-	if u.Role != "" {
-		body["role"] = u.Role
-	}
-	if u.Kind != "" {
-		body["kind"] = u.Kind
-	}
+	body := given("name", u.Name, "role", u.Role, "kind", u.Kind)
 	answer, err := u.write(ctx, c, call{method: http.MethodPost, path: "/v1/users", query: u.query(), body: body})
 	if err != nil {
 		return err
@@ -144,10 +138,8 @@ func (u *userRemove) Run(ctx context.Context, t *terminal, c *client) error {
 	if err != nil {
 		return err
 	}
-	if !u.Yes {
-		if err := u.confirm(ctx, t, c, id); err != nil {
-			return err
-		}
+	if err := u.likeDeletion(ctx, t, c, u.tenancy, "Remove the user", id); err != nil {
+		return err
 	}
 	if _, err := u.write(ctx, c, call{method: http.MethodDelete, path: userPath(id), query: u.query()}); err != nil {
 		return err
@@ -155,20 +147,17 @@ func (u *userRemove) Run(ctx context.Context, t *terminal, c *client) error {
 	return t.show([]byte(`{"user_id":"`+id+`","removed":true}`), []column{{"REMOVED USER", "user_id"}})
 }
 
-// confirm asks as the policy asks before a key is deleted.
-func (u *userRemove) confirm(ctx context.Context, t *terminal, c *client, id string) error {
-	account := u.Account
-	if account == "" {
-		account = c.credentials.AccountID
-	}
-	ask, err := c.confirmations(ctx, account)
-	if err != nil {
-		return err
-	}
-	return question{deed: "Remove the user " + id, id: id, how: ask.Delete}.put(ctx, t)
-}
-
 func userPath(id string) string { return "/v1/users/" + url.PathEscape(id) }
+
+// setUser asks a query for what is about one user, unless none is named.
+func (c *client) setUser(ctx context.Context, q url.Values, a tenancy, user string) error {
+	if user == "" {
+		return nil
+	}
+	id, err := c.userID(ctx, a, user)
+	q.Set("user_id", id)
+	return err
+}
 
 var userIDForm = regexp.MustCompile(`^[1-9][0-9]{17}$`)
 
