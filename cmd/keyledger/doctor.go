@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -33,11 +34,11 @@ func (d *doctorCommand) Run(ctx context.Context, k *kong.Context, t *terminal, t
 	}
 	e := &examination{t: t, Checks: []checked{}}
 	err := node.Doctor(ctx, d.config(listenFlags{Listen: "127.0.0.1:0"}, t), e)
-	if failed := e.finish(err == nil); failed != nil {
-		return failed
-	}
-	if err == nil || ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if failed := e.finish(err == nil); failed != nil || err == nil {
+		return failed
 	}
 	var refused *node.RefusedError
 	if errors.As(err, &refused) {
@@ -61,9 +62,12 @@ type checked struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-// Check takes down what came of one check.
+// Check takes down what came of one check, unless it was interrupted: that says nothing of the data.
 func (e *examination) Check(name string, err error) {
 	e.end()
+	if errors.Is(err, context.Canceled) {
+		return
+	}
 	c := checked{Name: name, Well: err == nil}
 	if err != nil {
 		c.Detail = err.Error()
@@ -74,7 +78,7 @@ func (e *examination) Check(name string, err error) {
 	}
 	line := "well   " + name + "\n"
 	if err != nil {
-		line = "WRONG  " + name + ": " + visible(c.Detail) + "\n"
+		line = "WRONG  " + name + ": " + visible(strings.ReplaceAll(c.Detail, "\n", "; ")) + "\n"
 	}
 	_ = e.t.write([]byte(line))
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -69,5 +70,17 @@ func TestAQuestionEndsByASignal(t *testing.T) {
 	term := &terminal{in: bufio.NewReader(silent), err: io.Discard, interactive: true}
 	if err := (question{deed: "Delete it", how: confirmClick}).put(ctx, term); exitFor(err) != exitInterrupted {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestAnInterruptedExaminationFindsNothing: neither well nor wrong.
+func TestAnInterruptedExaminationFindsNothing(t *testing.T) {
+	var out bytes.Buffer
+	e := &examination{t: &terminal{out: &out, err: io.Discard}}
+	e.Check("log", nil)
+	e.Check("records", fmt.Errorf("read: %w", context.Canceled))
+	e.Check("secrets", errors.Join(errors.New("one"), errors.New("two")))
+	if want := "well   log\nWRONG  secrets: one; two\n"; out.String() != want || len(e.Checks) != 2 {
+		t.Errorf("got %q, %+v", out.String(), e.Checks)
 	}
 }
