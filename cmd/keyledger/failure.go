@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -100,6 +101,9 @@ func refusalOf(status int, endpoint string, body []byte) *failure {
 	if json.Unmarshal(body, &f.problem) != nil || f.Code == "" {
 		f = fail(exitRefused, codeNoProblem, "%s answered %d %s in words that are not Keyledger's; is it the right endpoint?",
 			endpoint, status, http.StatusText(status))
+		if bytes.Contains(body, []byte("HTTP request to an HTTPS server")) { // net/http's own words
+			f.advice = "it speaks TLS: its endpoint begins with https://"
+		}
 	}
 	f.Status, f.exit = status, exitOf(status)
 	if status == http.StatusInternalServerError && f.RequestID != "" {

@@ -13,6 +13,7 @@ import (
 type grammar struct {
 	Output string `short:"o" enum:"table,json" default:"table" placeholder:"FORMAT" help:"What to print: a table for people, or json for programs."`
 	connection
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version, as the command version does."`
 
 	Serve   serveCommand   `cmd:"" asks:"nobody" group:"server" help:"Run a server."`
 	Recover recoverCommand `cmd:"" asks:"nobody" group:"server" help:"Make a new operator's root key while the server is stopped, for whoever holds the unlock key and has lost every other."`
@@ -53,19 +54,17 @@ func newParser(g *grammar, t *terminal) (*kong.Kong, error) {
 		kong.Help(help),
 		kong.ExplicitGroups(groups),
 		kong.Writers(t.out, t.err),
-		kong.Vars{"preset_help": "One of " + strings.Join(policy.Names(), ", ") + "; " + policy.Default + " for a new account if left out."},
+		kong.Vars{"version": "keyledger " + version, "preset_help": "One of " + strings.Join(policy.Names(), ", ") + "; " + policy.Default + " for a new account if left out."},
 		kong.Bind(t, &g.connection),
 		kong.BindToProvider(g.client),
 	)
 }
 
 // help leaves the connection's flags out where a command asks no server. It takes them all the same, so that one set of
-// flags does for every command of a script.
+// flags does for every command of a script. --version is of no command.
 func help(options kong.HelpOptions, c *kong.Context) error {
-	if asksNobody(c.Selected()) {
-		for _, f := range c.Model.Flags {
-			f.Hidden = f.Hidden || f.Group != nil && f.Group.Key == "connection"
-		}
+	for _, f := range c.Model.Flags {
+		f.Hidden = f.Name == "version" && c.Selected() != nil || f.Group != nil && f.Group.Key == "connection" && asksNobody(c.Selected())
 	}
 	return kong.DefaultHelpPrinter(options, c)
 }

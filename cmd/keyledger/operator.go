@@ -146,10 +146,8 @@ func (p *projectionRebuild) Run(ctx context.Context, t *terminal, c *client) err
 	}
 	w := rebuildWatch{t: t, name: p.Name}
 	for !w.done(answer) {
-		select {
-		case <-time.After(rebuildLook):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := c.pause(ctx, rebuildLook); err != nil {
+			return err
 		}
 		if answer, err = c.read(ctx, "/v1/status", nil); err != nil {
 			return err
