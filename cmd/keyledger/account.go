@@ -60,7 +60,7 @@ func (s shaping) body(body map[string]any) (map[string]any, error) {
 
 type accountCreate struct {
 	writing
-	Name string `required:"" help:"1 to 128 printable characters."`
+	Name string `required:"" placeholder:"NAME" help:"1 to 128 printable characters."`
 	shaping
 	CredentialsOut string `name:"credentials-out" placeholder:"FILE" help:"Write the new root key's credentials to a file, ready for --credentials; never overwrites."`
 }
@@ -94,7 +94,7 @@ func (c *client) warnInTheClear(t *terminal) {
 
 type accountList struct {
 	paging
-	Name string `help:"Only accounts of this name."`
+	Name string `placeholder:"NAME" help:"Only accounts of this name."`
 }
 
 func (a *accountList) Run(ctx context.Context, t *terminal, c *client) error {

@@ -26,7 +26,7 @@ var tokenDetails = slices.Concat(tokenColumns, []column{{"ACCOUNT ID", "account_
 type tokenCreate struct {
 	writing
 	tenancy
-	Name         string `required:"" help:"1 to 64 printable characters; two tokens may have the same."`
+	Name         string `required:"" placeholder:"NAME" help:"1 to 64 printable characters; two tokens may have the same."`
 	Installation bool   `help:"For every account of the installation, not for one alone (operator)."`
 	TokenOut     string `name:"token-out" placeholder:"FILE" help:"Write the token to a file; never overwrites."`
 }

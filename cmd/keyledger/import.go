@@ -19,9 +19,15 @@ type keyImport struct {
 	File        string `xor:"what" required:"" placeholder:"FILE" help:"Import every key of a file (- for standard input): user, access_key_id, secret_access_key, and perhaps description and status. Safe to run again: nothing is imported twice."`
 	AccessKeyID string `name:"access-key-id" placeholder:"ID" help:"The key's ID elsewhere: 3 to 128 letters, digits, '-' or '_'."`
 	SecretFile  string `name:"secret-file" placeholder:"FILE" help:"The file that holds the key's secret (- for standard input); asked for at the terminal if left out."`
-	Description string `empty:"" help:"At most 256 characters on one line."`
+	Description string `empty:"" placeholder:"TEXT" help:"At most 256 characters on one line."`
 	Disabled    bool   `help:"Import it disabled."`
 	Format      string `enum:",csv,jsonl" default:"" placeholder:"FORMAT" help:"csv or jsonl; by the file's name if left out."`
+}
+
+// Help says which flags go together.
+func (*keyImport) Help() string {
+	return `One key: --user, --access-key-id and its secret, which is never a word of the command line.
+All keys of a file: --file.`
 }
 
 func (k *keyImport) Run(ctx context.Context, t *terminal, c *client) error {

@@ -41,7 +41,7 @@ type keyCreate struct {
 	writing
 	tenancy
 	User           string `required:"" placeholder:"USER" help:"Whose key it is to be: the user's ID or name."`
-	Description    string `empty:"" help:"At most 256 characters on one line."`
+	Description    string `empty:"" placeholder:"TEXT" help:"At most 256 characters on one line."`
 	CSV            string `name:"csv" placeholder:"FILE" help:"Write user name, access key ID and secret to a CSV file; never overwrites."`
 	CredentialsOut string `name:"credentials-out" placeholder:"FILE" help:"Write the new key's credentials to a file, ready for --credentials; never overwrites."`
 }

@@ -70,7 +70,7 @@ func hintNext(t *terminal, answer json.RawMessage, call call) {
 type keyDisable struct {
 	change
 	asking
-	Reason string `empty:"" help:"Why; at most 256 characters."`
+	Reason string `empty:"" placeholder:"TEXT" help:"Why; at most 256 characters."`
 }
 
 func (k *keyDisable) Run(ctx context.Context, t *terminal, c *client) error {
@@ -136,7 +136,7 @@ func (k *keyDescribe) Run(ctx context.Context, t *terminal, c *client) error {
 
 type keyRestrict struct {
 	change
-	Reason  string `empty:"" help:"Why; at most 256 characters."`
+	Reason  string `empty:"" placeholder:"TEXT" help:"Why; at most 256 characters."`
 	FoundIn string `empty:"" name:"found-in" placeholder:"PLACE" help:"Where its secret was seen, such as a URL; at most 1024 characters."`
 }
 
@@ -147,7 +147,7 @@ func (k *keyRestrict) Run(ctx context.Context, t *terminal, c *client) error {
 
 type keyUnrestrict struct {
 	change
-	Reason string `empty:"" help:"Why; at most 256 characters."`
+	Reason string `empty:"" placeholder:"TEXT" help:"Why; at most 256 characters."`
 }
 
 func (k *keyUnrestrict) Run(ctx context.Context, t *terminal, c *client) error {

@@ -82,7 +82,7 @@ type projectionAcknowledge struct {
 	Offline  bool   `help:"Work on the data of a server that is stopped: it serves nobody while a projection that commands rest on has stopped. Needs the unlock key and no access key."`
 	Name     string `arg:"" help:"The projection, as status names it; records and summary are what is lost of access records; with --offline, '*' is every one that stopped there."`
 	Position uint64 `required:"" placeholder:"N" help:"Of the record, as status shows it."`
-	Reason   string `required:"" help:"Why it may be passed; at most 256 characters."`
+	Reason   string `required:"" placeholder:"TEXT" help:"Why it may be passed; at most 256 characters."`
 }
 
 func (p *projectionAcknowledge) Run(ctx context.Context, t *terminal, to *connection) error {

@@ -34,7 +34,7 @@ func (a tenancy) query() url.Values {
 type userCreate struct {
 	writing
 	tenancy
-	Name string `required:"" help:"1 to 64 of A-Z a-z 0-9 + = , . @ _ -"`
+	Name string `required:"" placeholder:"NAME" help:"1 to 64 of A-Z a-z 0-9 + = , . @ _ -"`
 	Role string `placeholder:"ROLE" predictor:"roles" help:"admin, user (if left out) or auditor."`
 	Kind string `placeholder:"KIND" predictor:"kinds" help:"user (if left out) or collaborator."`
 }
@@ -51,7 +51,7 @@ func (u *userCreate) Run(ctx context.Context, t *terminal, c *client) error {
 type userList struct {
 	tenancy
 	paging
-	Name string `help:"Only the user of this name."`
+	Name string `placeholder:"NAME" help:"Only the user of this name."`
 }
 
 func (u *userList) Run(ctx context.Context, t *terminal, c *client) error {
@@ -81,7 +81,7 @@ type userChange struct {
 	writing
 	tenancy
 	User   string  `arg:"" help:"The user's ID or name."`
-	Name   *string `help:"The new name."`
+	Name   *string `placeholder:"NAME" help:"The new name."`
 	Role   *string `placeholder:"ROLE" predictor:"roles" help:"The new role."`
 	Grants *string `placeholder:"GRANT,..." help:"All that the user is to have, e.g. manage-own-keys; empty takes all away."`
 }
