@@ -270,7 +270,7 @@ func (s *scan) resume() events.Position {
 
 // Check reads the whole log at full speed and returns everything that is wrong
 // with it, joined; nil if it is whole. A *RefusedError or *events.PoisonedError in it
-// names a damaged position; at one that is missing the reading ends. progress, if
+// names a damaged position; at one that is missing the reading ends, and the block's file is named. progress, if
 // not nil, is called now and then with the positions read and to be read.
 func (j *Journal) Check(ctx context.Context, progress func(done, total events.Position)) error {
 	last, err := j.Last(ctx)
@@ -286,7 +286,7 @@ func (j *Journal) Check(ctx context.Context, progress func(done, total events.Po
 	var all []error
 	for f, err := range a.through(ctx, last) {
 		if err != nil {
-			return errors.Join(append(all, err)...)
+			return errors.Join(append(all, err, j.ledgerBlock(ctx))...)
 		}
 		if len(all) < findingsKept {
 			all = append(all, f.Err)
