@@ -28,10 +28,9 @@ import (
 // the server does look at, so only what these leave open is held here.
 //
 // streams is the directory with the streams' directories, known the position that
-// LEDGER is known to have reached, suspected the streams of which compressed blocks
-// are decoded and read, too. The error is a *damageError that names stream,
-// block and offset, or a fault.
-func checkBlocks(streams string, known events.Position, suspected ...string) error {
+// LEDGER is known to have reached. The error is a *damageError that names stream, block and
+// offset, or a fault.
+func checkBlocks(streams string, known events.Position) error {
 	all, err := blocksIn(streams, known)
 	if err != nil {
 		return err
@@ -42,12 +41,7 @@ func checkBlocks(streams string, known events.Position, suspected ...string) err
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for i := next.Add(1); i <= int64(len(all)); i = next.Add(1) {
-				b := all[i-1]
-				if slices.Contains(suspected, b.stream) {
-					found[i-1] = b.checkWhole()
-				} else {
-					found[i-1] = b.check()
-				}
+				found[i-1] = all[i-1].check()
 			}
 		})
 	}
@@ -57,8 +51,9 @@ func checkBlocks(streams string, known events.Position, suspected ...string) err
 
 // A damageError says which streams have blocks that are not what they must be.
 type damageError struct {
-	streams []string
-	err     error // about the first block
+	streams  []string
+	err      error // about the first block
+	doubtful bool  // all records may be there after all
 }
 
 func (e *damageError) Error() string { return e.err.Error() }
