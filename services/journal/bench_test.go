@@ -186,7 +186,9 @@ func benchmarkLines(b *testing.B, callers int) {
 		lasts[c], err = j.Append(context.Background(), logtest.Decision(logtest.Keyring(c), lasts[c]))
 		return err
 	}
-	byClient := func(ctx context.Context, m *nats.Msg, _ request) (*nats.Msg, error) { return j.write.RequestMsgWithContext(ctx, m) }
+	byClient := func(ctx context.Context, m *nats.Msg, _ request) (*nats.Msg, error) {
+		return j.write.RequestMsgWithContext(ctx, m)
+	}
 	each := max(1, b.N/turns/callers)
 	burst(b, callers, 1, do)
 	var lines, client time.Duration

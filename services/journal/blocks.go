@@ -219,14 +219,24 @@ func (b block) checkRecords(buf []byte) error {
 // What the disk had not yet written reads as zeros, and whole records may follow it.
 func (b block) judge(buf []byte, at int, last uint64, why string) error {
 	next := recordAfter(buf, at, last, newChecksum(b.stream, b.index))
-	cut := next < 0 && (why == recordIsCut || unwritten(buf, at, len(buf)))
 	switch {
-	case b.open && (cut || next > 0 && unwritten(buf, at, next)):
+	case b.interrupted(buf, at, next, why):
 		return b.ends(at, last)
-	case cut:
+	case endsCut(buf, at, next, why):
 		return refused(GuardWhole, "%s is cut: at offset %d, after position %d, %s", b, at, last, why)
 	}
 	return refused(GuardContent, "%s is damaged: at offset %d, after position %d, %s", b, at, last, why)
+}
+
+// interrupted reports whether a record that is not whole is a write that was interrupted, which nobody was told of: the
+// server cuts it off. next is where the next whole record is, below zero if there is none.
+func (b block) interrupted(buf []byte, at, next int, why string) bool {
+	return b.open && (endsCut(buf, at, next, why) || next > 0 && unwritten(buf, at, next))
+}
+
+// endsCut reports whether a block ends in a record that was not written to its end.
+func endsCut(buf []byte, at, next int, why string) bool {
+	return next < 0 && (why == recordIsCut || unwritten(buf, at, len(buf)))
 }
 
 // ends says whether a block may end behind a position, zero if it has none: not

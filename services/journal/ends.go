@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/services/durable"
 )
 
 // endsFile says how far USED and SUMMARY are known to have reached: docs/format/data-directory.md.
@@ -63,7 +64,7 @@ func (e ends) write(store string) error {
 	if err != nil {
 		return err
 	}
-	return writeSynced(filepath.Join(store, endsFile), append(text, '\n'))
+	return durable.WriteFile(filepath.Join(store, endsFile), append(text, '\n'), 0o600)
 }
 
 // A reach is how far the mendable streams are known to go, by what was acknowledged.

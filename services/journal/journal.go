@@ -168,6 +168,9 @@ func (j *Journal) open(ctx context.Context) error {
 	if j.lock, err = lockDir(j.config.Dir); err != nil {
 		return err
 	}
+	if err := durable.RemoveLeftovers(j.config.Dir, "*"); err != nil {
+		return err
+	}
 	j.watch = newWatch(j)
 	if err := j.watch.begin(); err != nil {
 		return err

@@ -273,13 +273,6 @@ func (p *patch) writeDown(to aside) error {
 	return to.note(r)
 }
 
-// interrupted reports whether a record that is not whole is a write that was interrupted,
-// which nobody was told of: the server cuts it off. See judge.
-func (b block) interrupted(buf []byte, at, next int, why string) bool {
-	cut := next < 0 && (why == recordIsCut || unwritten(buf, at, len(buf)))
-	return b.open && (cut || next > 0 && unwritten(buf, at, next))
-}
-
 // plain is what a block holds, decompressed; zeros where it cannot be read or decoded.
 func (b block) plain() ([]byte, error) {
 	raw, err := readPatiently(b.path)

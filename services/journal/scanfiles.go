@@ -35,8 +35,8 @@ func (s *scan) filesLoop() {
 			s.j.log.Error("journal: the scan found a damaged block", "finding", f.Err.Detail)
 		}
 		s.mu.Lock()
-		s.blocks = found
-		s.fileRounds++
+		s.health.Blocks = found
+		s.health.FileRounds++
 		s.mu.Unlock()
 		if !pause(s.j.ctx, s.j.config.Scan.Every) {
 			return

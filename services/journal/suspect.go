@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/keyledger/keyledger/services/durable"
 )
 
 // suspectFile names the streams beside LEDGER of which something was found damaged while a server ran, a line each: the next
@@ -74,7 +76,7 @@ func (s *suspects) add(stream string) (added bool, err error) {
 }
 
 func (s *suspects) write(names []string) error {
-	return writeSynced(s.path, []byte(strings.Join(names, "\n")+"\n"))
+	return durable.WriteFile(s.path, []byte(strings.Join(names, "\n")+"\n"), 0o600)
 }
 
 // suspect has the next start read the whole of a stream and set aside what is damaged of it.

@@ -25,18 +25,18 @@ type trimRecord struct {
 // recordedTrim is how far USED was trimmed by what SUMMARY says, and the position of the message that says so, which is
 // zero if none does.
 func (j *Journal) recordedTrim(ctx context.Context) (through, at events.Position, err error) {
-	m, err := j.ask(ctx, "$JS.API.DIRECT.GET."+streamSummary+"."+summaryTrimmed, nil)
-	switch {
-	case errors.Is(err, events.ErrNone):
+	at, body, err := j.stored(ctx, streamSummary, summaryTrimmed)
+	if errors.Is(err, events.ErrNone) {
 		return 0, 0, nil
-	case err != nil:
-		return 0, 0, err
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("journal: how far access records were trimmed: %w", err)
 	}
 	var r trimRecord
-	if err := json.Unmarshal(m.Data, &r); err != nil {
-		j.log.Error("journal: how far access records were trimmed cannot be read", "summary", uint64(m.Position), "error", err)
+	if err := json.Unmarshal(body, &r); err != nil {
+		j.log.Error("journal: how far access records were trimmed cannot be read", "summary", uint64(at), "error", err)
 	}
-	return r.Through, m.Position, nil
+	return r.Through, at, nil
 }
 
 // recordTrim has SUMMARY say how far USED is trimmed, unless it was trimmed as far before.

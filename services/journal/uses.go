@@ -64,7 +64,7 @@ func (j *Journal) SettleUses(ctx context.Context, id string, after access.Positi
 		return 0, err
 	}
 	for p := after + 1; p < behind; p++ {
-		m, err := j.message(ctx, "$JS.API.DIRECT.GET."+streamUsed, question{Seq: events.Position(p)})
+		m, err := j.message(ctx, streamGet+streamUsed, question{Seq: events.Position(p)})
 		switch {
 		case errors.Is(err, events.ErrNone): // trimmed, or lost: then nobody can say
 		case err != nil:
@@ -87,7 +87,7 @@ func (j *Journal) UsesAt(ctx context.Context, p access.Position) (access.Message
 	if p == 0 {
 		return access.Message{}, events.ErrNone
 	}
-	m, err := j.ask(ctx, "$JS.API.DIRECT.GET."+streamUsed, question{Seq: events.Position(p)})
+	m, err := j.ask(ctx, streamGet+streamUsed, question{Seq: events.Position(p)})
 	return access.Message{Position: access.Position(m.Position), Data: m.Data}, err
 }
 
@@ -105,7 +105,7 @@ func (t Tail) Last(ctx context.Context) (events.Position, error) {
 	}
 	ctx, cancel := t.host.bounded(ctx, askWithin)
 	defer cancel()
-	for m, err := range t.got(ctx, streamLedger, getRequest{Seq: uint64(last)}) {
+	for m, err := range t.got(ctx, streamLedger, question{Seq: last}) {
 		if err != nil {
 			return 0, fmt.Errorf("%w: %w", events.ErrUnread, err)
 		}
