@@ -231,3 +231,27 @@ func TestMissingSummaries(t *testing.T) {
 		})
 	}
 }
+
+// TestMissingEndOfAKilledLog removes the newest block of a log that was killed: it went on behind what was written down, and nobody
+// knows how far.
+func TestMissingEndOfAKilledLog(t *testing.T) {
+	in, from := usedBlocks(t)
+	remove(t, in.usedBlock(4))
+	write(t, filepath.Join(in.dir, endsFile), fmt.Appendf(nil, `{"last":{"USED":%d}}`, from[3]+1))
+	j := opened(t, in.config())
+	lost := j.Unacknowledged()
+	if len(lost) != 1 || access.Position(lost[0].From) != from[3] || lost[0].Through < 80 {
+		t.Fatalf("got %v, want %d and what can have been behind it", lost, from[3])
+	}
+	if next, err := j.AppendUses(t.Context(), "new", []byte("new:")); err != nil || events.Position(next) <= lost[0].Through {
+		t.Errorf("append: got %d, %v, want a position that nothing can have had", next, err)
+	}
+}
+
+// TestEndsThatCannotBeRead refuses a start that could not say whether the end of USED is there.
+func TestEndsThatCannotBeRead(t *testing.T) {
+	in := used(t, 2, 100)
+	write(t, filepath.Join(in.dir, endsFile), []byte("?"))
+	_, err := Open(t.Context(), in.config())
+	wantRefused(t, err, GuardContent)
+}
