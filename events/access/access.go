@@ -109,8 +109,8 @@ type Log interface {
 	// ctx ends (which yields no error) or the log fails (which yields one). What was trimmed
 	// from the front is passed over; another gap is an error.
 	FollowUses(ctx context.Context, after Position) iter.Seq2[Message, error]
-	// FirstUse is the position of the first message that is still there; where none is, the
-	// one that the next will have.
+	// FirstUse is the position of the first message that was not trimmed, be it lost; where all
+	// were, the one that the next will have.
 	FirstUse(ctx context.Context) (Position, error)
 	// TrimUses removes the messages up to and including last, for good. It may be repeated.
 	TrimUses(ctx context.Context, last Position) error

@@ -35,7 +35,8 @@ func (e *OrderError) Error() string {
 // batchBytes is how much is gathered before it is written, less than half a memtable.
 const batchBytes = 12 << 20
 
-// Apply folds consecutive messages in; what is in the rows already is passed over. An error is
+// Apply folds consecutive messages in, from the first of the log on or where SkipTo said that it begins; what is in the rows
+// already is passed over. An error is
 // a *GapError or *PoisonedError, and everything before that message is applied; or a fault,
 // after which Position says what is.
 func (s *Store) Apply(messages []uses.Message) error {
@@ -60,7 +61,7 @@ func (s *Store) gather(messages []uses.Message) (at uses.Position, stopped, err 
 		if m.Position <= at {
 			continue
 		}
-		if at != 0 && m.Position != at+1 {
+		if m.Position != at+1 {
 			return at, &GapError{Want: at + 1, Got: m.Position}, nil
 		}
 		if err := s.fold.read(m); err != nil {
@@ -109,7 +110,7 @@ func (s *Store) Skip(p uses.Position) error {
 	if p <= at {
 		return nil
 	}
-	if at != 0 && p != at+1 {
+	if p != at+1 {
 		return &OrderError{Next: at + 1, Got: p}
 	}
 	return s.pass(p)

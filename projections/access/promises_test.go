@@ -129,8 +129,14 @@ func crashes(t *testing.T, story []uses.Message, lots *rand.Rand) (out []*vfs.Me
 func TestGapsAreRefused(t *testing.T) {
 	story := tell(lots(4), begin, 5, 20)
 	s := fresh(t)
-	apply(t, s, story[:4]) // the first position of an empty store is anyone's
 	var gap *access.GapError
+	if err := s.Apply(story); !errors.As(err, &gap) || *gap != (access.GapError{Want: 1, Got: 5}) || s.Position() != 0 {
+		t.Errorf("got %v, position %d; want the gap at 1, and nothing applied", err, s.Position())
+	}
+	if err := s.SkipTo(5); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, s, story[:4])
 	if err := s.Apply(slices.Concat(story[4:6], story[9:])); !errors.As(err, &gap) || *gap != (access.GapError{Want: 11, Got: 14}) {
 		t.Errorf("got %v, want the gap at 11", err)
 	}
@@ -147,7 +153,7 @@ func TestGapsAreRefused(t *testing.T) {
 	if got := s.Position(); got != 24 {
 		t.Errorf("position %d, want 24", got)
 	}
-	whole := slices.Concat(story[:6], []uses.Message{message(11), message(12), message(13)}, story[9:])
+	whole := slices.Concat([]uses.Message{message(1), message(2), message(3), message(4)}, story[:6], []uses.Message{message(11), message(12), message(13)}, story[9:])
 	same(t, s.Dump(), told(t, whole).Dump())
 }
 

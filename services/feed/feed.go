@@ -31,8 +31,8 @@ type Ledger interface {
 
 // Uses is USED as a feed reads it.
 type Uses interface {
-	// FirstUse is the position of the first message that is still there; where none is, the
-	// one that the next will have. LastUse is that of the last message there ever was.
+	// FirstUse is the position of the first message that was not trimmed, be it lost; where all
+	// were, the one that the next will have. LastUse is that of the last message there ever was.
 	FirstUse(ctx context.Context) (access.Position, error)
 	LastUse(ctx context.Context) (access.Position, error)
 	// UsesAt is the message at p, or events.ErrNone.

@@ -20,8 +20,8 @@ import (
 const asideDir = "aside"
 
 // A Damage is a place of a stream beside LEDGER at which a block did not hold what was
-// written. The block as it was found lies in the file Aside; in its place is one that
-// holds all that could be read of it.
+// written, or was not there. The block as it was found lies in the file Aside; in its place is one
+// that holds all that could be read of it.
 type Damage struct {
 	Stream string `json:"stream"`
 	Block  string `json:"block"`  // name of the file
@@ -31,7 +31,7 @@ type Damage struct {
 	// whole is behind or before the place they are bounds: at most these are.
 	From    events.Position `json:"from"`
 	Through events.Position `json:"through"`
-	Aside   string          `json:"-"` // path
+	Aside   string          `json:"-"` // path; empty if there was no block to keep
 }
 
 // String names what is lost for an operator.
@@ -49,6 +49,7 @@ type asideRecord struct {
 	Block  string          `json:"block"`
 	Last   events.Position `json:"last"` // of the messages that the block held, lost or not
 	Lost   []Damage        `json:"lost"`
+	Gone   bool            `json:"gone,omitempty"` // no block is in its place
 }
 
 // An aside is the directory of what was set aside.
@@ -70,11 +71,35 @@ func (a aside) put(path string, r asideRecord) error {
 	if err := os.Link(path, filepath.Join(a.dir, name+".blk")); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
+	return a.write(name, r)
+}
+
+// note writes down what is lost where there is no block to keep.
+func (a aside) note(r asideRecord) error {
+	if err := durable.MkdirAll(a.dir, 0o700); err != nil {
+		return err
+	}
+	return a.write(fmt.Sprintf("%s-%s-missing", r.Stream, strings.TrimSuffix(r.Block, ".blk")), r)
+}
+
+func (a aside) write(name string, r asideRecord) error {
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
 	}
 	return durable.WriteFile(filepath.Join(a.dir, name+".json"), append(text, '\n'), 0o600)
+}
+
+// gone are the files of a stream's blocks that nothing is in the place of.
+func (a aside) gone(stream string) (map[string]bool, error) {
+	records, err := a.records()
+	names := map[string]bool{}
+	for _, r := range records {
+		if r.Stream == stream && r.Gone {
+			names[r.Block] = true
+		}
+	}
+	return names, err
 }
 
 // records are what is written down here, by the path without its ending.
@@ -106,8 +131,12 @@ func (a aside) damages() ([]Damage, error) {
 	}
 	var all []Damage
 	for path, r := range records {
+		block := path + ".blk"
+		if _, err := os.Stat(block); err != nil {
+			block = ""
+		}
 		for _, d := range r.Lost {
-			d.Aside = path + ".blk"
+			d.Aside = block
 			all = append(all, d)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -168,6 +169,54 @@ func BenchmarkFollowLatency(b *testing.B) {
 	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-us")
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-us")
 	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkLines prints the processor time of an append whose answer comes on a line, and of one that is asked by
+// the client's own request, by turns.
+func BenchmarkLines(b *testing.B) {
+	for _, callers := range []int{1, 4, 64} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) { benchmarkLines(b, callers) })
+	}
+}
+
+func benchmarkLines(b *testing.B, callers int) {
+	j := opened(b, testConfig(b.TempDir()))
+	lasts := make([]events.Position, callers)
+	do := func(c int) (err error) {
+		lasts[c], err = j.Append(context.Background(), logtest.Decision(logtest.Keyring(c), lasts[c]))
+		return err
+	}
+	byClient := func(ctx context.Context, m *nats.Msg, _ request) (*nats.Msg, error) {
+		return j.write.RequestMsgWithContext(ctx, m)
+	}
+	each := max(1, b.N/turns/callers)
+	burst(b, callers, 1, do)
+	var lines, client time.Duration
+	b.ResetTimer()
+	for range turns {
+		j.config.between = byClient
+		began := processorTime(b)
+		burst(b, callers, each, do)
+		client += processorTime(b) - began
+		j.config.between = nil
+		began = processorTime(b)
+		burst(b, callers, each, do)
+		lines += processorTime(b) - began
+	}
+	n := float64(each * callers * turns)
+	b.ReportMetric(float64(lines.Nanoseconds())/n, "cpu-ns/append")
+	b.ReportMetric(float64(client.Nanoseconds())/n, "client-cpu-ns/append")
+	b.ReportMetric(float64(lines)/float64(client), "ratio")
+	b.ReportMetric(0, "ns/op")
+}
+
+// processorTime is what this process has used.
+func processorTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // BenchmarkCheckBlocks is what a start pays before its server runs: for a block that

@@ -28,10 +28,9 @@ import (
 // the server does look at, so only what these leave open is held here.
 //
 // streams is the directory with the streams' directories, known the position that
-// LEDGER is known to have reached, suspected the streams of which compressed blocks
-// are decoded and read, too. The error is a *damageError that names stream,
-// block and offset, or a fault.
-func checkBlocks(streams string, known events.Position, suspected ...string) error {
+// LEDGER is known to have reached. The error is a *damageError that names stream, block and
+// offset, or a fault.
+func checkBlocks(streams string, known events.Position) error {
 	all, err := blocksIn(streams, known)
 	if err != nil {
 		return err
@@ -42,12 +41,7 @@ func checkBlocks(streams string, known events.Position, suspected ...string) err
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for i := next.Add(1); i <= int64(len(all)); i = next.Add(1) {
-				b := all[i-1]
-				if slices.Contains(suspected, b.stream) {
-					found[i-1] = b.checkWhole()
-				} else {
-					found[i-1] = b.check()
-				}
+				found[i-1] = all[i-1].check()
 			}
 		})
 	}
@@ -57,8 +51,9 @@ func checkBlocks(streams string, known events.Position, suspected ...string) err
 
 // A damageError says which streams have blocks that are not what they must be.
 type damageError struct {
-	streams []string
-	err     error // about the first block
+	streams  []string
+	err      error // about the first block
+	doubtful bool  // all records may be there after all
 }
 
 func (e *damageError) Error() string { return e.err.Error() }
@@ -224,14 +219,24 @@ func (b block) checkRecords(buf []byte) error {
 // What the disk had not yet written reads as zeros, and whole records may follow it.
 func (b block) judge(buf []byte, at int, last uint64, why string) error {
 	next := recordAfter(buf, at, last, newChecksum(b.stream, b.index))
-	cut := next < 0 && (why == recordIsCut || unwritten(buf, at, len(buf)))
 	switch {
-	case b.open && (cut || next > 0 && unwritten(buf, at, next)):
+	case b.interrupted(buf, at, next, why):
 		return b.ends(at, last)
-	case cut:
+	case endsCut(buf, at, next, why):
 		return refused(GuardWhole, "%s is cut: at offset %d, after position %d, %s", b, at, last, why)
 	}
 	return refused(GuardContent, "%s is damaged: at offset %d, after position %d, %s", b, at, last, why)
+}
+
+// interrupted reports whether a record that is not whole is a write that was interrupted, which nobody was told of: the
+// server cuts it off. next is where the next whole record is, below zero if there is none.
+func (b block) interrupted(buf []byte, at, next int, why string) bool {
+	return b.open && (endsCut(buf, at, next, why) || next > 0 && unwritten(buf, at, next))
+}
+
+// endsCut reports whether a block ends in a record that was not written to its end.
+func endsCut(buf []byte, at, next int, why string) bool {
+	return next < 0 && (why == recordIsCut || unwritten(buf, at, len(buf)))
 }
 
 // ends says whether a block may end behind a position, zero if it has none: not

@@ -3,7 +3,6 @@ package journal
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -34,30 +33,11 @@ func (c Cells) Get(ctx context.Context, key string) ([]byte, Revision, error) {
 	if err := validKey(key); err != nil {
 		return nil, 0, err
 	}
-	ctx, cancel := c.j.host.bounded(ctx, askWithin)
-	defer cancel()
-	body, _ := json.Marshal(question{LastFor: cellsPrefix + key})
-	m, err := c.j.write.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+streamCells, body)
-	if err != nil {
-		return nil, 0, fmt.Errorf("journal: cell %s: %w", key, err)
+	at, value, err := c.j.stored(ctx, streamCells, cellsPrefix+key)
+	if err != nil && !errors.Is(err, events.ErrNone) {
+		err = fmt.Errorf("journal: cell %s: %w", key, err)
 	}
-	var reply struct {
-		Message struct {
-			Seq  Revision `json:"seq"`
-			Data []byte   `json:"data"`
-		} `json:"message"`
-		Error *apiError `json:"error"`
-	}
-	if err := json.Unmarshal(m.Data, &reply); err != nil {
-		return nil, 0, fmt.Errorf("journal: cell %s: %w", key, err)
-	}
-	if reply.Error != nil && reply.Error.Code == 404 {
-		return nil, 0, events.ErrNone
-	}
-	if reply.Error != nil {
-		return nil, 0, fmt.Errorf("journal: cell %s: %w", key, reply.Error)
-	}
-	return reply.Message.Data, reply.Message.Seq, nil
+	return value, Revision(at), err
 }
 
 // Put writes the value of a key if the key is at the expected revision; zero: if

@@ -360,16 +360,23 @@ func (f *follower) skipped(ctx context.Context, to events.Position) error {
 }
 
 // left is why f.at+1, which lies behind the front, did not come. What is lost and an operator
-// has let pass is passed.
+// has let pass is passed, and nothing behind it: that may be readable.
 func (f *follower) left(ctx context.Context, to events.Position) error {
-	_, err := f.j.ask(ctx, "$JS.API.DIRECT.GET."+f.stream, question{Seq: f.at + 1})
+	_, err := f.j.ask(ctx, streamGet+f.stream, question{Seq: f.at + 1})
 	if !errors.Is(err, events.ErrNone) {
 		return fmt.Errorf("journal: the delivery left out position %d of %s", f.at+1, f.stream)
 	}
-	if f.salvage || f.j.Passed(f.stream, f.at+1) {
+	if f.salvage {
 		return f.goOn(to)
 	}
-	return f.lost(f.at + 1)
+	if !f.j.Passed(f.stream, f.at+1) {
+		return f.lost(f.at + 1)
+	}
+	through := f.at + 1
+	if d, known := f.j.damageAt(f.stream, through); known {
+		through = d.Through
+	}
+	return f.goOn(min(to, through+1))
 }
 
 // lost says that a message is.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/services/durable"
 )
 
 // foundFile holds the positions of LEDGER that a scan found damaged, a line each, so that nothing is built on them after
@@ -31,7 +32,7 @@ func (s *scan) remember() {
 		err = nil
 	}
 	if text.Len() > 0 {
-		err = writeSynced(s.foundFile(), []byte(text.String()))
+		err = durable.WriteFile(s.foundFile(), []byte(text.String()), 0o600)
 	}
 	if err != nil {
 		s.j.log.Error("journal: what the scan found is not remembered over a restart", "error", err)
@@ -105,25 +106,4 @@ func (s *scan) hear(f Finding) {
 	if !slices.ContainsFunc(s.all(), func(known Finding) bool { return known.Position == f.Position }) {
 		s.found(f)
 	}
-}
-
-// writeSynced replaces a file, and is on disk when it returns.
-func writeSynced(path string, data []byte) error {
-	beside := path + ".new"
-	f, err := os.OpenFile(beside, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(beside, path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

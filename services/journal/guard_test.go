@@ -293,7 +293,7 @@ func TestGuardSync(t *testing.T) {
 	}
 	for _, test := range []struct{ says, served Profile }{{Durable, Relaxed}, {Relaxed, Relaxed}, {Durable, Durable}} {
 		c.Profile = test.served
-		h, err := startHost(t.Context(), c)
+		h, err := startHost(t.Context(), c, suspectsOf(c.Dir))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -103,6 +103,9 @@ type Journal struct {
 	excuse   atomic.Pointer[func(stream string, p events.Position) bool]
 	damages  atomic.Pointer[[]Damage]
 	suspects *suspects
+	reach    reach
+	trims    sync.Mutex    // held while USED is trimmed
+	trimmed  atomic.Uint64 // USED is, up to and including this position
 
 	fault atomic.Pointer[RefusedError] // set when the log turned out not to be whole while it was open
 }
@@ -118,6 +121,7 @@ func Open(ctx context.Context, c Config) (*Journal, error) {
 		return nil, err
 	}
 	j := &Journal{config: c, log: c.Logger, fresh: newHandover(2048, 16<<10), uses: newHandover(64, 256<<10), suspects: suspectsOf(c.Dir)}
+	j.reach.last = map[string]events.Position{}
 	j.damages.Store(new([]Damage))
 	if err := j.open(ctx); err != nil {
 		return nil, errors.Join(err, j.stop())
@@ -127,9 +131,13 @@ func Open(ctx context.Context, c Config) (*Journal, error) {
 	j.ledgerTail, j.usesTail = newTail(j, streamLedger, j.fresh, false), newTail(j, streamUsed, j.uses, true)
 	j.scan = newScan(j)
 	j.close = sync.OnceValue(j.shut)
+	if err := j.learnTrimmed(ctx); err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
 	j.tasks.Go(j.watch.run)
 	j.tasks.Go(j.scan.run)
 	j.tasks.Go(j.scan.filesLoop)
+	j.tasks.Go(j.keepEnds)
 	return j, nil
 }
 
@@ -160,11 +168,14 @@ func (j *Journal) open(ctx context.Context) error {
 	if j.lock, err = lockDir(j.config.Dir); err != nil {
 		return err
 	}
+	if err := durable.RemoveLeftovers(j.config.Dir, "*"); err != nil {
+		return err
+	}
 	j.watch = newWatch(j)
 	if err := j.watch.begin(); err != nil {
 		return err
 	}
-	if j.host, err = startHost(ctx, j.config); err != nil {
+	if j.host, err = startHost(ctx, j.config, j.suspects); err != nil {
 		return err
 	}
 	if err := j.lookAside(); err != nil {
@@ -177,8 +188,10 @@ func (j *Journal) open(ctx context.Context) error {
 		return err
 	}
 	j.host.stage()
-	j.created, err = j.guard(ctx, guarded{created: j.config.Created, stored: j.config.StoredPosition})
-	return err
+	if j.created, err = j.guard(ctx, guarded{created: j.config.Created, stored: j.config.StoredPosition}); err != nil {
+		return err
+	}
+	return j.beginEnds(ctx)
 }
 
 func (j *Journal) connect() error {
@@ -219,6 +232,7 @@ func (j *Journal) shut() error {
 	j.group.close()
 	j.tasks.Wait()
 	j.gate.shut()
+	j.endEnds()
 	return j.stop()
 }
 

@@ -27,6 +27,9 @@ func keepOf(dir string) keep {
 	return keep{streams: filepath.Join(dir, "jetstream", "$G", "streams"), kept: filepath.Join(dir, keptDir), aside: asideOf(dir)}
 }
 
+// msgs is where the blocks of a stream are.
+func (k keep) msgs(stream string) string { return filepath.Join(k.streams, stream, "msgs") }
+
 // begin links everything. What an interrupted start has left is put back before.
 func (k keep) begin() error {
 	if _, err := k.putBack(); err != nil {

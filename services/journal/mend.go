@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -22,33 +23,51 @@ import (
 // them is told until an operator lets it pass, and decisions do not rest on it.
 var mendable = []string{streamUsed, streamSummary}
 
-// minRecord is the smallest that a record can be.
-const minRecord = recordHead + checksumSize
+const (
+	// minRecord is the smallest that a record can be.
+	minRecord = recordHead + checksumSize
+	// blockBytes is what a block holds before the server begins another.
+	blockBytes = 8 << 20
+)
 
 // mend reads every block of a stream, wholly, sets those aside that do not hold what was
-// written, and puts blocks in their place that hold every whole record of theirs. No
-// server may run. It says at how many places something is wrong.
+// written, and puts blocks in their place that hold every whole record of theirs. It writes
+// down, too, what is missing and not known to be: with blocks that are not there, between two
+// records, and up to where the stream is known to have reached. No server may run. It says at
+// how many places something is wrong.
 //
 // Positions are never given anew: where the end of the stream is lost, an empty message
 // follows at a position that what was there cannot have reached.
-func (k keep) mend(stream string) (places int, err error) {
-	dir := filepath.Join(k.streams, stream, "msgs")
-	blocks, err := blocksOf(dir, stream)
+func (k keep) mend(stream string, known ends) (places int, err error) {
+	if purging, err := k.purging(stream); purging || err != nil {
+		return 0, err
+	}
+	blocks, gone, err := k.blocks(stream)
 	if err != nil {
 		return 0, err
 	}
-	m := mender{}
-	for _, b := range blocks {
+	before, err := k.aside.damages()
+	if err != nil {
+		return 0, err
+	}
+	m := mender{before: slices.DeleteFunc(before, func(d Damage) bool { return d.Stream != stream })}
+	all := slices.Concat(blocks, gone)
+	slices.SortFunc(all, func(a, b block) int { return cmp.Compare(a.index, b.index) })
+	for _, b := range all {
+		if b.size == 0 {
+			m.lose(m.patch(b), 0, blockBytes, fileIsMissing)
+			continue
+		}
 		if err := m.read(b); err != nil {
 			return 0, fmt.Errorf("journal: read what is left of %s: %w", b, err)
 		}
 	}
-	m.end()
+	m.end(k.behind(stream, all), known)
 	if m.places == 0 {
 		return 0, nil
 	}
 	// The server's index vouches for blocks as they were.
-	if err := os.Remove(filepath.Join(dir, "index.db")); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := os.Remove(filepath.Join(k.msgs(stream), "index.db")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return 0, err
 	}
 	for _, p := range m.patches {
@@ -61,10 +80,12 @@ func (k keep) mend(stream string) (places int, err error) {
 
 // A mender goes over the records of a stream, in order.
 type mender struct {
+	before  []Damage // what is known to be lost
 	patches []*patch
 	places  int
 	last    events.Position // of the records so far
-	stamp   []byte          // the time of that one, as it is in a record
+	removed events.Position // the last that a tombstone among them is for
+	stamp   []byte          // the time of the last, as it is in a record
 	open    []*Damage       // places behind which nothing whole was met yet
 	bytes   int             // that are lost there
 }
@@ -78,21 +99,28 @@ type patch struct {
 	last   events.Position // that the block held, as far as is known
 }
 
+// patch begins the one of the next block.
+func (m *mender) patch(b block) *patch {
+	if n := len(m.patches); n > 0 && !m.patches[n-1].differ {
+		m.patches[n-1].kept = nil // as it is on disk
+	}
+	p := &patch{block: b}
+	m.patches = append(m.patches, p)
+	return p
+}
+
 func (m *mender) read(b block) error {
 	text, err := b.plain()
 	if err != nil {
 		return err
 	}
-	if n := len(m.patches); n > 0 && !m.patches[n-1].differ {
-		m.patches[n-1].kept = nil // as it is on disk
-	}
-	p := &patch{block: b, kept: make([]byte, 0, len(text))}
-	m.patches = append(m.patches, p)
+	p := m.patch(b)
+	p.kept = make([]byte, 0, len(text))
 	sum := newChecksum(b.stream, b.index)
 	for at := 0; at < len(text); {
 		r, why := recordAt(text[at:], sum)
 		if why == "" {
-			m.meet(r, text[at:])
+			m.meet(p, r, text[at:], at)
 			p.kept = append(p.kept, text[at:at+r.size]...)
 			at += r.size
 			continue
@@ -106,18 +134,23 @@ func (m *mender) read(b block) error {
 			break // the server cuts it off by itself
 		}
 		m.lose(p, at, end-at, why)
+		p.differ = true
 		at = end
 	}
 	p.last = m.last
 	return nil
 }
 
-// meet is told of every whole record.
-func (m *mender) meet(r record, text []byte) {
+// meet is told of every whole record, and where in which block it is.
+func (m *mender) meet(b *patch, r record, text []byte, at int) {
+	p := events.Position(r.sequence)
 	if r.tombstone {
+		m.removed = max(m.removed, p)
 		return
 	}
-	p := events.Position(r.sequence)
+	if len(m.open) == 0 && m.last > 0 && p > m.last+1 && !m.knows(m.last+1, p-1) {
+		m.lose(b, at, 0, "what comes before this record is missing")
+	}
 	if len(m.open) > 0 && p > m.last {
 		m.resolve(p - 1)
 	}
@@ -126,9 +159,19 @@ func (m *mender) meet(r record, text []byte) {
 	}
 }
 
+// knows reports whether all of some messages are known to be lost.
+func (m *mender) knows(from, through events.Position) bool {
+	for _, d := range m.before {
+		if d.From <= from {
+			from = max(from, d.Through+1)
+		}
+	}
+	return from > through
+}
+
 func (m *mender) lose(p *patch, at, size int, why string) {
 	d := &Damage{Stream: p.block.stream, Block: filepath.Base(p.block.path), Offset: int64(at), Why: why}
-	p.lost, p.differ = append(p.lost, d), true
+	p.lost = append(p.lost, d)
 	m.open = append(m.open, d)
 	m.bytes += size
 	m.places++
@@ -138,7 +181,10 @@ func (m *mender) lose(p *patch, at, size int, why string) {
 func (m *mender) resolve(through events.Position) {
 	from := m.last + 1
 	if m.last == 0 { // nothing says where the stream began
-		from = through + 1 - min(through, events.Position(m.bytes/minRecord))
+		from = max(through+1-min(through, events.Position(m.bytes/minRecord)), m.removed+1)
+	}
+	if m.knows(from, through) {
+		through = from - 1
 	}
 	for _, d := range m.open {
 		d.From, d.Through = from, through
@@ -146,12 +192,29 @@ func (m *mender) resolve(through events.Position) {
 	m.open, m.bytes = nil, 0
 }
 
-// end closes what is open behind the last record.
-func (m *mender) end() {
+// end closes what is open behind the last record, or behind where the stream is known to have
+// reached. What stands there goes into the block behind all others.
+func (m *mender) end(behind block, known ends) {
+	reached := known.Last[behind.stream]
+	if m.last > 0 || m.removed < reached { // or everything was trimmed
+		reached = max(reached, m.removed)
+	} else {
+		reached = 0
+	}
+	if m.last < reached && len(m.open) == 0 {
+		size := blockBytes
+		if known.Exact {
+			size = 0
+		}
+		m.lose(m.patch(behind), 0, size, fmt.Sprintf("the stream ends before it, but it reached message %d", reached))
+	}
 	if len(m.open) == 0 {
 		return
 	}
-	through := m.last + events.Position(max(1, m.bytes/minRecord))
+	through := max(reached, m.last+events.Position(max(1, m.bytes/minRecord)))
+	if m.last == 0 { // nothing of the whole stream is left
+		m.bytes = int(through) * minRecord
+	}
 	m.resolve(through)
 	p := m.patches[len(m.patches)-1]
 	p.kept, p.differ = append(p.kept, p.block.empty(through+1, m.stamp)...), true
@@ -176,34 +239,38 @@ func (b block) empty(p events.Position, stamp []byte) []byte {
 	return sum.Sum(r)
 }
 
-// apply sets the block aside, if it is not what it must be, and puts another in its place.
+// apply sets the block aside, if something of it is lost, and puts another in its place, if that
+// is to be another.
 func (p *patch) apply(to aside) error {
-	if !p.differ {
-		return nil
-	}
 	if len(p.lost) > 0 {
-		r := asideRecord{Stream: p.block.stream, Block: filepath.Base(p.block.path), Last: p.last}
-		for _, d := range p.lost {
-			r.Last = max(r.Last, d.Through)
-			if d.From <= d.Through { // or nothing was in it but marks of what was trimmed
-				r.Lost = append(r.Lost, *d)
-			}
-		}
-		if err := to.put(p.block.path, r); err != nil {
+		if err := p.writeDown(to); err != nil {
 			return err
 		}
 	}
-	if len(p.kept) == 0 {
+	switch {
+	case !p.differ:
+		return nil
+	case len(p.kept) == 0:
 		return os.Remove(p.block.path)
+	}
+	if err := durable.MkdirAll(filepath.Dir(p.block.path), 0o700); err != nil {
+		return err
 	}
 	return durable.WriteFile(p.block.path, p.kept, 0o600)
 }
 
-// interrupted reports whether a record that is not whole is a write that was interrupted,
-// which nobody was told of: the server cuts it off. See judge.
-func (b block) interrupted(buf []byte, at, next int, why string) bool {
-	cut := next < 0 && (why == recordIsCut || unwritten(buf, at, len(buf)))
-	return b.open && (cut || next > 0 && unwritten(buf, at, next))
+func (p *patch) writeDown(to aside) error {
+	r := asideRecord{Stream: p.block.stream, Block: filepath.Base(p.block.path), Last: p.last, Gone: len(p.kept) == 0 && (p.differ || p.block.size == 0)}
+	for _, d := range p.lost {
+		r.Last = max(r.Last, d.Through)
+		if d.From <= d.Through { // or nothing was in it but marks of what was trimmed
+			r.Lost = append(r.Lost, *d)
+		}
+	}
+	if p.differ && p.block.size > 0 {
+		return to.put(p.block.path, r)
+	}
+	return to.note(r)
 }
 
 // plain is what a block holds, decompressed; zeros where it cannot be read or decoded.

@@ -146,7 +146,7 @@ func TestEveryByteOfUsedIsMended(t *testing.T) {
 			if err := m.read(b); err != nil {
 				t.Fatal(err)
 			}
-			m.end()
+			m.end(block{stream: streamUsed, index: 2}, ends{})
 			hit, _ := slices.BinarySearch(at, i+1)
 			d, kept := m.patches[0].lost, m.patches[0].kept
 			if len(d) != 1 || d[0].From != events.Position(hit) || d[0].Through < d[0].From || hit < 6 && d[0].Through != d[0].From {

@@ -15,9 +15,10 @@ import (
 )
 
 const (
-	directGet  = "$JS.API.DIRECT.GET." + streamLedger
-	directLast = "$JS.API.DIRECT.GET." + streamLedger + "."
-	leaderGet  = "$JS.API.STREAM.MSG.GET." + streamLedger
+	streamInfo = "$JS.API.STREAM.INFO."
+	streamGet  = "$JS.API.DIRECT.GET."
+	directGet  = streamGet + streamLedger
+	leaderGet  = "$JS.API.STREAM.MSG.GET."
 )
 
 // askWithin bounds one question to the log.
@@ -38,7 +39,7 @@ func (j *Journal) LastOf(ctx context.Context, s events.Subject) (events.Message,
 }
 
 func (j *Journal) lastOf(ctx context.Context, subject string) (events.Message, error) {
-	return j.ask(ctx, directLast+subject, nil)
+	return j.ask(ctx, directGet+"."+subject, nil)
 }
 
 // At implements [events.Log].
@@ -54,11 +55,13 @@ func (j *Journal) next(ctx context.Context, subject string, from events.Position
 	return j.ask(ctx, directGet, question{Seq: from, NextFor: subject})
 }
 
-// A question is what JetStream's direct get is asked.
+// A question is what JetStream's direct get is asked, without what would have the server look through a whole
+// stream.
 type question struct {
 	Seq      events.Position `json:"seq,omitempty"`
 	NextFor  string          `json:"next_by_subj,omitempty"`
 	LastFor  string          `json:"last_by_subj,omitempty"`
+	Start    *time.Time      `json:"start_time,omitempty"`
 	Batch    int             `json:"batch,omitempty"`
 	MaxBytes int             `json:"max_bytes,omitempty"`
 }
@@ -94,32 +97,44 @@ func (j *Journal) message(ctx context.Context, subject string, q any) (*nats.Msg
 	}
 }
 
-// lastOnLeader is the last position of a subject as its leader has it; zero if
-// there is none. It is slower than a direct get, which a replica may answer.
+// lastOnLeader is the last position of a subject of LEDGER as its leader has it; zero if there is
+// none. It is slower than a direct get, which a replica may answer.
 func (j *Journal) lastOnLeader(ctx context.Context, subject string) (events.Position, error) {
-	ctx, cancel := j.host.bounded(ctx, askWithin)
-	defer cancel()
-	body, _ := json.Marshal(question{LastFor: subject})
-	m, err := j.write.RequestWithContext(ctx, leaderGet, body)
+	p, _, err := j.stored(ctx, streamLedger, subject)
+	if errors.Is(err, events.ErrNone) {
+		return 0, nil
+	}
 	if err != nil {
 		return 0, fmt.Errorf("journal: read: %w", err)
 	}
+	return p, nil
+}
+
+// stored is the last message of a subject as its leader has it, or events.ErrNone.
+func (j *Journal) stored(ctx context.Context, stream, subject string) (p events.Position, data []byte, err error) {
+	ctx, cancel := j.host.bounded(ctx, askWithin)
+	defer cancel()
+	body, _ := json.Marshal(question{LastFor: subject})
+	m, err := j.write.RequestWithContext(ctx, leaderGet+stream, body)
+	if err != nil {
+		return 0, nil, err
+	}
 	var reply struct {
 		Message struct {
-			Seq events.Position `json:"seq"`
+			Seq  events.Position `json:"seq"`
+			Data []byte          `json:"data"`
 		} `json:"message"`
 		Error *apiError `json:"error"`
 	}
-	if err := json.Unmarshal(m.Data, &reply); err != nil {
-		return 0, fmt.Errorf("journal: read: %w", err)
+	switch err := json.Unmarshal(m.Data, &reply); {
+	case err != nil:
+		return 0, nil, err
+	case reply.Error != nil && reply.Error.Code == 404:
+		return 0, nil, events.ErrNone
+	case reply.Error != nil:
+		return 0, nil, reply.Error
 	}
-	if reply.Error != nil && reply.Error.Code == 404 {
-		return 0, nil
-	}
-	if reply.Error != nil {
-		return 0, fmt.Errorf("journal: read: %w", reply.Error)
-	}
-	return reply.Message.Seq, nil
+	return reply.Message.Seq, reply.Message.Data, nil
 }
 
 // readMessage reads a message as direct get delivers it.

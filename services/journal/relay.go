@@ -20,8 +20,6 @@ import (
 // What an outlet answers: JetStream's own subjects, of the two streams that are
 // there to be read.
 const (
-	streamInfo = "$JS.API.STREAM.INFO."
-	streamGet  = "$JS.API.DIRECT.GET."
 	// inboxes is what the inboxes of all readers begin with: answers go there, and to any
 	// other subject the outlet sends nothing. Behind it stands the reader's public key, so
 	// that nobody hears another's answers, or where another awaits them: the inbox itself is
@@ -105,13 +103,13 @@ func (o *Outlet) reply(m *nats.Msg) {
 }
 
 // readQuestion is what a request asks for, as far as the outlet answers it.
-func readQuestion(body []byte, subject string) (getRequest, error) {
-	var q getRequest
+func readQuestion(body []byte, subject string) (question, error) {
+	var q question
 	if len(body) > relayRequest {
 		return q, errors.New("the request is too large")
 	}
 	if subject != "" {
-		return getRequest{LastFor: subject}, nil
+		return question{LastFor: subject}, nil
 	}
 	if err := json.Unmarshal(body, &q); err != nil {
 		return q, errors.New("the request is not JSON")
@@ -131,17 +129,6 @@ func readQuestion(body []byte, subject string) (getRequest, error) {
 	return q, nil
 }
 
-// A getRequest is what a message is asked for by: JetStream's direct get, without what
-// would have the server look through a whole stream.
-type getRequest struct {
-	Seq      uint64     `json:"seq,omitempty"`
-	NextFor  string     `json:"next_by_subj,omitempty"`
-	LastFor  string     `json:"last_by_subj,omitempty"`
-	Start    *time.Time `json:"start_time,omitempty"`
-	Batch    int        `json:"batch,omitempty"`
-	MaxBytes int        `json:"max_bytes,omitempty"`
-}
-
 // info passes on what the log's server says of a stream. Nothing of the request goes
 // there.
 func (o *Outlet) info(ctx context.Context, stream, reply string) {
@@ -153,7 +140,7 @@ func (o *Outlet) info(ctx context.Context, stream, reply string) {
 }
 
 // get passes on what the log's server answers to q, without what is sealed.
-func (o *Outlet) get(ctx context.Context, stream string, q getRequest, reply string) error {
+func (o *Outlet) get(ctx context.Context, stream string, q question, reply string) error {
 	for m, err := range o.journal.got(ctx, stream, q) {
 		if err != nil {
 			return err
@@ -177,7 +164,7 @@ func (o *Outlet) get(ctx context.Context, stream string, q getRequest, reply str
 
 // got is the server's answer to a direct get: one message, or a batch and the status
 // that ends it.
-func (j *Journal) got(ctx context.Context, stream string, q getRequest) iter.Seq2[*nats.Msg, error] {
+func (j *Journal) got(ctx context.Context, stream string, q question) iter.Seq2[*nats.Msg, error] {
 	return func(yield func(*nats.Msg, error) bool) {
 		inbox := j.read.NewInbox()
 		sub, err := j.read.SubscribeSync(inbox)

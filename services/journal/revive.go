@@ -27,6 +27,9 @@ func (w *watch) revive() bool {
 	if err == nil {
 		err = w.j.again()
 	}
+	if err == nil {
+		err = w.j.holdFront(w.j.ctx)
+	}
 	var damage *RefusedError
 	errors.As(err, &damage)
 	w.j.fault.Store(damage)

@@ -85,9 +85,6 @@ type scan struct {
 	mu     sync.Mutex
 	health ScanHealth
 	last   []Finding // of the round before
-
-	blocks     []BlockFinding // files that were damaged in the last round of files
-	fileRounds int
 }
 
 func newScan(j *Journal) *scan {
@@ -206,7 +203,7 @@ const damagedLog = "the log was found damaged and waits for an operator"
 func (s *scan) trouble() string {
 	s.mu.Lock()
 	some := len(s.last)+len(s.health.Found) > 0
-	block := slices.ContainsFunc(s.blocks, func(f BlockFinding) bool { return f.Stream == streamLedger })
+	block := slices.ContainsFunc(s.health.Blocks, func(f BlockFinding) bool { return f.Stream == streamLedger })
 	s.mu.Unlock()
 	if block {
 		return damagedLog
@@ -229,7 +226,7 @@ func (s *scan) state() ScanHealth {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.health
-	h.Found, h.Blocks, h.FileRounds = nil, slices.Clone(s.blocks), s.fileRounds
+	h.Found, h.Blocks = nil, slices.Clone(s.health.Blocks)
 	for _, found := range [][]Finding{s.last, s.health.Found} {
 		for _, f := range found {
 			if !s.j.excused(streamLedger, f.Position) {
@@ -270,7 +267,7 @@ func (s *scan) resume() events.Position {
 
 // Check reads the whole log at full speed and returns everything that is wrong
 // with it, joined; nil if it is whole. A *RefusedError or *events.PoisonedError in it
-// names a damaged position; at one that is missing the reading ends. progress, if
+// names a damaged position; at one that is missing the reading ends, and the block's file is named. progress, if
 // not nil, is called now and then with the positions read and to be read.
 func (j *Journal) Check(ctx context.Context, progress func(done, total events.Position)) error {
 	last, err := j.Last(ctx)
@@ -286,7 +283,7 @@ func (j *Journal) Check(ctx context.Context, progress func(done, total events.Po
 	var all []error
 	for f, err := range a.through(ctx, last) {
 		if err != nil {
-			return errors.Join(append(all, err)...)
+			return errors.Join(append(all, err, j.ledgerBlock(ctx))...)
 		}
 		if len(all) < findingsKept {
 			all = append(all, f.Err)

@@ -3,6 +3,7 @@ package journal
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -77,6 +78,24 @@ func TestCheck(t *testing.T) {
 	}
 	if done != 8 || total != 8 {
 		t.Errorf("progress: got %d of %d, want 8 of 8", done, total)
+	}
+}
+
+// TestCheckNamesTheFile damages an old block of LEDGER, which is compressed: the server says no more of it than that it cannot read a
+// position.
+func TestCheckNamesTheFile(t *testing.T) {
+	in := installation{dir: t.TempDir()}
+	j := opened(t, testConfig(in.dir))
+	for i := range 45 {
+		smuggle(t, j, logtest.Keyring(i), []byte(noise(i, 400_000)), nats.Header{headerExpected: {"0"}})
+	}
+	closed(t, j)
+	flip(t, in.block(t, 1))
+	j = opened(t, testConfig(in.dir))
+	err := j.Check(t.Context(), nil)
+	wantRefused(t, err, GuardWhole)
+	if !strings.Contains(fmt.Sprint(err), "block 1.blk of stream LEDGER is damaged: at offset ") {
+		t.Errorf("got %v, want the file", err)
 	}
 }
 

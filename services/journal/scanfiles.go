@@ -3,9 +3,9 @@ package journal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 )
 
@@ -35,8 +35,8 @@ func (s *scan) filesLoop() {
 			s.j.log.Error("journal: the scan found a damaged block", "finding", f.Err.Detail)
 		}
 		s.mu.Lock()
-		s.blocks = found
-		s.fileRounds++
+		s.health.Blocks = found
+		s.health.FileRounds++
 		s.mu.Unlock()
 		if !pause(s.j.ctx, s.j.config.Scan.Every) {
 			return
@@ -123,11 +123,26 @@ func (b block) checkWhole() error {
 
 // ledgerEnd is what is wrong with the newest block of LEDGER.
 func (j *Journal) ledgerEnd() *RefusedError {
-	all, err := blocksOf(filepath.Join(keepOf(j.config.Dir).streams, streamLedger, "msgs"), streamLedger)
+	all, err := blocksOf(keepOf(j.config.Dir).msgs(streamLedger), streamLedger)
 	if err != nil || len(all) == 0 {
 		return nil
 	}
 	b := all[len(all)-1]
 	b.open = true
 	return b.wrong(j.ctx)
+}
+
+// ledgerBlock is what is wrong with the first block of LEDGER that does not hold what was written.
+func (j *Journal) ledgerBlock(ctx context.Context) error {
+	all, err := blocksOf(keepOf(j.config.Dir).msgs(streamLedger), streamLedger)
+	if err != nil {
+		return fmt.Errorf("journal: blocks of stream %s: %w", streamLedger, err)
+	}
+	for i, b := range all {
+		b.open = i+1 == len(all) // it is being written to
+		if r := b.wrong(ctx); r != nil {
+			return r
+		}
+	}
+	return nil
 }

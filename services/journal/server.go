@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,11 +28,12 @@ const startPatience = 5 * time.Minute
 // A host keeps a NATS server inside this process. Connections made through it
 // outlive the server they began with: after a restart they find the next one.
 type host struct {
-	options server.Options
-	staging *staging
-	staged  atomic.Bool // batches are gathered in memory
-	logger  server.Logger
-	log     *slog.Logger
+	options  server.Options
+	staging  *staging
+	suspects *suspects
+	staged   atomic.Bool // batches are gathered in memory
+	logger   server.Logger
+	log      *slog.Logger
 
 	mu      sync.Mutex
 	running *server.Server     // nil between stop and start
@@ -39,8 +41,8 @@ type host struct {
 	turn    context.CancelFunc // ends epoch
 }
 
-func startHost(ctx context.Context, c Config) (*host, error) {
-	h := &host{options: serverOptions(c), staging: newStaging(c.Dir), logger: serverLog{c.Logger}, log: c.Logger}
+func startHost(ctx context.Context, c Config, s *suspects) (*host, error) {
+	h := &host{options: serverOptions(c), staging: newStaging(c.Dir), suspects: s, logger: serverLog{c.Logger}, log: c.Logger}
 	h.epoch, h.turn = context.WithCancel(context.Background())
 	if err := h.start(ctx, c.StoredPosition); err != nil {
 		return nil, err
@@ -75,41 +77,58 @@ func serverOptions(c Config) server.Options {
 // *RefusedError; but of the streams that the ledger can go on without a part of, what is damaged is set
 // aside. known is the position that LEDGER is known to have reached.
 func (h *host) start(ctx context.Context, known events.Position) error {
-	for mended := false; ; mended = true {
-		err := h.attempt(ctx, known)
+	files := keepOf(h.options.StoreDir)
+	if _, err := files.putBack(); err != nil {
+		return err
+	}
+	others, err := readEnds(h.options.StoreDir)
+	if err != nil {
+		return err
+	}
+	if err := h.mendSuspects(files, others); err != nil {
+		return err
+	}
+	for mended := []string(nil); ; {
+		err := h.attempt(ctx, files, known, others.without(mended))
 		var damage *damageError
-		if mended || !errors.As(err, &damage) || !areMendable(damage.streams) {
+		if !errors.As(err, &damage) || !areMendable(damage.streams) || slices.Contains(mended, damage.streams[0]) {
 			return err
 		}
-		h.log.Error("journal: a damaged block of access records is set aside; every block is read, which may take a while", "streams", damage.streams, "error", err)
-		places := 0
-		for _, stream := range damage.streams {
-			n, mendErr := keepOf(h.options.StoreDir).mend(stream)
-			if mendErr != nil {
-				return errors.Join(err, mendErr)
-			}
-			places += n
+		h.log.Error("journal: access records are damaged: what is damaged is set aside; every block is read, which may take a while", "streams", damage.streams, "error", err)
+		places, mendErr := files.mendAll(damage.streams, others)
+		if mendErr != nil {
+			return errors.Join(err, mendErr)
 		}
-		if places == 0 {
+		if places == 0 && !damage.doubtful {
 			return err
 		}
+		mended = append(mended, damage.streams...)
 	}
 }
 
+// mendSuspects reads the streams of which something was found damaged while a server ran.
+func (h *host) mendSuspects(files keep, known ends) error {
+	names := h.suspects.take()
+	if len(names) == 0 {
+		return nil
+	}
+	if _, err := files.mendAll(names, known); err != nil {
+		return err
+	}
+	return h.suspects.clear()
+}
+
 // attempt is start, but mends nothing.
-func (h *host) attempt(ctx context.Context, known events.Position) error {
+func (h *host) attempt(ctx context.Context, files keep, known events.Position, others ends) error {
 	if err := h.staging.clear(); err != nil {
 		return fmt.Errorf("journal: start the log: %w", err)
 	}
-	files := keepOf(h.options.StoreDir)
 	if err := files.begin(); err != nil {
 		return err
 	}
-	suspected := suspectsOf(h.options.StoreDir)
-	names := suspected.names()
-	err := checkBlocks(files.streams, known, names...)
-	if err == nil && len(names) > 0 {
-		err = suspected.clear()
+	err := checkBlocks(files.streams, known)
+	if err == nil {
+		err = files.checkPresent(others)
 	}
 	if err != nil {
 		_, backErr := files.putBack()

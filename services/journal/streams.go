@@ -86,7 +86,7 @@ var errNoStream = errors.New("no such stream")
 func (j *Journal) state(ctx context.Context, name string) (streamState, error) {
 	ctx, cancel := j.host.bounded(ctx, askWithin)
 	defer cancel()
-	m, err := j.write.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+name, nil)
+	m, err := j.write.RequestWithContext(ctx, streamInfo+name, nil)
 	if err != nil {
 		return streamState{}, fmt.Errorf("journal: state of %s: %w", name, err)
 	}

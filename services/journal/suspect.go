@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/keyledger/keyledger/services/durable"
 )
 
 // suspectFile names the streams beside LEDGER of which something was found damaged while a server ran, a line each: the next
@@ -17,8 +19,10 @@ const suspectFile = "suspect"
 // suspects are these streams. A block cannot be mended under a running server, and a start that nobody has warned looks at
 // the structure of compressed blocks only.
 type suspects struct {
-	mu   sync.Mutex
 	path string
+
+	mu    sync.Mutex
+	since []string // that were found damaged since take
 }
 
 func suspectsOf(store string) *suspects { return &suspects{path: filepath.Join(store, suspectFile)} }
@@ -30,30 +34,49 @@ func (s *suspects) names() []string {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
-		return mendable
+		return slices.Clone(mendable)
 	}
 	return slices.DeleteFunc(strings.Fields(string(text)), func(name string) bool { return !areMendable([]string{name}) })
+}
+
+// take is the streams that a start is to read wholly.
+func (s *suspects) take() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.since = nil
+	return s.names()
+}
+
+// clear is for a start that has read every block of what it took. What was found meanwhile, while a server was
+// restarted, stays.
+func (s *suspects) clear() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.since) > 0 {
+		return s.write(s.since)
+	}
+	if err := os.Remove(s.path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // add writes a stream down, and reports whether it was not there.
 func (s *suspects) add(stream string) (added bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !slices.Contains(s.since, stream) {
+		s.since = append(s.since, stream)
+	}
 	names := s.names()
 	if slices.Contains(names, stream) {
 		return false, nil
 	}
-	return true, writeSynced(s.path, []byte(strings.Join(append(slices.Clone(names), stream), "\n")+"\n"))
+	return true, s.write(append(names, stream))
 }
 
-// clear is for a start that has held every block of every suspected stream to its checksums.
-func (s *suspects) clear() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := os.Remove(s.path); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+func (s *suspects) write(names []string) error {
+	return durable.WriteFile(s.path, []byte(strings.Join(names, "\n")+"\n"), 0o600)
 }
 
 // suspect has the next start read the whole of a stream and set aside what is damaged of it.

@@ -1,12 +1,15 @@
 package journal
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/events/access"
 )
 
 // TestSuspectedUsedIsMended damages the middle of a compressed block, which a start that nobody has warned does not look
@@ -59,6 +62,69 @@ func TestSuspectedUsedIsMended(t *testing.T) {
 				t.Errorf("mended, and still found: %v", found)
 			}
 		})
+	}
+}
+
+// TestLeaveIsForWhatIsLost lets one message pass that lies in a damaged block, before anybody knows which are lost with it: what is behind it is
+// not passed.
+func TestLeaveIsForWhatIsLost(t *testing.T) {
+	in := used(t, 60, 400_000)
+	flip(t, in.usedBlock(1))
+	j := opened(t, in.config())
+	came, err := reading(t, j, 0, 60)
+	lost := events.Position(len(came) + 1)
+	wantRefused(t, err, GuardWhole)
+	j.Excuse(func(_ string, p events.Position) bool { return p == lost })
+	came, err = reading(t, j, 0, 60)
+	if r := wantRefused(t, err, GuardWhole); len(came) != int(lost)-1 || r.Detail != fmt.Sprintf("position %d of USED is missing", lost+1) {
+		t.Errorf("with leave for %d: %d came, %v", lost, len(came), err)
+	}
+}
+
+// TestSuspectedMeanwhile has a stream found damaged while a start reads what was suspected before: it stays suspected.
+func TestSuspectedMeanwhile(t *testing.T) {
+	s := suspectsOf(t.TempDir())
+	for _, stream := range []string{streamUsed, streamSummary} {
+		if _, err := s.add(stream); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.take(); !slices.Equal(got, mendable) {
+		t.Errorf("took %v, want %v", got, mendable)
+	}
+	if added, err := s.add(streamUsed); added || err != nil {
+		t.Errorf("got %v, %v", added, err)
+	}
+	for _, want := range [][]string{{streamUsed}, nil} {
+		if err := s.clear(); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.take(); !slices.Equal(got, want) {
+			t.Errorf("left are %v, want %v", got, want)
+		}
+	}
+}
+
+// TestGapBetweenBlocks starts on what an older build left that had lost the end of USED: its server went on behind it. No file is missing, and
+// who reads comes upon the gap.
+func TestGapBetweenBlocks(t *testing.T) {
+	whole, from := usedBlocks(t)
+	in := copyOf(t, whole)
+	remove(t, in.usedBlock(4))
+	remove(t, filepath.Join(in.dir, endsFile))
+	j := opened(t, in.config())
+	if next, err := j.AppendUses(t.Context(), "new", []byte("new:")); err != nil || next != 81 {
+		t.Fatalf("append: got %d, %v, want what the server's index knows of", next, err)
+	}
+	_, err := reading(t, j, 0, 81)
+	wantRefused(t, err, GuardWhole)
+	closed(t, j)
+	for range 2 {
+		j = opened(t, in.config())
+		if lost := j.Unacknowledged(); len(lost) != 1 || access.Position(lost[0].From) != from[3] || lost[0].Through != 80 {
+			t.Fatalf("got %v, want %d to 80", lost, from[3])
+		}
+		closed(t, j)
 	}
 }
 

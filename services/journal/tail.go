@@ -171,7 +171,7 @@ func (f *follower) catchUp(ctx context.Context, last events.Position, yield func
 func (f *follower) past(ctx context.Context) (out []events.Message, err error) {
 	ctx, cancel := f.j.host.bounded(ctx, askWithin)
 	defer cancel()
-	for m, err := range f.j.got(ctx, f.stream, getRequest{Seq: uint64(f.at) + 1, Batch: tailBatch, MaxBytes: narrowWindow}) {
+	for m, err := range f.j.got(ctx, f.stream, question{Seq: f.at + 1, Batch: tailBatch, MaxBytes: narrowWindow}) {
 		if err != nil {
 			return nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -40,6 +41,7 @@ func (j *Journal) AppendUses(ctx context.Context, id string, data []byte) (acces
 		p, err := j.send(ctx, &nats.Msg{Subject: subjectUses, Data: data, Header: nats.Header{headerMsgID: {id}}})
 		switch {
 		case err == nil:
+			j.reach.note(streamUsed, p)
 			j.uses.put(events.Message{Position: p, Subject: subjectUses, Data: data})
 			return access.Position(p), nil
 		case errors.Is(err, errFull) && !doubt:
@@ -62,7 +64,7 @@ func (j *Journal) SettleUses(ctx context.Context, id string, after access.Positi
 		return 0, err
 	}
 	for p := after + 1; p < behind; p++ {
-		m, err := j.message(ctx, "$JS.API.DIRECT.GET."+streamUsed, question{Seq: events.Position(p)})
+		m, err := j.message(ctx, streamGet+streamUsed, question{Seq: events.Position(p)})
 		switch {
 		case errors.Is(err, events.ErrNone): // trimmed, or lost: then nobody can say
 		case err != nil:
@@ -85,7 +87,7 @@ func (j *Journal) UsesAt(ctx context.Context, p access.Position) (access.Message
 	if p == 0 {
 		return access.Message{}, events.ErrNone
 	}
-	m, err := j.ask(ctx, "$JS.API.DIRECT.GET."+streamUsed, question{Seq: events.Position(p)})
+	m, err := j.ask(ctx, streamGet+streamUsed, question{Seq: events.Position(p)})
 	return access.Message{Position: access.Position(m.Position), Data: m.Data}, err
 }
 
@@ -103,7 +105,7 @@ func (t Tail) Last(ctx context.Context) (events.Position, error) {
 	}
 	ctx, cancel := t.host.bounded(ctx, askWithin)
 	defer cancel()
-	for m, err := range t.got(ctx, streamLedger, getRequest{Seq: uint64(last)}) {
+	for m, err := range t.got(ctx, streamLedger, question{Seq: last}) {
 		if err != nil {
 			return 0, fmt.Errorf("%w: %w", events.ErrUnread, err)
 		}
@@ -152,11 +154,25 @@ func (j *Journal) followUses(ctx context.Context, after access.Position, kind fo
 // FirstUse implements [access.Log].
 func (j *Journal) FirstUse(ctx context.Context) (access.Position, error) {
 	s, err := j.state(ctx, streamUsed)
-	return access.Position(max(s.State.First, 1)), err
+	first := events.Position(max(s.State.First, 1))
+	for _, d := range slices.Backward(j.Damages()) {
+		if d.Stream == streamUsed && d.From < first && first <= d.Through+1 {
+			first = max(d.From, min(first, events.Position(j.trimmed.Load())+1))
+		}
+	}
+	return access.Position(first), err
 }
 
 // TrimUses implements [access.Log].
 func (j *Journal) TrimUses(ctx context.Context, last access.Position) error {
+	if off := j.admit(false); off != nil {
+		return off
+	}
+	j.trims.Lock()
+	defer j.trims.Unlock()
+	if err := j.recordTrim(ctx, events.Position(last)); err != nil {
+		return fmt.Errorf("journal: trim access records: %w", err)
+	}
 	ctx, cancel := j.host.bounded(ctx, askWithin)
 	defer cancel()
 	body, _ := json.Marshal(question{Seq: events.Position(last) + 1})
@@ -184,9 +200,11 @@ func (j *Journal) AppendSummary(ctx context.Context, day time.Time, page []byte)
 	if off := j.admit(false); off != nil {
 		return off
 	}
-	if _, err := j.send(ctx, &nats.Msg{Subject: summarySubject(day), Data: page}); err != nil {
+	p, err := j.send(ctx, &nats.Msg{Subject: summarySubject(day), Data: page})
+	if err != nil {
 		return fmt.Errorf("journal: append a summary: %w", err)
 	}
+	j.reach.note(streamSummary, p)
 	return nil
 }
 
@@ -212,7 +230,8 @@ func (j *Journal) summaries(ctx context.Context, salvage bool) iter.Seq2[[]byte,
 		}
 		f := &follower{j: j, stream: streamSummary, fresh: newHandover(1, 0), salvage: salvage}
 		err = f.follow(ctx, func(m events.Message, err error) bool {
-			return (err == nil && len(m.Data) == 0 || yield(m.Data, err)) && uint64(m.Position) < s.State.Last
+			noPage := err == nil && (len(m.Data) == 0 || m.Subject == summaryTrimmed)
+			return (noPage || yield(m.Data, err)) && uint64(m.Position) < s.State.Last
 		})
 		if err == nil && ctx.Err() != nil {
 			err = ctx.Err()

@@ -3,15 +3,19 @@ package node_test
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/events/access"
 	"github.com/keyledger/keyledger/services/journal"
 	"github.com/keyledger/keyledger/services/node"
 )
@@ -180,6 +184,88 @@ func appendPoison(t *testing.T) func(j *journal.Journal) {
 	}
 }
 
+// manyUses appends messages of access records until USED has three blocks, and says where it ends.
+func (w *world) manyUses() (last access.Position) {
+	w.Helper()
+	w.withLog(func(j *journal.Journal) {
+		noise := rand.NewChaCha8([32]byte{})
+		for i := range 50 {
+			text := make([]byte, 200_000)
+			noise.Read(text)
+			r := access.Record{
+				ID: [16]byte{byte(i), 1}, Time: w.clock.now(), Key: "KLAK0123456789ABCDEF", Account: "482915003716", User: "731902846150378264",
+				Outcome: access.Allowed, UserAgent: fmt.Sprintf("%x", text),
+			}
+			var err error
+			last, err = j.AppendUses(w.Context(), fmt.Sprint("many-", i), access.Append(nil, []access.Record{r}))
+			w.must(err)
+		}
+	})
+	return last
+}
+
+// again is a world as another one is now.
+func (w *world) again(t *testing.T) *world {
+	t.Helper()
+	a := newWorld(t)
+	a.must(os.CopyFS(a.dir, os.DirFS(w.dir)))
+	a.must(filepath.WalkDir(a.dir, func(path string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, os.Chmod(path, 0o700))
+	}))
+	a.must(os.Chmod(a.path("data-unlock.key"), 0o600))
+	return a
+}
+
+// TestMissingUses removes a block of USED that nobody has read yet: access records stop before it until it is let pass, also while the server
+// is stopped, and everything else goes on.
+func TestMissingUses(t *testing.T) {
+	whole := withUses(t, 1)
+	last := whole.manyUses()
+	for _, offline := range []bool{false, true} {
+		for block, from := range map[string]int{"1.blk": 1, "2.blk": 0, "3.blk": 0} {
+			t.Run(fmt.Sprintf("%s, offline %v", block, offline), func(t *testing.T) {
+				w := whole.again(t)
+				w.remove(strings.Replace(usedBlock, "1.blk", block, 1))
+				w.remove("data/records")
+				said := "block " + block + " of stream USED is damaged at offset 0 ("
+				if err := node.Doctor(t.Context(), w.config, &report{}); err == nil || !strings.Contains(err.Error(), said) {
+					t.Errorf("doctor: got %v", err)
+				}
+				n := w.start()
+				c := w.client(n)
+				w.eventually("the damage to be met", func() bool {
+					status, answer := c.send(http.MethodGet, "/v1/records", "")
+					return status == 503 && strings.Contains(string(answer), `"records.damaged"`) && strings.Contains(string(answer), said)
+				})
+				_, state := w.health(n)
+				told := fmt.Sprint(state["records"])
+				if _, after, _ := strings.Cut(told, " from:"); from == 0 {
+					_, err := fmt.Sscan(after, &from)
+					w.must(err)
+				}
+				if state["whole"] != false || !strings.Contains(told, fmt.Sprintf("stopped_at:%d", from)) || !strings.Contains(told, fmt.Sprintf(" from:%d ", from)) {
+					t.Errorf("got %v", state)
+				}
+				c.ask(http.MethodPost, "/v1/users", `{"name":"alice"}`)
+				if status, answer := c.verifies(); status != http.StatusOK {
+					t.Errorf("verification: got %d %s", status, answer)
+				}
+				if offline {
+					w.stop(n)
+					w.must(node.Acknowledge(t.Context(), w.config, "records", events.Position(from), "the disk was replaced"))
+					n = w.start()
+				} else {
+					c.ask(http.MethodPost, "/v1/projections/records/acknowledge", fmt.Sprintf(`{"position":%d,"reason":"the disk was replaced"}`, from))
+				}
+				w.eventually("records to go on", func() bool { return n.Records().Position() > last })
+				if _, state := w.health(n); state["whole"] != true {
+					t.Errorf("with leave: %v", state)
+				}
+			})
+		}
+	}
+}
+
 // TestDamagedOldUses damages USED in an old block, which is compressed: a start that nobody has warned does not see it, but the
 // one after a reader has come upon it sets it aside, and what is lost can be let pass, also while the server is stopped.
 func TestDamagedOldUses(t *testing.T) {
@@ -206,6 +292,9 @@ func TestDamagedOldUses(t *testing.T) {
 				_, state := w.health(n)
 				return strings.Contains(fmt.Sprint(state["records"]), "stopped_at:1")
 			})
+			if status, answer := w.client(n).send(http.MethodPost, "/v1/projections/records/acknowledge", `{"position":1,"reason":"it stops there"}`); status != http.StatusConflict || !strings.Contains(string(answer), `"acknowledge.restart_first"`) {
+				t.Errorf("leave before anybody knows what is lost: got %d %s", status, answer)
+			}
 			w.stop(n)
 			n = w.start()
 			_, state := w.health(n)

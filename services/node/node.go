@@ -153,7 +153,7 @@ func (n *Node) openData(mayBegin bool) error {
 	if err != nil {
 		return err
 	}
-	if err := durable.RemoveLeftovers(c.Data, installationFile); err != nil {
+	if err := durable.RemoveLeftovers(c.Data, "*"); err != nil {
 		return refuse(GuardDirectory, err, "the data directory cannot be used")
 	}
 	if !found {

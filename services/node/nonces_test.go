@@ -162,8 +162,18 @@ func TestNoncesAfterAnAsyncCrash(t *testing.T) {
 	}
 }
 
-// TestNoncesThatAreLost damages the message that a nonce was in: requests of then are refused.
+// TestNoncesThatAreLost loses the message that a nonce was in: requests of then are refused.
 func TestNoncesThatAreLost(t *testing.T) {
+	for name, damage := range map[string]func(w *world){
+		"it is damaged":        func(w *world) { w.damageMessage(2) },
+		"the front is missing": func(w *world) { w.manyUses(); w.remove(usedBlock) },
+		"USED is missing":      func(w *world) { w.remove(usedBlock) },
+	} {
+		t.Run(name, func(t *testing.T) { lostNonces(t, damage) })
+	}
+}
+
+func lostNonces(t *testing.T, damage func(w *world)) {
 	w := newWorld(t)
 	w.config.Dialects = append(builtin.All(), dialect.Dialect{Name: "once", Schemes: []dialect.Scheme{once{}}})
 	n := w.start()
@@ -175,7 +185,7 @@ func TestNoncesThatAreLost(t *testing.T) {
 		}
 	}
 	w.stop(n)
-	w.damageMessage(2)
+	damage(w)
 	n = w.start()
 	if got := c.answered(n, "nonce-0", before); got == http.StatusOK {
 		t.Errorf("a request that may have come before: got %d", got)

@@ -10,6 +10,7 @@ import (
 	"github.com/keyledger/keyledger/aggregate"
 	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/projections"
+	"github.com/keyledger/keyledger/projections/access"
 	"github.com/keyledger/keyledger/services/api"
 	"github.com/keyledger/keyledger/services/journal"
 )
@@ -111,9 +112,23 @@ func (o *operator) Stopped(projection string, p events.Position) (through events
 		return through, nil
 	}
 	if at, stopped := o.records.state(); projection == recordsName && lostUse(stopped) && events.Position(at)+1 == p {
-		return 0, nil
+		return 0, o.stoppedAt(stopped, p)
 	}
 	return 0, aggregate.Refuse(aggregate.Conflict, "acknowledge.not_stopped", "the projection %q has not stopped at position %d; the status shows which ones have", projection, p)
+}
+
+// stoppedAt is nil if access records stopped at a message that can be read and is no batch of them. Behind one that
+// cannot be read others may be lost, or not: nobody knows before a start has said which.
+func (o *operator) stoppedAt(stopped error, p events.Position) error {
+	if errors.As(stopped, new(*access.PoisonedError)) {
+		return nil
+	}
+	for _, d := range o.journal.Damages() {
+		if d.Stream == journal.Used && d.From < p && p <= d.Through {
+			return aggregate.Refuse(aggregate.Conflict, "acknowledge.not_first", "message %d is one of those that are lost from %d on: let pass what begins there", p, d.From)
+		}
+	}
+	return aggregate.Refuse(aggregate.Conflict, "acknowledge.restart_first", "message %d cannot be read, and nobody knows yet which are lost behind it: restart the server, and the status says so", p)
 }
 
 // Rebuild begins to build a projection anew beside the one in use. One that is

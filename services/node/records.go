@@ -313,9 +313,6 @@ func (r *records) passTrimmed(ctx context.Context, log uses.Log) error {
 	if err != nil || first <= r.store.Position()+1 {
 		return err
 	}
-	if err := r.frontLost(ctx, log, first); err != nil {
-		return err
-	}
 	for page, err := range log.Summaries(ctx) {
 		if err == nil {
 			err = r.store.ApplySummary(page)
@@ -325,19 +322,6 @@ func (r *records) passTrimmed(ctx context.Context, log uses.Log) error {
 		}
 	}
 	return r.store.SkipTo(first)
-}
-
-// frontLost is why the log begins further on than it did, if it was not trimmed: to follow it
-// from where the rows end says so.
-func (r *records) frontLost(ctx context.Context, log uses.Log, first uses.Position) error {
-	last, err := log.LastUse(ctx)
-	if err != nil || last < first {
-		return err
-	}
-	for _, err := range log.FollowUses(ctx, r.store.Position()) {
-		return err
-	}
-	return ctx.Err()
 }
 
 // state is how far it has come, and why it stopped if it has.
