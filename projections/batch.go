@@ -27,10 +27,13 @@ type Batch struct {
 	runs  []run // of order, as sort left it: one for each table
 	undo  []undone
 	seed  maphash.Seed
-	owner *member // whose rows they are
-	err   error   // the first wrong use by owner in the current record
-	key   []byte  // buffers of Table
-	value []byte
+	// earlier is the keys that former stretches of the log wrote, so that the store need not
+	// be asked for others; nil if it may have more.
+	earlier *filter
+	owner   *member // whose rows they are
+	err     error   // the first wrong use by owner in the current record
+	key     []byte  // buffers of Table
+	value   []byte
 }
 
 // A pending row is a key and what becomes of it.
@@ -104,6 +107,7 @@ func newBatch(s *Store) *Batch {
 // slow to clear, so that small batches after large ones get a new one, and give back what
 // the large ones took.
 func (b *Batch) reset(records int) {
+	b.remember()
 	b.large = max(b.large, len(b.rows))
 	if b.large > 4096 && records < 256 {
 		b.large = 0
@@ -113,6 +117,18 @@ func (b *Batch) reset(records int) {
 	b.bytes.clear()
 	b.mark, b.found = 0, 0
 	clear(b.index)
+}
+
+// remember adds what is written to the keys of former stretches.
+func (b *Batch) remember() {
+	if b.earlier == nil {
+		return
+	}
+	for _, entry := range b.index {
+		if entry != 0 && b.rows[entry-1].state == written {
+			b.earlier.add(b.rows[entry-1].hash)
+		}
+	}
 }
 
 // keep makes what the current record wrote stay.
@@ -237,9 +253,11 @@ func (b *Batch) lookup(key []byte) ([]byte, io.Closer, bool, error) {
 			return nil, nil, false, nil
 		}
 	}
-	value, release, found, err := get(b.store.db, key)
-	if err != nil || found {
-		return value, release, found, err
+	if b.earlier == nil || b.earlier.has(h) {
+		value, release, found, err := get(b.store.db, key)
+		if err != nil || found {
+			return value, release, found, err
+		}
 	}
 	if i < 0 {
 		i = b.add(key, h)

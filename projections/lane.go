@@ -73,6 +73,9 @@ func (l *lane) begin(items int) {
 	}
 	for _, m := range l.members {
 		m.begin(l.r.store, items)
+		if l.until > 0 && m.position == 0 { // it has no row so far
+			m.batch.earlier = &filter{}
+		}
 	}
 }
 

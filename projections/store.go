@@ -60,6 +60,7 @@ func (s *Store) generations() *generations {
 func Open(dir string, o Options) (*Store, error) {
 	var complete *pebble.Options
 	db, err := OpenDB(dir, Schema, o, func(p *pebble.Options) {
+		p.L0CompactionThreshold = 8 // each stretch of a rebuild is one: half as much is rewritten as with 4
 		p.EnsureDefaults()
 		complete = p
 	})

@@ -90,8 +90,8 @@ func validGatewayToken(id events.GatewayTokenID) error {
 // the same: the new and the old one of a gateway whose token is changed.
 func gatewayTokenName(name string) (string, error) {
 	name = strings.TrimSpace(name)
-	if !printable(name, MaxGatewayTokenName) {
-		return "", invalid("gateway_token.name", "the name %q will not do; want 1 to %d printable characters", name, MaxGatewayTokenName)
+	if !printable(name, maxGatewayTokenName) {
+		return "", invalid("gateway_token.name", "the name %q will not do; want 1 to %d printable characters", name, maxGatewayTokenName)
 	}
 	return name, nil
 }

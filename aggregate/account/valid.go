@@ -12,10 +12,10 @@ import (
 
 // Bounds of texts, in characters.
 const (
-	MaxAccountName      = 128
-	MaxUserName         = 64
-	MaxReason           = 256
-	MaxGatewayTokenName = 64
+	maxAccountName      = 128
+	maxUserName         = 64
+	maxReason           = 256
+	maxGatewayTokenName = 64
 )
 
 // firstOf is the first of the errors that is one.
@@ -49,8 +49,8 @@ func validUser(id events.UserID) error {
 // accountName is the name without the spaces around it.
 func accountName(name string) (string, error) {
 	name = strings.TrimSpace(name)
-	if !printable(name, MaxAccountName) {
-		return "", invalid("account.name", "the account name %q will not do; want 1 to %d printable characters", name, MaxAccountName)
+	if !printable(name, maxAccountName) {
+		return "", invalid("account.name", "the account name %q will not do; want 1 to %d printable characters", name, maxAccountName)
 	}
 	return name, nil
 }
@@ -69,10 +69,10 @@ func validName(name string) error {
 	if events.UserID(name).Valid() == nil {
 		return invalid("user.name", "the user name %q is what a user's ID looks like, and both may stand where a user is meant; want another", name)
 	}
-	if len(name) <= MaxUserName && userName.MatchString(name) {
+	if len(name) <= maxUserName && userName.MatchString(name) {
 		return nil
 	}
-	return invalid("user.name", "the user name %q will not do; want 1 to %d of letters, digits and + = , . @ _ -", name, MaxUserName)
+	return invalid("user.name", "the user name %q will not do; want 1 to %d of letters, digits and + = , . @ _ -", name, maxUserName)
 }
 
 func validKind(kind string) error {
@@ -108,8 +108,8 @@ func validAcknowledge(c Acknowledge) error {
 		return invalid("acknowledge.projection", "%q is not the name of a projection; want 1 to 64 of a-z 0-9 . _ -", c.Projection)
 	case c.Position == 0:
 		return invalid("acknowledge.position", "no record is at position 0; want the position at which the projection stopped")
-	case !printable(c.Reason, MaxReason):
-		return invalid("acknowledge.reason", "the reason will not do; want 1 to %d printable characters", MaxReason)
+	case !printable(c.Reason, maxReason):
+		return invalid("acknowledge.reason", "the reason will not do; want 1 to %d printable characters", maxReason)
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ const ruleUnrestrict = "leak.unrestrict"
 // restrict is refused for no key that is there: a leak does not wait for its key to be in the
 // right state.
 func restrict(s State, c Restrict) ([]events.Event, error) {
-	k, err := lookup(s, c.Key, firstOf(validText("reason", c.Reason), validTextOf("found_in", c.FoundIn, MaxFoundIn)))
+	k, err := lookup(s, c.Key, firstOf(validText("reason", c.Reason), validTextOf("found_in", c.FoundIn, maxFoundIn)))
 	switch {
 	case err != nil:
 		return nil, err

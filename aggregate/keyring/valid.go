@@ -11,7 +11,7 @@ import (
 // How many characters a text may have.
 const (
 	MaxText    = 256  // a description or a reason
-	MaxFoundIn = 1024 // where a secret was seen: room for a URL
+	maxFoundIn = 1024 // where a secret was seen: room for a URL
 )
 
 // lookup is the key with the ID, or what is wrong: before, if that is set, else

@@ -70,10 +70,10 @@ const (
 
 // Bounds of the numbers in a policy.
 const (
-	MaxQuota      = 100
+	maxQuota      = 100
 	MaxSeconds    = 10 * 365 * day // of any duration
 	MaxPerUser    = 1000           // keys in one user's recycle bin
-	MaxSchemes    = 32
+	maxSchemes    = 32
 	maxSchemeName = 64
 )
 
@@ -81,7 +81,7 @@ const (
 func check(p events.Policy) error {
 	confirms := []string{ConfirmNone, ConfirmClick, ConfirmTypeDelete, ConfirmTypeKeyID}
 	return first(
-		within("quota.max", int64(p.Quota.Max), 1, MaxQuota),
+		within("quota.max", int64(p.Quota.Max), 1, maxQuota),
 		oneOf("quota.counts", p.Quota.Counts, CountActive, CountActiveAndDisabled),
 		within("recycle.retention_seconds", p.Recycle.RetentionSeconds, 0, MaxSeconds),
 		within("recycle.max_per_user", int64(p.Recycle.MaxPerUser), 0, MaxPerUser),
@@ -126,8 +126,8 @@ func oneOf(field, value string, allowed ...string) error {
 var schemeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 func schemes(names []string) error {
-	if len(names) > MaxSchemes {
-		return invalid("signature.schemes names %d schemes; want at most %d", len(names), MaxSchemes)
+	if len(names) > maxSchemes {
+		return invalid("signature.schemes names %d schemes; want at most %d", len(names), maxSchemes)
 	}
 	for i, name := range names {
 		if len(name) > maxSchemeName || !schemeName.MatchString(name) {

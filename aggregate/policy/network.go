@@ -14,8 +14,8 @@ import (
 
 // Bounds of a network policy.
 const (
-	MaxNetworkStatements = 8
-	MaxNetworkAddresses  = 50 // of one statement
+	maxNetworkStatements = 8
+	maxNetworkAddresses  = 50 // of one statement
 )
 
 // CheckNetwork returns the refusal, of the rule "network_policy.invalid", that the first
@@ -24,8 +24,8 @@ func CheckNetwork(p events.NetworkPolicy) error {
 	switch {
 	case p.Status != events.NetworkActive && p.Status != events.NetworkInactive:
 		return badNetwork("the status is %q; want active or inactive", p.Status)
-	case len(p.Statements) > MaxNetworkStatements:
-		return badNetwork("there are %d statements; want at most %d", len(p.Statements), MaxNetworkStatements)
+	case len(p.Statements) > maxNetworkStatements:
+		return badNetwork("there are %d statements; want at most %d", len(p.Statements), maxNetworkStatements)
 	case p.Status == events.NetworkActive && len(p.Statements) == 0:
 		return badNetwork("an active policy without statements would allow nobody; name what is allowed, or set it inactive")
 	}
@@ -47,8 +47,8 @@ func checkStatement(n int, s events.NetworkStatement) error {
 		return badNetwork("statement %d: a statement of type address names no VPC; leave vpc out, or make the type vpc", n)
 	case s.Type == events.NetworkVPC && !vpcID.MatchString(s.VPC):
 		return badNetwork("statement %d: the VPC is %q; want its ID (1 to 64 of letters, digits and . _ -), or %s", n, s.VPC, events.NetworkAnyVPC)
-	case len(s.Addresses) < 1 || len(s.Addresses) > MaxNetworkAddresses:
-		return badNetwork("statement %d has %d addresses; want 1 to %d", n, len(s.Addresses), MaxNetworkAddresses)
+	case len(s.Addresses) < 1 || len(s.Addresses) > maxNetworkAddresses:
+		return badNetwork("statement %d has %d addresses; want 1 to %d", n, len(s.Addresses), maxNetworkAddresses)
 	}
 	for _, text := range s.Addresses {
 		if _, problem := prefix(text); problem != "" {

@@ -89,6 +89,7 @@ func logger(t *terminal) *slog.Logger {
 
 // Run serves until it is told to stop. A second signal does not wait.
 func (s *serveCommand) Run(ctx context.Context, t *terminal) error {
+	collectSeldom(os.Getenv, os.DirFS("/"))
 	c := s.config(s.listenFlags, t)
 	c.InitCredentials, c.AsyncUses, c.OTLP = s.InitCredentials, s.AsyncUses, s.OTLPEndpoint
 	n, err := node.Start(ctx, c)

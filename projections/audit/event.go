@@ -18,6 +18,8 @@ const (
 	codeClosed
 	codeReopened
 	codeDeletedUsed // with the time of its last use
+	codeUserAdded
+	codeUserRemoved
 )
 
 func codeOf(e events.Event) byte {
@@ -43,6 +45,10 @@ func codeOf(e events.Event) byte {
 		return codeClosed
 	case events.KeyringReopened:
 		return codeReopened
+	case events.UserAdded:
+		return codeUserAdded
+	case events.UserRemoved:
+		return codeUserRemoved
 	default: // rare, and written by the log's codec
 		return 0
 	}
@@ -68,6 +74,10 @@ func appendEvent(dst []byte, e events.Event) []byte {
 		return row.AppendString(dst, e.Cause)
 	case events.KeyDescribed:
 		return row.AppendString(dst, e.Description)
+	case events.UserAdded:
+		return row.AppendString(row.AppendString(row.AppendString(dst, e.Name), e.UserKind), e.Role)
+	case events.UserRemoved:
+		return row.AppendString(dst, e.Name)
 	default: // about says it all
 		return dst
 	}
@@ -97,6 +107,10 @@ func parseEvent(p *row.Parser) events.Event {
 		return events.KeyringClosed{User: events.UserID(about)}
 	case codeReopened:
 		return events.KeyringReopened{User: events.UserID(about)}
+	case codeUserAdded:
+		return events.UserAdded{User: events.UserID(about), Name: p.Str(), UserKind: p.Str(), Role: p.Str()}
+	case codeUserRemoved:
+		return events.UserRemoved{User: events.UserID(about), Name: p.Str()}
 	}
 	p.Fail("no such event")
 	return nil

@@ -73,8 +73,8 @@ func TestEveryFactIsKeptWhole(t *testing.T) {
 			t.Errorf("%s: got %+v, %v\nwant %+v", entry.Name, got.Record, err, r)
 		}
 	}
-	if compactly != 9 {
-		t.Errorf("%d facts are written compactly, want 9", compactly)
+	if compactly != 11 {
+		t.Errorf("%d facts are written compactly, want 11", compactly)
 	}
 }
 

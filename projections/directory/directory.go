@@ -1,5 +1,5 @@
 // Package directory knows the accounts and their users: by ID, by name, and in
-// lists by age or by name.
+// lists, newest first.
 //
 // The way in: [New] is the projection; [FindAccount], [AccountsNamed], [Accounts],
 // [FindUser], [UserNamed] and [Users] are its queries.

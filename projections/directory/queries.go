@@ -6,15 +6,6 @@ import (
 	"github.com/keyledger/keyledger/projections/row"
 )
 
-// An Order is how a list runs.
-type Order string
-
-// Orders of lists.
-const (
-	NewestFirst Order = "newest"
-	ByName      Order = "name" // as FoldName sees them, from A to Z
-)
-
 // FindAccount is the account with an ID.
 func FindAccount(from projections.Getter, id events.AccountID) (a Account, found bool, err error) {
 	return accounts.Get(from, id)
@@ -34,13 +25,10 @@ func UserNamed(from projections.Getter, a events.AccountID, name string) (u User
 	return FindUser(from, a, id)
 }
 
-// Accounts is a page of all accounts. The error is a *projections.CursorError
+// Accounts is a page of all accounts, newest first. The error is a *projections.CursorError
 // or a fault.
-func Accounts(r projections.Reader, o Order, cursor string, limit int) (projections.Page[Account], error) {
-	q := projections.QueryOf("accounts", string(o))
-	if o == ByName {
-		return accountsIn(r, accountsByName, projections.Range{}, q, cursor, limit, func(n namedAccount) events.AccountID { return n.id })
-	}
+func Accounts(r projections.Reader, cursor string, limit int) (projections.Page[Account], error) {
+	q := projections.QueryOf("accounts")
 	return accountsIn(r, accountsByAge, projections.Range{}, q, cursor, limit, func(n agedAccount) events.AccountID { return n.id })
 }
 
@@ -62,19 +50,14 @@ func accountsIn[K any](r projections.Reader, t projections.Table[K, projections.
 	})
 }
 
-// Users is a page of the users of an account. The error is a
+// Users is a page of the users of an account, newest first. The error is a
 // *projections.CursorError or a fault.
-func Users(r projections.Reader, a events.AccountID, o Order, cursor string, limit int) (projections.Page[User], error) {
-	q := projections.QueryOf("users", string(a), string(o))
+func Users(r projections.Reader, a events.AccountID, cursor string, limit int) (projections.Page[User], error) {
+	q := projections.QueryOf("users", string(a))
 	g := projections.Range{Prefix: row.AppendAccount(nil, a)}
 	after, err := q.Resume(cursor)
 	if err != nil {
 		return projections.Page[User]{}, err
-	}
-	if o == ByName {
-		return projections.Collect(usersByName.Scan(r, g.After(after)), q, projections.Limit(limit), func(row projections.Row[namedUser, events.UserID]) (User, bool, error) {
-			return FindUser(r, a, row.Value)
-		})
 	}
 	return projections.Collect(usersByAge.Scan(r, g.After(after)), q, projections.Limit(limit), func(row projections.Row[agedUser, projections.None]) (User, bool, error) {
 		return FindUser(r, a, row.Key.user)

@@ -21,8 +21,8 @@ type Name struct {
 	Request events.RequestID
 }
 
-// NameOf is the name of the request that a record came from.
-func NameOf(r events.Record) Name {
+// nameOf is the name of the request that a record came from.
+func nameOf(r events.Record) Name {
 	n := Name{Scope: r.Meta.Scope, Actor: r.Meta.Actor, Request: r.Meta.Request}
 	if n.Scope == "" {
 		n.Scope = r.Subject.Account
@@ -49,7 +49,7 @@ func (projection) Tables() []projections.TableID {
 
 // Apply remembers r's request. It cannot fail.
 func (projection) Apply(b *projections.Batch, r events.Record) error {
-	requests.Put(b, NameOf(r), Done{Position: r.Position, Digest: r.Meta.Digest})
+	requests.Put(b, nameOf(r), Done{Position: r.Position, Digest: r.Meta.Digest})
 	return nil
 }
 

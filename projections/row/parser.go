@@ -179,9 +179,3 @@ func (p *Parser) Time() time.Time {
 	}
 	return t
 }
-
-// Instant reads what AppendInstant wrote, in UTC.
-func (p *Parser) Instant() time.Time { return InstantTime(p.Uint64()) }
-
-// LatestFirst reads what AppendLatestFirst wrote, in UTC.
-func (p *Parser) LatestFirst() time.Time { return InstantTime(p.Descending()) }

@@ -69,18 +69,6 @@ func AppendTime(dst []byte, t time.Time) []byte {
 	return binary.AppendUvarint(dst, uint64(t.Nanosecond()))
 }
 
-// AppendInstant appends t in eight bytes whose order is the order of time.
-// Times before 1678 or after 2262 are written as the nearest that fits.
-func AppendInstant(dst []byte, t time.Time) []byte {
-	return binary.BigEndian.AppendUint64(dst, Instant(t))
-}
-
-// AppendLatestFirst appends t in eight bytes whose order is the order of time
-// reversed, with AppendInstant's limits.
-func AppendLatestFirst(dst []byte, t time.Time) []byte {
-	return binary.BigEndian.AppendUint64(dst, ^Instant(t))
-}
-
 // Bounds of the times that an instant can tell apart.
 var (
 	earliest = time.Unix(0, math.MinInt64)
@@ -88,7 +76,7 @@ var (
 )
 
 // Instant is t as a number whose order is the order of time: nanoseconds since
-// 1970 with the sign bit turned.
+// 1970 with the sign bit turned. Times before 1678 or after 2262 are the nearest that fits.
 func Instant(t time.Time) uint64 {
 	switch {
 	case t.Before(earliest):

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/projections"
 	"github.com/keyledger/keyledger/projections/audit"
 	"github.com/keyledger/keyledger/projections/deadlines"
 	"github.com/keyledger/keyledger/projections/directory"
@@ -39,10 +40,13 @@ func (v *View) account(a directory.Account) (api.Account, error) {
 func (v *Views) Accounts(name string, p api.Page) ([]api.Account, string, error) {
 	now := &View{v.store.View()}
 	defer now.Close()
-	page, err := directory.Accounts(now, directory.NewestFirst, p.Cursor, p.Limit)
+	accounts := directory.Accounts
 	if name != "" {
-		page, err = directory.AccountsNamed(now, name, p.Cursor, p.Limit)
+		accounts = func(r projections.Reader, cursor string, limit int) (projections.Page[directory.Account], error) {
+			return directory.AccountsNamed(r, name, cursor, limit)
+		}
 	}
+	page, err := accounts(now, p.Cursor, p.Limit)
 	if err != nil {
 		return nil, "", err
 	}
@@ -69,7 +73,7 @@ func (v *Views) UserByName(a events.AccountID, name string) (api.User, bool, err
 
 // Users lists the users of an account, newest first.
 func (v *Views) Users(a events.AccountID, p api.Page) ([]api.User, string, error) {
-	page, err := directory.Users(v.store, a, directory.NewestFirst, p.Cursor, p.Limit)
+	page, err := directory.Users(v.store, a, p.Cursor, p.Limit)
 	return each(page.Items, user), page.Next, err
 }
 
