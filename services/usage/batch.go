@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/keyledger/keyledger/events"
@@ -59,6 +60,7 @@ func (r *Recorder) run() {
 	tick := time.NewTicker(secondly)
 	defer tick.Stop()
 	for {
+		runtime.Gosched() // whoever can run now may have a record that fits into the next message
 		b, closing := r.take()
 		switch {
 		case b != nil:
