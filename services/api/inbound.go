@@ -129,7 +129,7 @@ func (s *server) native(w http.ResponseWriter, r *http.Request, wire *dialect.Re
 	defer in.call.settle()
 	w.Header().Set(headerRequestID, string(in.request.ID))
 	w.Header().Set("Cache-Control", "no-store")
-	if s.open[r.URL.Path] != nil || !s.takes(r, r.Method) {
+	if name == "" || !straight(r.URL.Path) {
 		s.notFound(w, r, in.request.ID)
 		return
 	}
@@ -207,17 +207,14 @@ func (s *server) notFound(w http.ResponseWriter, r *http.Request, id events.Requ
 	writeProblem(w, p)
 }
 
-// takes says whether the path of r is one of ours for a method.
+// takes says whether the path of r is one of ours for another method.
 func (s *server) takes(r *http.Request, method string) bool {
 	if s.open[r.URL.Path] != nil {
 		return method == http.MethodGet
 	}
-	if method != r.Method {
-		r = r.Clone(r.Context())
-		r.Method = method
-	}
-	_, pattern := s.mux.Handler(r)
-	return pattern != "" && straight(r.URL.Path)
+	other := r.Clone(r.Context())
+	other.Method = method
+	return s.operation(other) != "" && straight(r.URL.Path)
 }
 
 // reasonIncomplete says that a genuine signature does not cover enough of a
