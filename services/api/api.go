@@ -185,9 +185,8 @@ func parameters(r route) []*huma.Param {
 func refuseBody(ctx huma.Context, next func(huma.Context)) {
 	if in := inboundOf(ctx.Context()); in.body && ctx.Operation().RequestBody == nil {
 		p := problem(http.StatusUnprocessableEntity, codeInvalid, "this operation takes no body; send none")
-		p.RequestID = string(in.request.ID)
 		_, w := humago.Unwrap(ctx)
-		writeProblem(w, p)
+		writeProblem(w, p, in.request.ID)
 		return
 	}
 	next(ctx)

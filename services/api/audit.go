@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -67,12 +68,7 @@ func (s *server) listAudit(ctx context.Context, in *listAuditInput) (*read[list[
 }
 
 func knownAction(name string) bool {
-	for _, e := range events.Catalog() {
-		if e.Name == name {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(events.Catalog(), func(e events.Entry) bool { return e.Name == name })
 }
 
 func (s *server) events(f EventFilter, p Page) (*read[list[eventShape]], error) {

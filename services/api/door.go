@@ -127,7 +127,7 @@ func (s *server) fault(err error, id events.RequestID) error {
 	switch p.Code {
 	case codeUnknown:
 		return &dialect.Fault{Kind: dialect.Unknown}
-	case codeUnavailable, codeStale, codeOverloaded:
+	case codeUnavailable, codeStale, codeOverloaded, codeDamaged:
 		return &dialect.Fault{Kind: dialect.Unavailable}
 	case codeCursor:
 		return &dialect.Fault{Kind: dialect.Invalid, Detail: p.Detail}

@@ -91,15 +91,13 @@ func (s *server) revokeGatewayToken(ctx context.Context, in *revokeGatewayTokenI
 	return &written[gatewayTokenShape]{Position: uint64(out.Position), Body: shapeGatewayToken(token)}, err
 }
 
-// GatewayOf is the gateway that sends a request, by the gateway token in its
-// header "Authorization: Bearer klgw_...". It tells a stranger nothing about tokens:
-// unknown and revoked ones are one answer. Whoever asks looks beforehand whether this
-// node may decide anything (verify.Config.Fresh), and afterwards whom the gateway
-// serves ([GatewayToken.Serves]). The error is a *Problem or a fault.
-func GatewayOf(q interface {
+// gatewayOf is the gateway that sends a request, by its values of Authorization: one that says
+// "Bearer klgw_...". It tells a stranger nothing about tokens: unknown and revoked ones are one answer. The
+// error is a *Problem or a fault.
+func gatewayOf(q interface {
 	Gateway(token string) (GatewayToken, bool, error)
-}, r *http.Request) (GatewayToken, error) {
-	token := bearer(r)
+}, authorization []string) (GatewayToken, error) {
+	token := bearer(authorization)
 	if token == "" {
 		return GatewayToken{}, problem(http.StatusUnauthorized, codeNoGateway,
 			"the request must carry a gateway token once: Authorization: Bearer klgw_...")
@@ -114,12 +112,11 @@ func GatewayOf(q interface {
 // bearer is the gateway token of a request; empty if it has none, has more than
 // one Authorization, or has there what no token of ours looks like: that depends on the
 // request alone.
-func bearer(r *http.Request) string {
-	values := r.Header.Values("Authorization")
-	if len(values) != 1 {
+func bearer(authorization []string) string {
+	if len(authorization) != 1 {
 		return ""
 	}
-	scheme, token, _ := strings.Cut(values[0], " ")
+	scheme, token, _ := strings.Cut(authorization[0], " ")
 	if !strings.EqualFold(scheme, "Bearer") || !identity.CheckGatewayToken([]byte(token)) {
 		return ""
 	}

@@ -68,13 +68,13 @@ func OfClient(name string) bool {
 func plain(name string) string { return strings.ReplaceAll(strings.ToLower(name), "_", "-") }
 
 // Gateway is the gateway that asks, by the values of its Authorization. The problem
-// is that nothing can be decided now, or that the token is not valid.
+// is that nothing can be decided now, or that the token is not valid. Whom the gateway serves is looked at
+// in Decide.
 func (f *ForwardAuth) Gateway(ctx context.Context, id events.RequestID, authorization []string) (GatewayToken, *Problem) {
-	err := f.Verifier.Fresh(ctx)
-	if err != nil {
+	if err := f.Verifier.Fresh(ctx); err != nil {
 		return GatewayToken{}, f.logged(err, id)
 	}
-	g, err := GatewayOf(f.Queries, &http.Request{Header: http.Header{"Authorization": authorization}})
+	g, err := gatewayOf(f.Queries, authorization)
 	if err != nil {
 		return GatewayToken{}, f.logged(err, id)
 	}

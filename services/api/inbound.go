@@ -57,7 +57,7 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 	id, err := s.Draw.RequestID()
 	if err != nil {
 		s.Logger.Error("no randomness for a request ID", "error", err)
-		writeProblem(w, problem(http.StatusInternalServerError, codeInternal, "something went wrong on our side; it has been logged"))
+		writeProblem(w, problem(http.StatusInternalServerError, codeInternal, "something went wrong on our side; it has been logged"), "")
 		return
 	}
 	w.Header().Set(headerRequestID, string(id))
@@ -83,8 +83,7 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if p != nil {
-		p.RequestID = string(id)
-		writeProblem(w, p)
+		writeProblem(w, p, id)
 		return
 	}
 	name := s.operation(r)
@@ -122,14 +121,13 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
 func (s *server) native(w http.ResponseWriter, r *http.Request, wire *dialect.Request, id events.RequestID, name string) {
 	in, p := s.enter(r, wire, id, name)
 	if p != nil {
-		p.RequestID = string(id)
-		writeProblem(w, p)
+		writeProblem(w, p, id)
 		return
 	}
 	defer in.call.settle()
 	w.Header().Set(headerRequestID, string(in.request.ID))
 	w.Header().Set("Cache-Control", "no-store")
-	if s.open[r.URL.Path] != nil || !s.takes(r, r.Method) {
+	if name == "" || !straight(r.URL.Path) {
 		s.notFound(w, r, in.request.ID)
 		return
 	}
@@ -137,8 +135,7 @@ func (s *server) native(w http.ResponseWriter, r *http.Request, wire *dialect.Re
 		return
 	}
 	if p := wellFormed(r, wire.Body); p != nil {
-		p.RequestID = string(in.request.ID)
-		writeProblem(w, p)
+		writeProblem(w, p, in.request.ID)
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(wire.Body))
@@ -176,12 +173,9 @@ func offersToken(r *http.Request) bool {
 
 // inboundGateway is a request of a gateway.
 func (s *server) inboundGateway(r *http.Request, wire *dialect.Request, id events.RequestID) (inbound, *Problem) {
-	if err := s.Verifier.Fresh(r.Context()); err != nil {
-		return inbound{}, s.logged(err, id)
-	}
-	g, err := GatewayOf(s.Queries, r)
-	if err != nil {
-		return inbound{}, s.logged(err, id)
+	g, p := s.forward.Gateway(r.Context(), id, r.Header.Values("Authorization"))
+	if p != nil {
+		return inbound{}, p
 	}
 	named, p := requestID(r)
 	if p != nil {
@@ -203,21 +197,17 @@ func (s *server) notFound(w http.ResponseWriter, r *http.Request, id events.Requ
 			w.Header().Add("Allow", method)
 		}
 	}
-	p.RequestID = string(id)
-	writeProblem(w, p)
+	writeProblem(w, p, id)
 }
 
-// takes says whether the path of r is one of ours for a method.
+// takes says whether the path of r is one of ours for another method.
 func (s *server) takes(r *http.Request, method string) bool {
 	if s.open[r.URL.Path] != nil {
 		return method == http.MethodGet
 	}
-	if method != r.Method {
-		r = r.Clone(r.Context())
-		r.Method = method
-	}
-	_, pattern := s.mux.Handler(r)
-	return pattern != "" && straight(r.URL.Path)
+	other := r.Clone(r.Context())
+	other.Method = method
+	return s.operation(other) != "" && straight(r.URL.Path)
 }
 
 // reasonIncomplete says that a genuine signature does not cover enough of a
@@ -264,8 +254,7 @@ func refusedProblem(d verify.Decision) *Problem {
 		return problem(http.StatusUnauthorized, "signature.incomplete",
 			"the signature must cover the method, the path, the query and the body, and may not be presigned")
 	case d.Reason == verify.Unsigned:
-		p := problem(http.StatusUnauthorized, codeUnsigned, "the request must be signed by an access key, for example with AWS Signature Version 4")
-		return p
+		return problem(http.StatusUnauthorized, codeUnsigned, "the request must be signed by an access key, for example with AWS Signature Version 4")
 	case d.Malformed != nil:
 		return problem(http.StatusUnauthorized, "signature."+d.Malformed.Code, d.Malformed.Detail)
 	case d.Refused != nil && d.Refused.Reason != dialect.SignatureMismatch:

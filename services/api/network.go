@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/netip"
+	"slices"
 
 	"github.com/keyledger/keyledger/aggregate"
 	"github.com/keyledger/keyledger/aggregate/policy"
@@ -80,20 +81,11 @@ func (s *server) accountNetwork(ctx context.Context, a events.AccountID, p event
 	}
 	from, active := policy.Sources(p)
 	source, _ := netip.ParseAddr(in.request.SourceIP)
-	if active && in.caller.Account == a && !contains(from, source.Unmap()) {
+	if active && in.caller.Account == a && !slices.ContainsFunc(from, func(p netip.Prefix) bool { return p.Contains(source.Unmap()) }) {
 		return ledger.Outcome{}, aggregate.Refuse(aggregate.Conflict, "network_policy.locks_out",
 			"the policy does not allow the address that this request came from, %q; allow it too, or ask from an address that it allows", in.request.SourceIP)
 	}
 	return s.Ledger.SetNetworkPolicy(ctx, in.request, a, p)
-}
-
-func contains(prefixes []netip.Prefix, a netip.Addr) bool {
-	for _, p := range prefixes {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
 }
 
 type showKeyNetworkInput struct {

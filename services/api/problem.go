@@ -177,8 +177,7 @@ func problemOf(err error) *Problem {
 	case errors.As(err, &reader):
 		return refusedReader(reader)
 	case errors.Is(err, ledger.ErrUnknown):
-		p := problem(http.StatusServiceUnavailable, codeUnknown, "it is not known whether the command was recorded; send the same request with the same Idempotency-Key")
-		return p
+		return problem(http.StatusServiceUnavailable, codeUnknown, "it is not known whether the command was recorded; send the same request with the same Idempotency-Key")
 	case errors.Is(err, events.ErrUnread):
 		return problem(http.StatusServiceUnavailable, codeUnavailable, "the log cannot be read now; try again")
 	case errors.Is(err, verify.ErrStale):
@@ -191,8 +190,9 @@ func problemOf(err error) *Problem {
 	return problem(http.StatusInternalServerError, codeInternal, "something went wrong on our side; it has been logged")
 }
 
-// writeProblem answers outside of huma.
-func writeProblem(w http.ResponseWriter, p *Problem) {
+// writeProblem answers outside of huma; the ID is empty if none could be drawn.
+func writeProblem(w http.ResponseWriter, p *Problem, id events.RequestID) {
+	p.RequestID = string(id)
 	body, err := json.Marshal(p)
 	if err != nil {
 		panic(fmt.Sprintf("api: a problem that is not JSON: %v", err)) // it holds strings and numbers only

@@ -22,8 +22,7 @@ func (s *server) answerVerify(w http.ResponseWriter, r *http.Request, body []byt
 	v, err := s.verdict(r.Context(), asker, &in)
 	if err != nil {
 		p := s.logged(err, asker.request.ID)
-		p.RequestID = string(asker.request.ID)
-		writeProblem(w, p)
+		writeProblem(w, p, asker.request.ID)
 		return true
 	}
 	var room [512]byte

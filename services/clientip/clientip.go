@@ -2,7 +2,7 @@
 // operator trusts stand in between.
 //
 // The way in is [Parse], which reads the operator's list of proxies, and
-// [Proxies.Client] or [Proxies.Behind].
+// [Proxies.Client] or [Proxies.Behind]. [Source] is what requests are counted by.
 //
 // The limits: a list names networks, not machines. Whatever sends from a network on the
 // list can name any address as its client's; the list has to hold proxies only.
@@ -52,8 +52,8 @@ func parse(text string) (netip.Prefix, error) {
 	return network, nil
 }
 
-// Trusts says whether an address is a trusted proxy's.
-func (p Proxies) Trusts(ip netip.Addr) bool {
+// trusts says whether an address is a trusted proxy's.
+func (p Proxies) trusts(ip netip.Addr) bool {
 	ip = ip.Unmap()
 	return slices.ContainsFunc(p.networks, func(n netip.Prefix) bool { return n.Contains(ip) })
 }
@@ -65,7 +65,7 @@ func (p Proxies) Trusts(ip netip.Addr) bool {
 // known (the zero Addr) has no client.
 func (p Proxies) Client(peer netip.Addr, forwardedFor []string) netip.Addr {
 	client := peer.Unmap().WithZone("")
-	if !p.Trusts(client) {
+	if !p.trusts(client) {
 		return client
 	}
 	for _, hop := range slices.Backward(entries(forwardedFor)) {
@@ -73,7 +73,7 @@ func (p Proxies) Client(peer netip.Addr, forwardedFor []string) netip.Addr {
 		if !ok {
 			break
 		}
-		if client = ip; !p.Trusts(client) {
+		if client = ip; !p.trusts(client) {
 			break
 		}
 	}
@@ -114,4 +114,12 @@ func Hop(text string) (ip netip.Addr, ok bool) {
 		return netip.Addr{}, false
 	}
 	return ip.Unmap(), true
+}
+
+// Source is by what requests from an address are counted: one IPv4 address, or the 64 bits of an IPv6 address
+// that a subscriber has to himself, so that nobody gets around it by his own addresses. That of no address is invalid.
+func Source(from netip.Addr) netip.Prefix {
+	from = from.Unmap().WithZone("")
+	p, _ := from.Prefix(min(from.BitLen(), 64)) // the bits are as many as there are
+	return p
 }

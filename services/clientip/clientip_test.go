@@ -121,3 +121,16 @@ func FuzzClient(f *testing.F) {
 		}
 	})
 }
+
+func TestSource(t *testing.T) {
+	for from, want := range map[string]string{
+		"192.0.2.7": "192.0.2.7/32", "::ffff:192.0.2.7": "192.0.2.7/32", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64",
+	} {
+		if got := clientip.Source(netip.MustParseAddr(from)); got.String() != want {
+			t.Errorf("%s: got %s, want %s", from, got, want)
+		}
+	}
+	if got := clientip.Source(netip.Addr{}); got.IsValid() {
+		t.Errorf("no address: got %s", got)
+	}
+}

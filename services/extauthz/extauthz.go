@@ -33,10 +33,10 @@ import (
 	"github.com/keyledger/keyledger/services/clientip"
 )
 
-// MaxMessage bounds what Envoy sends about one request, in bytes: 1 MiB of body
+// maxMessage bounds what Envoy sends about one request, in bytes: 1 MiB of body
 // (max_request_bytes) and what Envoy allows for headers. A longer message is refused, and
 // so is the request that it is about.
-const MaxMessage = 1<<20 + 128<<10
+const maxMessage = 1<<20 + 128<<10
 
 // Bounds of one connection, so that no caller holds more than it needs.
 const (
@@ -73,7 +73,7 @@ type Server struct {
 func New(c Config) *Server {
 	a := &authorization{Config: c}
 	s := grpc.NewServer(
-		grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxConcurrentStreams(maxStreams), grpc.MaxHeaderListSize(maxHeaderList),
+		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxConcurrentStreams(maxStreams), grpc.MaxHeaderListSize(maxHeaderList),
 		grpc.ConnectionTimeout(greeting),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: maxIdle, Time: pingAfter, Timeout: pingPatience}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingsEvery, PermitWithoutStream: true}),

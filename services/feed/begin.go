@@ -132,9 +132,9 @@ func (s *start) find(ctx context.Context, f From) error {
 		s.at = s.until
 		return nil
 	case f.time.Before(s.floor):
-		return refuse(Expired, "events of %s are not told any more; the earliest are of %s", f.time.UTC().Format(time.RFC3339), s.floor.UTC().Format(time.RFC3339))
+		return refuse(Expired, "events of %s are not told any more; the earliest are of %s", rfc(f.time), rfc(s.floor))
 	case f.time.After(s.feed.Now().Add(skew)):
-		return refuse(Ahead, "%s is yet to come; now is %s", f.time.UTC().Format(time.RFC3339), s.feed.Now().UTC().Format(time.RFC3339))
+		return refuse(Ahead, "%s is yet to come; now is %s", rfc(f.time), rfc(s.feed.Now()))
 	}
 	return s.since(ctx, f.time)
 }
@@ -339,7 +339,7 @@ func (s *start) checkMessage(stream string, at Point, size int, t time.Time) err
 		return refuse(Malformed, "the cursor's place in %s, %s, is behind the end of that message", stream, at)
 	}
 	if t.Before(s.floor) {
-		return refuse(Expired, "the cursor's place in %s, %s, is of %s; the earliest that is told is of %s", stream, at, t.UTC().Format(time.RFC3339), s.floor.UTC().Format(time.RFC3339))
+		return refuse(Expired, "the cursor's place in %s, %s, is of %s; the earliest that is told is of %s", stream, at, rfc(t), rfc(s.floor))
 	}
 	return nil
 }

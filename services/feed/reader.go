@@ -255,7 +255,7 @@ func (r *Reader) caughtUp() bool {
 
 // endOf is how a reader hears of an error of the log.
 func endOf(err error) *End {
-	if errors.Is(err, events.ErrLost) || errors.As(err, new(*events.PoisonedError)) || errors.As(err, new(*access.MalformedError)) {
+	if unreadable(err) {
 		return &EndUnreadable
 	}
 	return &EndUnavailable

@@ -1,9 +1,8 @@
 // Package identity draws what must be new: IDs that nothing else has, and
 // secrets that nobody can guess.
 //
-// The way in is a [Source] and its methods. [ParseAccessKeyID] reads an access key
-// ID as people type it; [CheckSecret] and [CheckGatewayToken] tell our secrets from other
-// text.
+// The way in is a [Source] and its methods. [CheckSecret] and [CheckGatewayToken] tell our secrets
+// from other text.
 //
 // The limits: it remembers nothing it has drawn. Access key IDs, gateway token IDs, user IDs and
 // UUIDs have enough room for that; of account IDs there are 9*10^11, so that

@@ -30,30 +30,6 @@ func (s Source) AccessKeyID() (events.AccessKeyID, error) {
 	return events.AccessKeyID(keyPrefix + string(letters)), nil
 }
 
-// ParseAccessKeyID reads an access key ID. One of ours may be written in any
-// case and comes back in upper-case; an imported one comes back as it is. What begins
-// like ours and is not, or is no access key ID at all, is an error.
-func ParseAccessKeyID(text string) (events.AccessKeyID, error) {
-	id := events.AccessKeyID(text)
-	if err := id.Valid(); err != nil {
-		return "", err
-	}
-	if len(text) < len(keyPrefix) || !strings.EqualFold(text[:len(keyPrefix)], keyPrefix) {
-		return id, nil
-	}
-	upper := strings.ToUpper(text)
-	letters := upper[len(keyPrefix):]
-	if len(letters) != keyLetters {
-		return "", fmt.Errorf("access key ID: want %s and %d characters, got %d", keyPrefix, keyLetters, len(letters))
-	}
-	for i := range len(letters) {
-		if strings.IndexByte(crockford, letters[i]) < 0 {
-			return "", fmt.Errorf("access key ID: want digits and letters without I, L, O and U, got %q at %d", text[len(keyPrefix)+i], len(keyPrefix)+i)
-		}
-	}
-	return events.AccessKeyID(upper), nil
-}
-
 // CheckImportedID says what is wrong with the ID of a key that is to be imported, or nil:
 // 3 to 128 letters, digits, '-' or '_', and none that begins as ours do, in any case, so
 // that no imported ID is ever one that is drawn, or reads like one.

@@ -79,6 +79,8 @@ func (k *Keeper) Run(ctx context.Context) {
 const (
 	// batch is how much one round does of each kind before it looks at the clock again.
 	batch = 500
+	// maxFaults is after how many faults of a kind a round gives up.
+	maxFaults = 10
 	// grace is how long a removal may be under way before it counts as left half done.
 	grace = 30 * time.Second
 )
@@ -103,12 +105,12 @@ func (k *Keeper) purgeDue(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range due {
-		if err := k.Purge(ctx, p.Key); err != nil && !refused(err) {
+	return each(ctx, due, func(p Purge) error {
+		if err := k.Purge(ctx, p.Key); err != nil {
 			return fmt.Errorf("purge %s: %w", p.Key, err)
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // finishRemovals finishes removals whose client has certainly gone.
@@ -117,15 +119,30 @@ func (k *Keeper) finishRemovals(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range closed {
+	return each(ctx, closed, func(r Removal) error {
 		if k.Now().Sub(r.Closed).Abs() < grace {
-			continue
+			return nil
 		}
-		if err := k.Remove(ctx, r.Account, r.User); err != nil && !refused(err) {
+		if err := k.Remove(ctx, r.Account, r.User); err != nil {
 			return fmt.Errorf("remove user %s of account %s: %w", r.User, r.Account, err)
 		}
+		return nil
+	})
+}
+
+// each does what is due to each, so that one at which it fails does not hold back those behind it for ever. After
+// some faults it is not those that are the reason, and the next round goes on.
+func each[T any](ctx context.Context, all []T, do func(T) error) error {
+	var faults []error
+	for _, one := range all {
+		if err := do(one); err != nil && !refused(err) {
+			faults = append(faults, err)
+		}
+		if len(faults) == maxFaults || ctx.Err() != nil {
+			break
+		}
 	}
-	return nil
+	return errors.Join(faults...)
 }
 
 func refused(err error) bool {

@@ -3,6 +3,7 @@ package timekeeper_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -319,5 +320,31 @@ func TestARuleThatSaysNoIsNoFault(t *testing.T) {
 	tick(t, k)
 	if len(w.purged) != 1 || w.purged[0] != "due" {
 		t.Fatalf("purged %v, want [due]", w.purged)
+	}
+}
+
+// TestOneThatFails holds back nobody behind it, but of many that fail a round tries some only.
+func TestOneThatFails(t *testing.T) {
+	w := newWorld()
+	k := w.start()
+	k.Due = func(time.Time, int) ([]timekeeper.Purge, error) {
+		return []timekeeper.Purge{{Key: "bad"}, {Key: "good"}}, nil
+	}
+	bad, purge, tried := errors.New("the row cannot be read"), k.Purge, 0
+	k.Purge = func(ctx context.Context, key events.AccessKeyID) error {
+		if tried++; key == "bad" {
+			return bad
+		}
+		return purge(ctx, key)
+	}
+	if err := k.Tick(t.Context()); !errors.Is(err, bad) || len(w.purged) != 1 || w.purged[0] != "good" {
+		t.Errorf("got %v, purged %v, want %v and [good]", err, w.purged, bad)
+	}
+	k.Due = func(time.Time, int) ([]timekeeper.Purge, error) {
+		return slices.Repeat([]timekeeper.Purge{{Key: "bad"}}, 100), nil
+	}
+	tried = 0
+	if err := k.Tick(t.Context()); !errors.Is(err, bad) || tried != 10 {
+		t.Errorf("got %v after %d tries, want %v after 10", err, tried, bad)
 	}
 }

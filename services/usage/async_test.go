@@ -33,7 +33,7 @@ func TestAsyncKeepsWhatItHasAnswered(t *testing.T) {
 	log := &shut{Journal: opened(t)}
 	log.on.Store(true)
 	c := config(log)
-	c.Async, c.Window, c.Attempts = true, 50*time.Millisecond, 1
+	c.Async, c.Window, c.Attempts = true, 10*time.Millisecond, 1
 	r := usage.New(c)
 	want := map[events.AccessKeyID]bool{}
 	var off *events.UnavailableError

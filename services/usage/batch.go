@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/keyledger/keyledger/events"
@@ -24,6 +25,7 @@ const (
 type batch struct {
 	data    []byte
 	records int
+	due     bool          // it has to go: somebody waits for it, it has gathered for long enough, or it is full
 	since   time.Time     // when its first record came
 	done    chan struct{} // closed when err says what became of it
 	err     error
@@ -58,6 +60,7 @@ func (r *Recorder) run() {
 	tick := time.NewTicker(secondly)
 	defer tick.Stop()
 	for {
+		runtime.Gosched() // whoever can run now may have a record that fits into the next message
 		b, closing := r.take()
 		switch {
 		case b != nil:
@@ -76,15 +79,23 @@ func (r *Recorder) run() {
 	}
 }
 
-// take is the first batch in line, if there is one, and whether no more will come.
+// take is the first batch in line, if it is to go now, and whether no more will come.
 func (r *Recorder) take() (b *batch, closing bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.line) > 0 {
+	if len(r.line) > 0 && (r.line[0].due || r.closing) {
 		b, r.line = r.line[0], r.line[1:]
 	}
 	r.underway = b
 	return b, r.closing
+}
+
+// last is the batch that is being filled; nil if none is. The caller holds mu.
+func (r *Recorder) last() *batch {
+	if n := len(r.line); n > 0 {
+		return r.line[n-1]
+	}
+	return nil
 }
 
 // publish brings a batch into the log and tells those who wait for it.

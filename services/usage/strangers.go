@@ -5,17 +5,18 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/keyledger/keyledger/services/clientip"
 )
 
 // maxSources bounds how many sources are told apart.
 const maxSources = 1024
 
-// A Source is where requests came from that named no key of this ledger: an IPv4 address,
-// or the 64 bits of an IPv6 address that a subscriber has.
+// A Source is where requests came from that named no key of this ledger.
 type Source struct {
-	Prefix netip.Prefix
-	Count  uint64 // at least so many were not its own: see More
-	More   uint64 // at most so many of Count may be those of a source that it took the place of
+	Prefix netip.Prefix // see clientip.Source
+	Count  uint64       // at least so many were not its own: see More
+	More   uint64       // at most so many of Count may be those of a source that it took the place of
 	Last   time.Time
 }
 
@@ -43,7 +44,7 @@ func (r *Recorder) Stranger(from netip.Addr) error {
 func (r *Recorder) Strangers(limit int) []Source { return r.strangers.most(limit) }
 
 func (s *strangers) count(from netip.Addr, now time.Time) {
-	p := prefix(from)
+	p := clientip.Source(from)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.total++
@@ -76,16 +77,6 @@ func (s *strangers) place(p netip.Prefix) *Source {
 	}
 	s.sources[p] = src
 	return src
-}
-
-func prefix(from netip.Addr) netip.Prefix {
-	from = from.Unmap().WithZone("")
-	bits := 32
-	if from.Is6() {
-		bits = 64
-	}
-	p, _ := from.Prefix(bits) // none of no address
-	return p
 }
 
 func (s *strangers) all() uint64 {

@@ -89,7 +89,9 @@ func (r *Recorder) summarise(everything bool) bool {
 			r.Logger.Error("attempts beyond the bound were not recorded", "attempts", rec.Count, "error", err)
 			continue
 		}
-		r.filling().add(access.Append(nil, []access.Record{rec}))
+		b := r.filling()
+		b.add(access.Append(nil, []access.Record{rec}))
+		b.due = true
 		r.waiting++
 		r.stats.Summarised += uint64(rec.Count)
 	}

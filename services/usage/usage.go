@@ -2,9 +2,9 @@
 // it packs access records into messages of the USED log.
 //
 // The way in is [New] and [Recorder.Record]. Packing is by natural batching: when
-// nothing is under way a record is published at once; what gathers meanwhile goes
+// nothing is under way a record that somebody waits for is published at once; what gathers meanwhile goes
 // together in the next message. An idle ledger answers after one write to the disk, a
-// busy one shares it.
+// busy one shares it. What nobody waits for gathers for Config.Gather, or until somebody waits.
 //
 // In the durable mode Record returns when the log has acknowledged the record's
 // message. In the async mode it returns at once; what [Stats.Waiting] counts, never
@@ -41,6 +41,7 @@ const (
 	DefaultQueue    = 50_000
 	DefaultAttempts = 20
 	DefaultWindow   = 5 * time.Second
+	DefaultGather   = 20 * time.Millisecond
 )
 
 // Config is what a Recorder stands on. Log, Draw and Now are required.
@@ -60,6 +61,9 @@ type Config struct {
 	// Window is how long the oldest record may wait in the async mode before no more are
 	// taken; DefaultWindow if zero.
 	Window time.Duration
+	// Gather is how long a record that nobody waits for waits for others to share a message with;
+	// DefaultGather if zero.
+	Gather time.Duration
 	// Queue is how many records may wait; DefaultQueue if zero.
 	Queue int
 	// Attempts is how many attempts on one key are recorded one by one in a
@@ -79,7 +83,7 @@ type Recorder struct {
 	mu         sync.Mutex
 	line       []*batch // first come first; the last is being filled
 	underway   *batch   // nil if none is
-	gathering  bool     // something will wake the packer for what is in line
+	gathering  bool     // a timer runs that makes due what is in line
 	waiting    int      // records in line and under way
 	closing    bool
 	size       int // of the last batch's data
@@ -117,6 +121,9 @@ func New(c Config) *Recorder {
 	}
 	if c.Window == 0 {
 		c.Window = DefaultWindow
+	}
+	if c.Gather == 0 {
+		c.Gather = DefaultGather
 	}
 	if c.doubtful == 0 {
 		c.doubtful = doubtful
@@ -167,14 +174,14 @@ func (r *Recorder) Submit(rec access.Record) (wait func(context.Context) error, 
 	if rec.Outcome == access.Attempt && r.surplus.counts(rec) {
 		return nothing, nil
 	}
-	b, err := r.enqueue(&rec)
+	if r.Async {
+		return nothing, r.gather(&rec)
+	}
+	b, err := r.enqueue(&rec, true)
 	if err != nil {
 		return nil, err
 	}
 	r.signal()
-	if r.Async {
-		return nothing, nil
-	}
 	return b.wait, nil
 }
 
@@ -237,60 +244,12 @@ func (r *Recorder) oldest() time.Duration {
 	return 0
 }
 
-// Note is Submit for a record that nobody waits for. So that it does not cost a message of its
-// own it goes with the next record that somebody waits for, or when GatherFor is over. Until then it is lost if
-// the process dies; Close records it.
-func (r *Recorder) Note(rec access.Record) error {
-	if rec.Outcome == access.Attempt && r.surplus.counts(rec) {
-		return nil
-	}
-	_, err := r.enqueue(&rec)
-	if err == nil {
-		r.gather()
-	}
-	return err
-}
-
-// GatherFor is how long a record waits at most that nobody waits for.
-const GatherFor = 20 * time.Millisecond
-
-// gather has the packer woken after a while, once for all that come until then.
-func (r *Recorder) gather() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.gathering {
-		return
-	}
-	r.gathering = true
-	time.AfterFunc(GatherFor, func() {
-		r.mu.Lock()
-		r.gathering = false
-		r.mu.Unlock()
-		r.signal()
-	})
-}
-
-// Flush returns when it is known what became of every record that was taken before it. The error is
-// what Record would say to the last of them.
-func (r *Recorder) Flush(ctx context.Context) error {
-	r.mu.Lock()
-	last := r.underway
-	if n := len(r.line); n > 0 {
-		last = r.line[n-1]
-	}
-	r.mu.Unlock()
-	if last == nil {
-		return nil
-	}
-	r.signal()
-	return last.wait(ctx)
-}
-
 func nothing(context.Context) error { return nil }
 
 // enqueue puts a record in line. It is encoded before the line is locked, on the stack if it
-// is of the usual size: what a record costs here bounds how many a second there are.
-func (r *Recorder) enqueue(rec *access.Record) (*batch, error) {
+// is of the usual size: what a record costs here bounds how many a second there are. Its batch is due if
+// somebody waits for it.
+func (r *Recorder) enqueue(rec *access.Record, waited bool) (*batch, error) {
 	var err error
 	if rec.ID, err = r.Draw.UseID(rec.Time); err != nil {
 		return nil, err
@@ -312,6 +271,7 @@ func (r *Recorder) enqueue(rec *access.Record) (*batch, error) {
 	}
 	b := r.filling()
 	b.add(data)
+	b.due = b.due || waited
 	r.waiting++
 	r.mu.Unlock()
 	return b, nil
@@ -319,8 +279,13 @@ func (r *Recorder) enqueue(rec *access.Record) (*batch, error) {
 
 // filling is the batch that takes the next record. The caller holds mu.
 func (r *Recorder) filling() *batch {
-	if n := len(r.line); n > 0 && r.line[n-1].records < access.MaxRecords {
-		return r.line[n-1]
+	last := r.last()
+	switch {
+	case last != nil && last.records < access.MaxRecords:
+		return last
+	case last != nil && !last.due:
+		last.due = true
+		r.signal()
 	}
 	b := newBatch(r.size)
 	r.line = append(r.line, b)

@@ -21,8 +21,6 @@ package vault
 import (
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 
 	"github.com/tink-crypto/tink-go/v2/tink"
 )
@@ -40,9 +38,6 @@ func (v *Vault) Installation() InstallationID { return v.installation }
 
 // Epoch is the current epoch: the one that wraps new data keys. The first is 1.
 func (v *Vault) Epoch() uint32 { return v.current }
-
-// Epochs are the epochs whose data keys open, ascending.
-func (v *Vault) Epochs() []uint32 { return slices.Sorted(maps.Keys(v.epochs)) }
 
 func (v *Vault) String() string             { return fmt.Sprintf("[vault of %s]", v.installation) }
 func (v *Vault) GoString() string           { return v.String() }

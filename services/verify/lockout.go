@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/services/clientip"
 	"github.com/keyledger/keyledger/services/dialect"
 )
 
@@ -65,23 +66,12 @@ func (v *Verifier) lock(d Decision, source netip.Addr) Decision {
 	return d
 }
 
-// sourceOf is one IPv4 address, or the network of an IPv6 address that one host has to itself.
-func sourceOf(from netip.Addr) netip.Prefix {
-	from = from.Unmap().WithZone("")
-	bits := from.BitLen()
-	if from.Is6() {
-		bits = 64
-	}
-	p, _ := from.Prefix(bits) // the bits are as many as there are
-	return p
-}
-
 // locked says whether the key is locked for the source. If it is not, the request is
 // remembered: one that is wrong is counted, and one that is right ends the row.
 func (l *lockout) locked(key events.AccessKeyID, from netip.Addr, wrong bool, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	of := failure{key, sourceOf(from)}
+	of := failure{key, clientip.Source(from)}
 	f := l.failing[of]
 	switch {
 	case f != nil && now.Before(f.until):
