@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/keyledger/keyledger/services/dialect"
@@ -24,6 +25,9 @@ type statementText struct {
 	Value  string   `json:",omitempty"` // of typeVPC: the network's ID, or anyVPC
 	IPList []string // addresses and CIDR prefixes
 }
+
+// members are the names of all members of a policy.
+var members = []string{"Version", "Status", "Statements", "Type", "Value", "IPList"}
 
 // Words of network policies.
 const (
@@ -92,8 +96,8 @@ func (p parameters) policy() (out dialect.NetworkPolicy, err error) {
 	switch _, err := d.Token(); {
 	case err != io.EOF:
 		return out, badPolicy("something follows the JSON object")
-	case repeats(json.NewDecoder(strings.NewReader(text))):
-		return out, badPolicy("a member is there twice; give each once, Version, Status, Statements, Type, Value and IPList being written so")
+	case !spelt(json.NewDecoder(strings.NewReader(text))):
+		return out, badPolicy("each member must be there once, and be spelt Version, Status, Statements, Type, Value or IPList")
 	case given.Version != 1:
 		return out, badPolicy("Version must be 1")
 	case given.Status != statusActive && given.Status != statusInactive:
@@ -112,29 +116,30 @@ func (p parameters) policy() (out dialect.NetworkPolicy, err error) {
 	return out, nil
 }
 
-// repeats says whether a JSON value, which is known to be well formed and not deep, has a member twice: two readers
-// could take it for two policies. Names that differ in case alone are the same.
-func repeats(d *json.Decoder) bool {
+// spelt says whether each member of a JSON value, which is known to be well formed and not deep, is there once
+// and is spelt as the vendor spells it: two readers could otherwise take it for two policies. encoding/json takes a name
+// in any case, and a long s for an s.
+func spelt(d *json.Decoder) bool {
 	begin, err := d.Token()
 	if err != nil || begin != json.Delim('{') && begin != json.Delim('[') {
-		return false
+		return true
 	}
 	seen := map[string]bool{}
 	for d.More() {
 		if begin == json.Delim('{') {
 			name, _ := d.Token()
 			text, _ := name.(string)
-			if text = strings.ToLower(text); seen[text] {
-				return true
+			if seen[text] || !slices.Contains(members, text) {
+				return false
 			}
 			seen[text] = true
 		}
-		if repeats(d) {
-			return true
+		if !spelt(d) {
+			return false
 		}
 	}
 	_, _ = d.Token() // the end
-	return false
+	return true
 }
 
 func (s statementText) read() (dialect.NetworkStatement, error) {
