@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -49,7 +50,7 @@ func setAccessKeyPolicy(ctx context.Context, p parameters, keys dialect.Keys) (a
 	if err != nil {
 		return nil, err
 	}
-	return nil, keys.SetNetworkPolicy(ctx, of, id, policy)
+	return nil, badForLedger(keys.SetNetworkPolicy(ctx, of, id, policy))
 }
 
 func getAccessKeyPolicy(ctx context.Context, p parameters, keys dialect.Keys) (any, error) {
@@ -69,7 +70,7 @@ func setAccessKeyPolicyForAccount(ctx context.Context, p parameters, keys dialec
 	if err != nil {
 		return nil, err
 	}
-	return nil, keys.SetAccountNetworkPolicy(ctx, policy)
+	return nil, badForLedger(keys.SetAccountNetworkPolicy(ctx, policy))
 }
 
 func getAccessKeyPolicyForAccount(ctx context.Context, _ parameters, keys dialect.Keys) (any, error) {
@@ -162,6 +163,14 @@ func (s statementText) read() (dialect.NetworkStatement, error) {
 
 func badPolicy(what string) error {
 	return &refusal{http.StatusBadRequest, "InvalidParameter.AccessKeyPolicy", "The specified AccessKeyPolicy is not valid: " + what + "."}
+}
+
+// badForLedger names the parameter in what the ledger says about the policy's addresses and numbers.
+func badForLedger(err error) error {
+	if f, ok := errors.AsType[*dialect.Fault](err); ok && f.Kind == dialect.Invalid && f.Detail != "" {
+		return badPolicy(f.Detail)
+	}
+	return err
 }
 
 func writePolicy(p dialect.NetworkPolicy) string {
