@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha1" // the vendor's signature v1
 	"crypto/sha256"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -171,7 +172,7 @@ func (s *signatureV1) read(pairs []pair, v V1) (err error) {
 	case len(nonce) > 20 || !digits(nonce):
 		return malformed(CodeNonce, "Nonce must be a positive integer in decimal digits")
 	case !dialect.DecodeBase64(s.signature[:v.size()], signature):
-		return malformed(CodeSignature, "Signature must be the base64 form of "+v.method())
+		return malformed(CodeSignature, fmt.Sprintf("Signature must be the base64 form of the %d bytes of %s, the SignatureMethod that the request names (HmacSHA1 if it names none)", v.size(), v.method()))
 	}
 	s.at, err = unixTime(stamp)
 	return err
