@@ -55,8 +55,7 @@ func (id AccessKeyID) Valid() error {
 	if len(id) < 1 || len(id) > 128 {
 		return fmt.Errorf("access key ID: want 1 to 128 characters, got %d", len(id))
 	}
-	for i := range len(id) {
-		c := id[i]
+	for i, c := range id { // by characters, to name one as it was written
 		if !(c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c == '-' || c == '_') {
 			return fmt.Errorf("access key ID: want letters, digits, '-' and '_', got %q at %d", c, i)
 		}

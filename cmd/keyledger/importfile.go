@@ -184,6 +184,10 @@ func parseImportLine(n int, text []byte) importLine {
 		l.wrong = "it is no JSON object of strings; want " + strings.Join(importRequired, ", ") + ", and perhaps description and status"
 		return l
 	}
+	if repeats(text, len(fields)) {
+		l.wrong = "it has a field twice; give each once"
+		return l
+	}
 	for field, value := range fields {
 		if !slices.Contains(importFields, field) {
 			l.wrong = "it has a field that is none of " + strings.Join(importFields, ", ")
@@ -192,4 +196,16 @@ func parseImportLine(n int, text []byte) importLine {
 	}
 	l.check()
 	return l
+}
+
+// repeats says whether a JSON object of strings, which has so many different fields, has one of them twice: the last would
+// count, and nobody knows which was meant.
+func repeats(text []byte, different int) bool {
+	d, tokens := json.NewDecoder(bytes.NewReader(text)), 0
+	for {
+		if _, err := d.Token(); err != nil {
+			return tokens != 2+2*different // the braces, and a name and a value of each
+		}
+		tokens++
+	}
 }

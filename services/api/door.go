@@ -41,7 +41,7 @@ func (d door) serve(w http.ResponseWriter, r *http.Request, wire *dialect.Reques
 		d.front.Refuse(w, wire, string(id), d.fault(err, id))
 		return
 	}
-	call := d.managementCall(r, decision, d.service(wire, decision.Claim), d.front.Action(wire), id)
+	call := d.managementCall(r, wire, decision, d.service(wire, decision.Claim), d.front.Action(wire), id)
 	defer call.settle()
 	in, err := d.enter(r, wire, decision, id)
 	in.call = call
@@ -53,12 +53,14 @@ func (d door) serve(w http.ResponseWriter, r *http.Request, wire *dialect.Reques
 	d.front.Answer(ctx, w, wire, string(id), doorKeys{d.server})
 }
 
-// service is what a request is for: what its signature is scoped to, unless the front knows better.
+// service is what a request is for: what its signature is scoped to, unless the front knows better; where neither
+// knows, the vendor.
 func (d door) service(wire *dialect.Request, c dialect.Claim) string {
+	known := c.Service
 	if s, ok := d.front.(dialect.Servicer); ok {
-		return s.Service(wire)
+		known = orElse(s.Service(wire), known)
 	}
-	return c.Service
+	return orElse(known, d.name)
 }
 
 // enter finds out who sends a request, or says why it is refused in terms that

@@ -156,7 +156,7 @@ func (s *server) enter(r *http.Request, wire *dialect.Request, id events.Request
 	if d.Allowed && !complete(d.Claim) {
 		d.Allowed, d.Reason = false, reasonIncomplete
 	}
-	call := s.managementCall(r, d, serviceNative, name, id)
+	call := s.managementCall(r, wire, d, serviceNative, name, id)
 	in, p := s.inboundNative(r, wire, d, id)
 	if p != nil {
 		call.settle()

@@ -183,6 +183,37 @@ func TestForbiddenIsOnRecord(t *testing.T) {
 	}
 }
 
+// TestEveryCallIsNamedOnRecord: a call is on record with a service and an action, also where its signature names no
+// service and the API has no such operation.
+func TestEveryCallIsNamedOnRecord(t *testing.T) {
+	a := open(t, "strict", "")
+	k := a.create(t, a.add(t, "alice", "user"))
+	refused(t, k.get(t, "/v1/nothing"), 404, "not_found")
+	k.vendor(t, "", "").refused(t, 400, "InvalidAction")
+	for path, status := range map[string]int{"/v3/auth/domains": 200, "/v3/nothing": 404} {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", a.url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		signSDK(req, k, time.Now())
+		res, err := direct.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Body.Close(); res.StatusCode != status {
+			t.Errorf("%s: got %d, want %d", path, res.StatusCode, status)
+		}
+	}
+	got := map[string]bool{}
+	for _, r := range a.records(t, "/v1/keys/"+k.id+"/records", 4) {
+		got[r.Service+" "+r.Action] = true
+	}
+	want := map[string]bool{"keyledger GET /v1/nothing": true, "iam POST /": true, "iam KeystoneListAuthDomains": true, "huawei GET /v3/nothing": true}
+	if !maps.Equal(got, want) {
+		t.Errorf("on record: got %v, want %v", got, want)
+	}
+}
+
 func everyPage(t *testing.T, c client, path string) (out []recorded) {
 	t.Helper()
 	for cursor := ""; ; {

@@ -131,6 +131,33 @@ func TestRestrictedOnRecord(t *testing.T) {
 	}
 }
 
+// TestRestrictedToAVendorsCustomer: to whom a key is listed by its status and does what he asks of it, and no change of its
+// status ends the restriction. docs/vendors says so.
+func TestRestrictedToAVendorsCustomer(t *testing.T) {
+	a := open(t, "aws", "")
+	u := a.add(t, "alice", "user")
+	k, other := a.create(t, u), a.create(t, u)
+	a.do(t, "POST", "/v1/keys/"+k.id+"/restrict", leak).ok(t, 200)
+	for _, status := range []string{"Active", "Inactive", "Active"} {
+		if got := other.vendor(t, "UpdateAccessKey", "", "AccessKeyId", k.id, "Status", status); got.Status != 200 {
+			t.Errorf("made %s: got %+v", status, got)
+		}
+		listed := ""
+		for _, one := range other.vendor(t, "ListAccessKeys", "").Keys {
+			if one.AccessKeyId == k.id {
+				listed = one.Status
+			}
+		}
+		if listed != status {
+			t.Errorf("listed as %q, want %s", listed, status)
+		}
+		k.vendor(t, "ListAccessKeys", "").refused(t, 403, "InvalidClientTokenId")
+	}
+	if got := other.vendor(t, "DeleteAccessKey", "", "AccessKeyId", k.id); got.Status != 200 {
+		t.Errorf("deleted: got %+v", got)
+	}
+}
+
 // TestRestrictedWhateverItsStatus: only a purge ends both, and then nothing is left to restrict.
 func TestRestrictedWhateverItsStatus(t *testing.T) {
 	a := open(t, "strict", "")

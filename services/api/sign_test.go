@@ -47,3 +47,17 @@ func signature(c client, service, stamp, canonical string) (scope, text string) 
 	}
 	return scope, hex.EncodeToString(key)
 }
+
+// signSDK signs a request without query and body by SDK-HMAC-SHA256, whose claim names no service.
+func signSDK(r *http.Request, c client, now time.Time) {
+	stamp := now.UTC().Format("20060102T150405Z")
+	r.Header.Set("X-Sdk-Date", stamp)
+	const names = "host;x-sdk-date"
+	empty := sha256.Sum256(nil)
+	sum := sha256.Sum256([]byte(strings.Join([]string{
+		r.Method, r.URL.EscapedPath() + "/", "", "host:" + r.URL.Host + "\nx-sdk-date:" + stamp + "\n", names, hex.EncodeToString(empty[:]),
+	}, "\n")))
+	m := hmac.New(sha256.New, []byte(c.secret))
+	m.Write([]byte("SDK-HMAC-SHA256\n" + stamp + "\n" + hex.EncodeToString(sum[:])))
+	r.Header.Set("Authorization", "SDK-HMAC-SHA256 Access="+c.id+", SignedHeaders="+names+", Signature="+hex.EncodeToString(m.Sum(nil)))
+}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/events/access"
+	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/verify"
 )
 
@@ -58,10 +59,14 @@ type managementCall struct {
 	settled  bool
 }
 
-func (s *server) managementCall(r *http.Request, d verify.Decision, service, action string, id events.RequestID) *managementCall {
+// managementCall is a request for an action of a service; where there is no such action, its method and path stand for one.
+func (s *server) managementCall(r *http.Request, wire *dialect.Request, d verify.Decision, service, action string, id events.RequestID) *managementCall {
 	m := &managementCall{server: s, decision: d, from: s.client(r)}
 	m.record, m.ours = useOf(d, s.Now())
 	m.record.Service, m.record.Action, m.record.RequestID, m.record.UserAgent = service, action, string(id), r.UserAgent()
+	if action == "" {
+		m.record.Action = wire.Method + " " + wire.Path()
+	}
 	m.record.SourceIP = m.from
 	if !d.Allowed {
 		m.settle()

@@ -35,7 +35,7 @@ type Front interface {
 
 // A Servicer is a [Front] whose requests are for one service, whatever the scope of their signature says.
 type Servicer interface {
-	// Service is the vendor's name of the service that r asks, for records.
+	// Service is the vendor's name of the service that r asks, for records; "" if r does not say.
 	Service(r *Request) string
 }
 

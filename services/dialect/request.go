@@ -103,3 +103,14 @@ func (r *Request) Query() string {
 	_, query, _ := strings.Cut(r.Target, "?")
 	return query
 }
+
+// Native reports whether r is for the product's own surfaces, the native API and the console: they are nobody
+// else's, whoever signs.
+func (r *Request) Native() bool {
+	for _, own := range [...]string{"/v1", "/console"} {
+		if rest, ok := strings.CutPrefix(r.Path(), own); ok && (rest == "" || rest[0] == '/') {
+			return true
+		}
+	}
+	return false
+}

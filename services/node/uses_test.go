@@ -36,7 +36,7 @@ func TestManagementCallsOnRecord(t *testing.T) {
 	c.send(http.MethodPost, "/?Action=ListAccessKeys&Version=2010-05-08", "") // signed for another service than iam
 
 	want := []string{
-		"add-user allowed  keyledger", "show-caller allowed  keyledger", " allowed  keyledger",
+		"add-user allowed  keyledger", "show-caller allowed  keyledger", "GET /v1/nowhere allowed  keyledger",
 		"show-caller attempt signature_mismatch keyledger", "ListAccessKeys allowed  keyledger",
 	}
 	w.eventually("the records", func() bool { return len(useRecords(t, n.AccessLog())) >= len(want) })

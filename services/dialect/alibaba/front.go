@@ -12,20 +12,23 @@ import (
 // [dialect.Front]. Both are called at "/", the operation named in a header or a parameter.
 type Front struct{}
 
-// Recognise reports whether r wants to be a request to one of the vendor's APIs: a GET or
-// POST of "/" that is signed the vendor's way or, if it is not signed at all, that names an
-// operation of RAM or IMS.
+// Recognise reports whether r wants to be a request to one of the vendor's APIs: one that is signed the vendor's way,
+// wherever it goes, or a GET or POST of "/" that is not signed at all and names an operation of RAM or IMS.
 func (Front) Recognise(r *dialect.Request) bool {
-	if r.Path() != "/" || r.Method != http.MethodGet && r.Method != http.MethodPost {
+	switch {
+	case r.Native():
 		return false
-	}
-	switch authorization := r.Get("Authorization"); {
 	case byHeader(r):
 		return true
-	case authorization != "":
+	case r.Get("Authorization") != "":
 		return false
 	}
-	return isRPC(r) || serviceOf(operationOf(r).version) != "" && operationOf(r).action != ""
+	return isRPC(r) || served(r) && serviceOf(operationOf(r).version) != "" && operationOf(r).action != ""
+}
+
+// served says whether r goes where both APIs are.
+func served(r *dialect.Request) bool {
+	return r.Path() == "/" && (r.Method == http.MethodGet || r.Method == http.MethodPost)
 }
 
 // byHeader says whether the request is signed in its Authorization header.
@@ -140,6 +143,8 @@ func perform(ctx context.Context, r *dialect.Request, named api, keys dialect.Ke
 	}
 	do, known := operations[named]
 	switch {
+	case !served(r):
+		return nil, &refusal{http.StatusNotFound, "InvalidAction.NotFound", "The specified API is not found: RAM and IMS are at the path / and take GET and POST."}
 	case p.format != "" && !strings.EqualFold(p.format, formatJSON) && !strings.EqualFold(p.format, formatXML):
 		return nil, &refusal{http.StatusBadRequest, "InvalidParameter.Format", "The parameter Format must be JSON or XML."}
 	case serviceOf(named.version) == "":

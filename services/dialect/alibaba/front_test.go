@@ -209,7 +209,11 @@ func TestRecognise(t *testing.T) {
 		{"POST", "/?UserName=alice", "", []dialect.Field{{Name: "Authorization", Value: "ACS3-HMAC-SHA256 x"}}, true},
 		{"POST", "/", "", []dialect.Field{{Name: "authorization", Value: "ACS3-RSA-SHA256 x"}}, true},
 		{"POST", "/v1/keys", "", []dialect.Field{{Name: "Authorization", Value: "ACS3-HMAC-SHA256 x"}}, false},
-		{"PUT", "/", "", []dialect.Field{{Name: "Authorization", Value: "ACS3-HMAC-SHA256 x"}}, false},
+		{"PUT", "/", "", []dialect.Field{{Name: "Authorization", Value: "ACS3-HMAC-SHA256 x"}}, true},
+		{"POST", "/ram", "", []dialect.Field{{Name: "Authorization", Value: "ACS3-HMAC-SHA256 x"}}, true},
+		{"GET", "/ram?AccessKeyId=a&SignatureVersion=1.0", "", nil, true},
+		{"GET", "/v1/keys?AccessKeyId=a&SignatureVersion=1.0", "", nil, false},
+		{"GET", "/ram?Action=CreateAccessKey&Version=2015-05-01", "", nil, false}, // not signed, so it could be anybody's
 		{"GET", "/?AccessKeyId=a&SignatureVersion=1.0", "", nil, true},
 		{"POST", "/", "AccessKeyId=a&SignatureVersion=1.0", []dialect.Field{form}, true},
 		{"POST", "/?AccessKeyId=a", "SignatureVersion=1.0", []dialect.Field{form}, true},

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/keyledger/keyledger/services/dialect"
@@ -24,6 +26,9 @@ type statementText struct {
 	Value  string   `json:",omitempty"` // of typeVPC: the network's ID, or anyVPC
 	IPList []string // addresses and CIDR prefixes
 }
+
+// members are the names of all members of a policy.
+var members = []string{"Version", "Status", "Statements", "Type", "Value", "IPList"}
 
 // Words of network policies.
 const (
@@ -45,7 +50,7 @@ func setAccessKeyPolicy(ctx context.Context, p parameters, keys dialect.Keys) (a
 	if err != nil {
 		return nil, err
 	}
-	return nil, keys.SetNetworkPolicy(ctx, of, id, policy)
+	return nil, badForLedger(keys.SetNetworkPolicy(ctx, of, id, policy))
 }
 
 func getAccessKeyPolicy(ctx context.Context, p parameters, keys dialect.Keys) (any, error) {
@@ -65,7 +70,7 @@ func setAccessKeyPolicyForAccount(ctx context.Context, p parameters, keys dialec
 	if err != nil {
 		return nil, err
 	}
-	return nil, keys.SetAccountNetworkPolicy(ctx, policy)
+	return nil, badForLedger(keys.SetAccountNetworkPolicy(ctx, policy))
 }
 
 func getAccessKeyPolicyForAccount(ctx context.Context, _ parameters, keys dialect.Keys) (any, error) {
@@ -92,8 +97,8 @@ func (p parameters) policy() (out dialect.NetworkPolicy, err error) {
 	switch _, err := d.Token(); {
 	case err != io.EOF:
 		return out, badPolicy("something follows the JSON object")
-	case repeats(json.NewDecoder(strings.NewReader(text))):
-		return out, badPolicy("a member is there twice; give each once, Version, Status, Statements, Type, Value and IPList being written so")
+	case !spelt(json.NewDecoder(strings.NewReader(text))):
+		return out, badPolicy("each member must be there once, and be spelt Version, Status, Statements, Type, Value or IPList")
 	case given.Version != 1:
 		return out, badPolicy("Version must be 1")
 	case given.Status != statusActive && given.Status != statusInactive:
@@ -112,29 +117,30 @@ func (p parameters) policy() (out dialect.NetworkPolicy, err error) {
 	return out, nil
 }
 
-// repeats says whether a JSON value, which is known to be well formed and not deep, has a member twice: two readers
-// could take it for two policies. Names that differ in case alone are the same.
-func repeats(d *json.Decoder) bool {
+// spelt says whether each member of a JSON value, which is known to be well formed and not deep, is there once
+// and is spelt as the vendor spells it: two readers could otherwise take it for two policies. encoding/json takes a name
+// in any case, and a long s for an s.
+func spelt(d *json.Decoder) bool {
 	begin, err := d.Token()
 	if err != nil || begin != json.Delim('{') && begin != json.Delim('[') {
-		return false
+		return true
 	}
 	seen := map[string]bool{}
 	for d.More() {
 		if begin == json.Delim('{') {
 			name, _ := d.Token()
 			text, _ := name.(string)
-			if text = strings.ToLower(text); seen[text] {
-				return true
+			if seen[text] || !slices.Contains(members, text) {
+				return false
 			}
 			seen[text] = true
 		}
-		if repeats(d) {
-			return true
+		if !spelt(d) {
+			return false
 		}
 	}
 	_, _ = d.Token() // the end
-	return false
+	return true
 }
 
 func (s statementText) read() (dialect.NetworkStatement, error) {
@@ -157,6 +163,14 @@ func (s statementText) read() (dialect.NetworkStatement, error) {
 
 func badPolicy(what string) error {
 	return &refusal{http.StatusBadRequest, "InvalidParameter.AccessKeyPolicy", "The specified AccessKeyPolicy is not valid: " + what + "."}
+}
+
+// badForLedger names the parameter in what the ledger says about the policy's addresses and numbers.
+func badForLedger(err error) error {
+	if f, ok := errors.AsType[*dialect.Fault](err); ok && f.Kind == dialect.Invalid && f.Detail != "" {
+		return badPolicy(f.Detail)
+	}
+	return err
 }
 
 func writePolicy(p dialect.NetworkPolicy) string {

@@ -74,7 +74,7 @@ func (w world) List(_ context.Context, of dialect.Owner, cursor string, limit in
 	case cursor == "m/2+=":
 		page.Keys = page.Keys[1:]
 	case cursor != "":
-		return dialect.Page{}, &dialect.Fault{Kind: dialect.Invalid, Detail: "Marker is not one that this service gave."}
+		return dialect.Page{}, &dialect.Fault{Kind: dialect.Invalid, Detail: "the cursor does not belong to this list: use next_cursor of the same query, or none"}
 	case limit == 1:
 		page = dialect.Page{Keys: page.Keys[:1], Next: "m/2+="}
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/xml"
+	"errors"
 	"net/http"
 	"time"
 
@@ -77,6 +78,9 @@ func listAccessKeys(ctx context.Context, f form, keys dialect.Keys) (any, error)
 		return nil, err
 	}
 	page, err := keys.List(ctx, dialect.Owner{Name: user}, marker, limit)
+	if fault, ok := errors.AsType[*dialect.Fault](err); ok && fault.Kind == dialect.Invalid && marker != "" {
+		return nil, &dialect.Fault{Kind: dialect.Invalid, Detail: "Marker is not one that this service gave for this list."}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ type Front struct{}
 
 // Recognise reports whether r is signed by this vendor's scheme, or wants to be, and is none of the native API.
 func (Front) Recognise(r *dialect.Request) bool {
-	if native(r.Path()) {
+	if r.Native() {
 		return false
 	}
 	foreign := false
@@ -28,16 +28,6 @@ func (Front) Recognise(r *dialect.Request) bool {
 		foreign = true
 	}
 	return !foreign && r.Values("x-cnc-auth-method") != nil
-}
-
-// native reports whether a path belongs to the product's own surfaces, whoever signs.
-func native(path string) bool {
-	for _, own := range []string{"/v1", "/console"} {
-		if rest, ok := strings.CutPrefix(path, own); ok && (rest == "" || rest[0] == '/') {
-			return true
-		}
-	}
-	return false
 }
 
 // maxAction bounds the name of an operation in records.

@@ -120,6 +120,14 @@ func (Front) Action(r *dialect.Request) string {
 	return ""
 }
 
+// Service is "iam" for a path of this API: a signature by SDK-HMAC-SHA256 has no scope.
+func (Front) Service(r *dialect.Request) string {
+	if _, _, byPath := find(r); byPath {
+		return serviceIAM
+	}
+	return ""
+}
+
 // Identity returns "": the vendor's clients do not name their requests.
 func (Front) Identity(*dialect.Request) string { return "" }
 

@@ -14,11 +14,11 @@ const version = "2019-01-16"
 // Front is the access-key operations of the CAM API, as a [dialect.Front].
 type Front struct{}
 
-// Recognise reports whether r wants to be a request to an API of this vendor: one of "/" that is signed by
-// TC3, or that is not signed another vendor's way and has an X-TC-Action header, the
-// parameters of signature v1, or an Action and CAM's Version.
+// Recognise reports whether r wants to be a request to an API of this vendor: one that is signed by TC3 or has the
+// parameters of signature v1, wherever it goes, or one of "/" that is not signed another vendor's way and has an
+// X-TC-Action header or an Action and CAM's Version.
 func (Front) Recognise(r *dialect.Request) bool {
-	if r.Path() != "/" {
+	if r.Native() {
 		return false
 	}
 	foreign := false
@@ -28,7 +28,7 @@ func (Front) Recognise(r *dialect.Request) bool {
 		}
 		foreign = true
 	}
-	return !foreign && (r.Values("X-TC-Action") != nil || speaksV1(r) || namesCAM(r))
+	return !foreign && (speaksV1(r) || r.Path() == "/" && (r.Values("X-TC-Action") != nil || namesCAM(r)))
 }
 
 // namesCAM reports whether a request names an operation of CAM by its form.
@@ -113,6 +113,9 @@ func (f Front) Answer(ctx context.Context, w http.ResponseWriter, r *dialect.Req
 }
 
 func carryOut(ctx context.Context, r *dialect.Request, action string, keys dialect.Keys) (answer, error) {
+	if r.Path() != "/" {
+		return nil, &refusal{"InvalidAction", "CAM " + version + " is served at the path / only."}
+	}
 	c, err := readCall(r)
 	if err != nil {
 		return nil, err

@@ -184,7 +184,7 @@ func (p parameters) only(names []string) error {
 // Shapes of the parameters.
 // https://www.tencentcloud.com/document/api/598/60618
 var (
-	keyIDShape       = regexp.MustCompile(`^[0-9A-Za-z_-]{16,128}$`)
+	keyIDShape       = regexp.MustCompile(`^[0-9A-Za-z_-]{3,128}$`) // as short as an imported ID may be
 	descriptionShape = regexp.MustCompile(`^[\w+=,.@:/-]*$`)
 )
 
@@ -223,7 +223,7 @@ func (p parameters) accessKeyID() (string, error) {
 	case id == "":
 		return "", missing("AccessKeyId")
 	case !keyIDShape.MatchString(id):
-		return "", invalid("AccessKeyId must be 16 to 128 letters, digits, '_' and '-'.")
+		return "", invalid("AccessKeyId must be 3 to 128 letters, digits, '_' and '-'.")
 	}
 	return id, nil
 }
@@ -271,7 +271,7 @@ func (p parameters) secretIDs() ([]string, error) {
 	}
 	for _, id := range v.list {
 		if !keyIDShape.MatchString(id) {
-			return nil, invalid("Each of SecretIdList must be 16 to 128 letters, digits, '_' and '-'.")
+			return nil, invalid("Each of SecretIdList must be 3 to 128 letters, digits, '_' and '-'.")
 		}
 	}
 	return v.list, nil

@@ -148,7 +148,7 @@ func (s session) networks(own ledger.Pair, name string) {
 	s.ok(root, ims, "SetAccessKeyPolicy", "UserPrincipalName", name, "UserAccessKeyId", own.ID, "AccessKeyPolicy", anywhere)
 	s.ok(own, ram, "ListAccessKeys")
 
-	s.fails("InvalidParameter", root, ims, "SetAccessKeyPolicyForAccount", "AccessKeyPolicy", elsewhere) // it would lock out the root user
+	s.fails("InvalidParameter.AccessKeyPolicy", root, ims, "SetAccessKeyPolicyForAccount", "AccessKeyPolicy", elsewhere) // it would lock out the root user
 	s.ok(root, ims, "SetAccessKeyPolicy", "UserAccessKeyId", root.ID, "AccessKeyPolicy", here)
 	s.ok(root, ims, "SetAccessKeyPolicyForAccount", "AccessKeyPolicy", here)
 	s.ok(own, ram, "ListAccessKeys")
