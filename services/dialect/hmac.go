@@ -46,6 +46,18 @@ func HMACSHA1(key, text []byte) [sha1.Size]byte {
 	return sha1.Sum(outer[:])
 }
 
+// SignSHA256 is the MAC of a claim whose string to sign is signed by the secret itself, by SHA-256.
+func SignSHA256(c *Claim, out, secret []byte) []byte {
+	sum := HMACSHA256(secret, c.StringToSign)
+	return append(out, sum[:]...)
+}
+
+// SignSHA1 is the MAC of a claim whose string to sign is signed by the secret itself, by SHA-1.
+func SignSHA1(c *Claim, out, secret []byte) []byte {
+	sum := HMACSHA1(secret, c.StringToSign)
+	return append(out, sum[:]...)
+}
+
 const (
 	block    = 64  // the block size of both hashes
 	maxShort = 960 // with it, what the stack is asked for

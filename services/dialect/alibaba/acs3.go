@@ -51,7 +51,7 @@ const (
 
 // Read returns one claim, or two for the two readings of a query. Errors are as
 // for [dialect.Scheme]; the codes are the Code constants of this package.
-func (ACS3) Read(r *dialect.Request) ([]dialect.Claim, error) {
+func (ACS3) Read(r *dialect.Request, s *dialect.Scratch) ([]dialect.Claim, error) {
 	a := assertions.Get().(*assertion)
 	defer a.release()
 	if err := a.find(r); err != nil {
@@ -70,7 +70,7 @@ func (ACS3) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	if err := a.hear(r); err != nil {
 		return nil, err
 	}
-	text := append(make([]byte, 0, a.size(r)), a.signature[:]...)
+	text := append(s.Bytes(a.size(r)), a.signature[:]...)
 	text = append(append(text, r.Method...), '\n')
 	text = append(appendPath(text, r.Path()), '\n')
 	head := len(text)
@@ -82,9 +82,9 @@ func (ACS3) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	if text, err = a.appendSum(text, r); err != nil {
 		return nil, err
 	}
-	claims := []dialect.Claim{a.claim(text)}
+	claims := append(s.Claims(2)[:0], a.claim(text))
 	if odd(query) {
-		plain := append(make([]byte, 0, cap(text)), text[:head]...)
+		plain := append(s.Bytes(cap(text)), text[:head]...)
 		plain = append(appendQuery(plain, query, appendPlain), '\n')
 		claims = append(claims, a.claim(append(plain, text[tail:]...)))
 	}
@@ -327,10 +327,7 @@ func (a *assertion) claim(text []byte) dialect.Claim {
 		Scheme: acs3, AccessKeyID: a.accessKeyID, Service: serviceOf(a.version), SessionToken: a.token, Nonce: a.nonce,
 		SignedAt: a.at, Skew: skew,
 		Covers: dialect.Method | dialect.Path | dialect.Query | dialect.Body, SignedHeaders: a.nameList,
-		Signature: all[:len(a.signature):len(a.signature)], MAC: func(secret []byte) []byte {
-			sum := dialect.HMACSHA256(secret, toSign)
-			return sum[:]
-		},
+		Signature: all[:len(a.signature):len(a.signature)], Sign: dialect.SignSHA256,
 		CanonicalRequest: all[len(a.signature):len(text):len(text)], // toSign lies behind it
 		StringToSign:     toSign,
 	}

@@ -77,7 +77,7 @@ func typeOf(r *dialect.Request) string {
 
 // Read returns one claim. Errors are as for [dialect.Scheme]; the codes are the Code
 // constants of this package.
-func (RPC) Read(r *dialect.Request) ([]dialect.Claim, error) {
+func (RPC) Read(r *dialect.Request, s *dialect.Scratch) ([]dialect.Claim, error) {
 	if !isRPC(r) {
 		return nil, dialect.ErrUnsigned
 	}
@@ -96,7 +96,7 @@ func (RPC) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	if err != nil {
 		return nil, err
 	}
-	claims := make([]dialect.Claim, 1)
+	claims := s.Claims(1)
 	c := &claims[0]
 	c.Scheme, c.Skew, c.Covers = rpc, skew, dialect.Method|dialect.Query
 	if form {
@@ -106,7 +106,7 @@ func (RPC) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	if err := readCommon(c, &signature, pairs); err != nil {
 		return nil, err
 	}
-	sign(c, signature, r, pairs)
+	sign(c, s, signature, r, pairs)
 	return claims, nil
 }
 
@@ -163,9 +163,9 @@ func readCommon(c *dialect.Claim, sent *[sha1.Size]byte, pairs []pair) error {
 
 // sign puts down what was sent, and what is signed: METHOD&%2F&, then the parameters but the signature,
 // encoded, joined, and encoded once more.
-func sign(c *dialect.Claim, sent [sha1.Size]byte, r *dialect.Request, pairs []pair) {
+func sign(c *dialect.Claim, s *dialect.Scratch, sent [sha1.Size]byte, r *dialect.Request, pairs []pair) {
 	raw := len(r.Target) + len(r.Body)
-	b := append(make([]byte, 0, raw+raw/4+64), sent[:]...) // an escape grows from three bytes to five
+	b := append(s.Bytes(raw+raw/4+64), sent[:]...) // an escape grows from three bytes to five
 	b = append(b, r.Method...)
 	b = append(b, "&%2F&"...)
 	first := true
@@ -184,8 +184,11 @@ func sign(c *dialect.Claim, sent [sha1.Size]byte, r *dialect.Request, pairs []pa
 	c.Signature = b[:len(sent):len(sent)]
 	toSign := b[len(sent):]
 	c.StringToSign, c.CanonicalRequest = toSign, toSign // there is no other step
-	c.MAC = func(secret []byte) []byte {
-		sum := dialect.HMACSHA1(append(append(make([]byte, 0, 64), secret...), '&'), toSign)
-		return sum[:]
-	}
+	c.Sign = appendMAC
+}
+
+// appendMAC signs with the secret and an ampersand behind it.
+func appendMAC(c *dialect.Claim, out, secret []byte) []byte {
+	sum := dialect.HMACSHA1(append(append(make([]byte, 0, 64), secret...), '&'), c.StringToSign)
+	return append(out, sum[:]...)
 }

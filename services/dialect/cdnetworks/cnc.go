@@ -23,7 +23,7 @@ type CNC struct{}
 func (CNC) Name() string { return algorithm }
 
 // Read returns one claim. Errors are as for [dialect.Scheme]; the codes are the Code constants of this package.
-func (CNC) Read(r *dialect.Request) ([]dialect.Claim, error) {
+func (CNC) Read(r *dialect.Request, s *dialect.Scratch) ([]dialect.Claim, error) {
 	signed, err := authorization(r)
 	if err != nil {
 		return nil, err
@@ -35,12 +35,14 @@ func (CNC) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	if r.Method == http.MethodGet && (len(r.Body) > 0 || r.BodySum != nil && *r.BodySum != emptySum) {
 		return nil, malformed(CodeBodyUnsigned, "a GET signs no body: send none")
 	}
-	text := append(make([]byte, 0, 512), a.signature[:]...)
+	text := append(s.Bytes(1024), a.signature[:]...)
 	text, queryCovered, err := a.appendCanonical(text, r)
 	if err != nil {
 		return nil, err
 	}
-	return []dialect.Claim{a.claim(text, queryCovered)}, nil
+	claims := s.Claims(1)
+	claims[0] = a.claim(text, queryCovered)
+	return claims, nil
 }
 
 var emptySum = sha256.Sum256(nil)
@@ -135,11 +137,8 @@ func (a *assertion) claim(text []byte, queryCovered bool) dialect.Claim {
 		Nonce:    a.nonce,
 		SignedAt: a.at, Skew: skew,
 		Covers: covers, SignedHeaders: a.nameList,
-		Signature: all[:len(a.signature):len(a.signature)],
-		MAC: func(secret []byte) []byte {
-			sum := dialect.HMACSHA256(secret, toSign)
-			return sum[:]
-		},
+		Signature:        all[:len(a.signature):len(a.signature)],
+		Sign:             dialect.SignSHA256,
 		CanonicalRequest: all[len(a.signature):len(text):len(text)], // toSign lies behind it
 		StringToSign:     toSign,
 	}

@@ -40,7 +40,7 @@ const maxKeyID = 128
 
 // Read returns one claim, or one for each part of the host that may be a bucket's name.
 // Errors are as for [dialect.Scheme]; the codes are the Code constants of this package.
-func (v V2) Read(r *dialect.Request) ([]dialect.Claim, error) {
+func (v V2) Read(r *dialect.Request, s *dialect.Scratch) ([]dialect.Claim, error) {
 	authorization, authorizations := v.authorization(r)
 	signed, byHeader := v.said(authorization)
 	if !byHeader && !strings.Contains(r.Query(), "Signature") {
@@ -66,7 +66,7 @@ func (v V2) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	if err := a.read(r, byQuery, signed); err != nil {
 		return nil, err
 	}
-	return a.claims(r), nil
+	return a.claims(r, s), nil
 }
 
 // said is what follows the vendor's word in an Authorization header; ok is false if that begins otherwise.
@@ -175,7 +175,7 @@ func (a *assertion) readSignature(text string) error {
 }
 
 // claims is one reading for each name that the bucket may have.
-func (a *assertion) claims(r *dialect.Request) []dialect.Claim {
+func (a *assertion) claims(r *dialect.Request, s *dialect.Scratch) []dialect.Claim {
 	covers := dialect.Method | dialect.Path
 	if a.bodySigned {
 		covers |= dialect.Body
@@ -184,15 +184,15 @@ func (a *assertion) claims(r *dialect.Request) []dialect.Claim {
 	if token == "" && len(a.query) > 0 {
 		token = a.query.get(a.v2.Prefix + tokenName)
 	}
-	b := append(make([]byte, 0, 384), a.signature[:]...) // and the strings to sign
+	b := append(s.Bytes(512), a.signature[:]...) // and the strings to sign
 	base := dialect.Claim{
 		Scheme: a.v2.Scheme, AccessKeyID: a.accessKeyID, Service: a.v2.Service, SessionToken: token,
 		SignedAt: a.at, Skew: skew, Presigned: a.presigned, Lifetime: a.lifetime,
-		Covers: covers, SignedHeaders: a.headers.signed(a.presigned), Signature: b[:len(a.signature):len(a.signature)],
+		Covers: covers, SignedHeaders: a.headers.signed(a.presigned), Sign: dialect.SignSHA1, Signature: b[:len(a.signature):len(a.signature)],
 	}
 	var room [maxBuckets]string
 	names := appendBuckets(room[:0], r)
-	claims := make([]dialect.Claim, len(names))
+	claims := s.Claims(len(names))
 	for i, bucket := range names {
 		c := &claims[i]
 		*c = base
@@ -201,10 +201,6 @@ func (a *assertion) claims(r *dialect.Request) []dialect.Claim {
 		toSign := b[begin:len(b):len(b)]
 		c.StringToSign = toSign
 		c.CanonicalRequest = toSign // this signature knows no other
-		c.MAC = func(secret []byte) []byte {
-			sum := dialect.HMACSHA1(secret, toSign)
-			return sum[:]
-		}
 	}
 	return claims
 }

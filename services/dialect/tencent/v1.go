@@ -42,7 +42,7 @@ func (v V1) size() int {
 
 // Read returns one claim. Errors are as for [dialect.Scheme]; the codes are the Code constants of
 // this package.
-func (v V1) Read(r *dialect.Request) ([]dialect.Claim, error) {
+func (v V1) Read(r *dialect.Request, m *dialect.Scratch) ([]dialect.Claim, error) {
 	text, method := textV1(r)
 	if text == "" || (method == "HmacSHA256") != v.SHA256 {
 		return nil, dialect.ErrUnsigned
@@ -64,9 +64,11 @@ func (v V1) Read(r *dialect.Request) ([]dialect.Claim, error) {
 		return nil, malformed(CodeAmbiguous, "signature v1 does not tell a value that holds '&name=' from a further parameter; sign with TC3-HMAC-SHA256")
 	}
 	signature := s.signature[:v.size()]
-	b := append(make([]byte, 0, len(signature)+len(r.Method)+len(host)+len(r.Target)+len(text)+1), signature...)
+	b := append(m.Bytes(len(signature)+len(r.Method)+len(host)+len(r.Target)+len(text)+1), signature...)
 	b = appendV1(b, r, host, pairs)
-	return []dialect.Claim{v.claim(&s, b[:len(signature):len(signature)], b[len(signature):])}, nil
+	claims := m.Claims(1)
+	claims[0] = v.claim(&s, b[:len(signature):len(signature)], b[len(signature):])
+	return claims, nil
 }
 
 // speaksV1 reports whether a request carries a signature v1, or tries to. One that has an
@@ -210,19 +212,16 @@ func ambiguous(sorted []pair) bool {
 
 func (v V1) claim(s *signatureV1, signature, toSign []byte) dialect.Claim {
 	_, canonical, _ := bytes.Cut(toSign, []byte("?"))
+	sign := dialect.SignSHA1
+	if v.SHA256 {
+		sign = dialect.SignSHA256
+	}
 	return dialect.Claim{
 		Scheme: v.Name(), AccessKeyID: s.secretID, Region: s.region, SessionToken: s.token,
 		SignedAt: s.at, Skew: skew,
 		Covers: dialect.Method | dialect.Path | dialect.Query | dialect.Body, SignedHeaders: "host",
-		Signature: signature,
-		MAC: func(secret []byte) []byte {
-			if v.SHA256 {
-				sum := dialect.HMACSHA256(secret, toSign)
-				return sum[:]
-			}
-			sum := dialect.HMACSHA1(secret, toSign)
-			return sum[:]
-		},
+		Signature:        signature,
+		Sign:             sign,
 		CanonicalRequest: canonical, StringToSign: toSign,
 	}
 }
