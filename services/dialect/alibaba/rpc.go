@@ -52,19 +52,7 @@ func isRPC(r *dialect.Request) bool {
 }
 
 // has says whether there is a parameter of that name.
-func has(raw, name string) bool {
-	for from := 0; ; {
-		i := strings.Index(raw[from:], name)
-		if i < 0 {
-			return false
-		}
-		at, end := from+i, from+i+len(name)
-		if (at == 0 || raw[at-1] == '&') && (end == len(raw) || raw[end] == '=' || raw[end] == '&') {
-			return true
-		}
-		from = end
-	}
-}
+func has(raw, name string) bool { _, there := dialect.Peek(raw, name); return there }
 
 // isForm says whether the body is a form, by its type, with whatever parameters.
 func isForm(r *dialect.Request) bool { return typeOf(r) == rpcForm }
@@ -84,7 +72,7 @@ func (RPC) Read(r *dialect.Request, s *dialect.Scratch) ([]dialect.Claim, error)
 	if !strings.HasPrefix(r.Target, "/") {
 		return nil, malformed(CodeTarget, "the request target must be a path that begins with a slash")
 	}
-	var room [32]pair
+	var room [32]dialect.Parameter
 	pairs, err := appendPairs(room[:0], r.Query())
 	form := isForm(r)
 	if err == nil && form {
@@ -111,28 +99,28 @@ func (RPC) Read(r *dialect.Request, s *dialect.Scratch) ([]dialect.Claim, error)
 }
 
 // readCommon reads the parameters that every request has.
-func readCommon(c *dialect.Claim, sent *[sha1.Size]byte, pairs []pair) error {
+func readCommon(c *dialect.Claim, sent *[sha1.Size]byte, pairs []dialect.Parameter) error {
 	var method, version, stamp, signature string
 	for i := range pairs {
-		switch p := &pairs[i]; p.name {
+		switch p := &pairs[i]; p.Name {
 		case paramKeyID:
-			c.AccessKeyID = p.value
+			c.AccessKeyID = p.Value()
 		case paramSignature:
-			signature = p.value
+			signature = p.Raw
 		case paramMethod:
-			method = p.value
+			method = p.Value()
 		case paramVersion:
-			version = p.value
+			version = p.Value()
 		case paramNonce:
-			c.Nonce = p.value
+			c.Nonce = p.Value()
 		case paramStamp:
-			stamp = p.value
+			stamp = p.Raw
 		case paramToken:
-			c.SessionToken = p.value
+			c.SessionToken = p.Value()
 		case paramRegion:
-			c.Region = p.value
+			c.Region = p.Value()
 		case paramAPI:
-			c.Service = serviceOf(p.value)
+			c.Service = serviceOf(p.Value())
 		}
 	}
 	switch {
@@ -151,11 +139,14 @@ func readCommon(c *dialect.Claim, sent *[sha1.Size]byte, pairs []pair) error {
 	case !goodNonce(c.Nonce):
 		return malformed(CodeNonce, paramNonce+" must be 1 to 256 printable characters")
 	}
+	var room [64]byte // on the stack: more than either of them takes
+	text, _ := dialect.AppendUnescaped(room[:0], stamp)
 	var ok bool
-	if c.SignedAt, ok = dialect.ParseStamp(dialect.ExtendedStamp, stamp); !ok {
+	if c.SignedAt, ok = dialect.ParseStamp(dialect.ExtendedStamp, string(text)); !ok {
 		return malformed(CodeDate, paramStamp+" must be a time in UTC as YYYY-MM-DDTHH:MM:SSZ")
 	}
-	if !dialect.DecodeBase64(sent[:], signature) {
+	text, _ = dialect.AppendUnescaped(room[:0], signature)
+	if !dialect.DecodeBase64(sent[:], text) {
 		return malformed(CodeSignature, paramSignature+" must be the base64 of 20 bytes")
 	}
 	return nil
@@ -163,7 +154,7 @@ func readCommon(c *dialect.Claim, sent *[sha1.Size]byte, pairs []pair) error {
 
 // sign puts down what was sent, and what is signed: METHOD&%2F&, then the parameters but the signature,
 // encoded, joined, and encoded once more.
-func sign(c *dialect.Claim, s *dialect.Scratch, sent [sha1.Size]byte, r *dialect.Request, pairs []pair) {
+func sign(c *dialect.Claim, s *dialect.Scratch, sent [sha1.Size]byte, r *dialect.Request, pairs []dialect.Parameter) {
 	raw := len(r.Target) + len(r.Body)
 	b := append(s.Bytes(raw+raw/4+64), sent[:]...) // an escape grows from three bytes to five
 	b = append(b, r.Method...)
@@ -171,15 +162,15 @@ func sign(c *dialect.Claim, s *dialect.Scratch, sent [sha1.Size]byte, r *dialect
 	first := true
 	for i := range pairs {
 		p := &pairs[i]
-		if p.name == paramSignature {
+		if p.Name == paramSignature {
 			continue
 		}
 		if !first {
 			b = append(b, "%26"...)
 		}
 		first = false
-		b = append(appendTwice(b, p.name), "%3D"...)
-		b = appendTwice(b, p.value)
+		b = append(dialect.AppendEscaped(b, p.Name, dialect.Twice), "%3D"...)
+		b, _ = dialect.AppendPart(b, p.Raw, dialect.Twice) // its escapes were looked at
 	}
 	c.Signature = b[:len(sent):len(sent)]
 	toSign := b[len(sent):]

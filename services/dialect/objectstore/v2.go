@@ -168,7 +168,7 @@ func (a *assertion) readURL() error {
 }
 
 func (a *assertion) readSignature(text string) error {
-	if !dialect.DecodeBase64(a.signature[:], text) {
+	if !dialect.DecodeBase64(a.signature[:], []byte(text)) {
 		return malformed(CodeSignature, "the signature must be the base64 of 20 bytes")
 	}
 	return nil

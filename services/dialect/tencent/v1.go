@@ -172,7 +172,7 @@ func (s *signatureV1) read(pairs []pair, v V1) (err error) {
 		return err
 	case len(nonce) > 20 || !digits(nonce):
 		return malformed(CodeNonce, "Nonce must be a positive integer in decimal digits")
-	case !dialect.DecodeBase64(s.signature[:v.size()], signature):
+	case !dialect.DecodeBase64(s.signature[:v.size()], []byte(signature)):
 		return malformed(CodeSignature, "Signature must be the base64 form of "+v.method())
 	}
 	s.at, err = unixTime(stamp)
