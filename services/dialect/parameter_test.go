@@ -2,7 +2,10 @@ package dialect_test
 
 import (
 	"errors"
+	"net/url"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/keyledger/keyledger/services/dialect"
@@ -10,10 +13,11 @@ import (
 
 func TestAppendParameters(t *testing.T) {
 	for raw, want := range map[string][]dialect.Parameter{
-		"": nil, "&&": nil, "a": {{"a", ""}}, "=": {{"", ""}}, "a=b=c&d=%2f+": {{"a", "b=c"}, {"d", "%2f+"}}, "%61+=1": {{"a ", "1"}},
+		"": nil, "&&": nil, "a": {{"a", "", true}}, "=": {{"", "", true}}, "a=b=c&d=%2f+": {{"a", "b=c", true}, {"d", "%2f+", false}}, "%61+=1&+b": {{"a ", "1", true}, {" b", "", true}},
+		"&a=+&&b=1&": {{"a", "+", false}, {"b", "1", true}}, "a=1&b=%20": {{"a", "1", true}, {"b", "%20", false}},
 	} {
 		if got, err := dialect.AppendParameters(nil, raw, 2); err != nil || !slices.Equal(got, want) {
-			t.Errorf("%q: got %q, %v; want %q", raw, got, err, want)
+			t.Errorf("%q: got %v, %v; want %v", raw, got, err, want)
 		}
 	}
 	for raw, want := range map[string]error{"a=%": dialect.ErrEscape, "%g0=": dialect.ErrEscape, "a&b&c": dialect.ErrTooMany, "a&b&&": nil} {
@@ -38,10 +42,10 @@ func TestSortParameters(t *testing.T) {
 		once bool
 	}{{nil, true}, {of("a", "b", "c"), true}, {of("c", "a", "b"), true}, {of("a", "a"), false}, {of("b", "a", "b"), false}} {
 		if once := dialect.SortParameters(c.all); once != c.once {
-			t.Errorf("%q: got %t", c.all, once)
+			t.Errorf("%v: got %t", c.all, once)
 		}
 		if !slices.IsSortedFunc(c.all, func(x, y dialect.Parameter) int { return slices.Compare([]byte(x.Name), []byte(y.Name)) }) {
-			t.Errorf("%q is not sorted", c.all)
+			t.Errorf("%v is not sorted", c.all)
 		}
 	}
 }
@@ -58,4 +62,28 @@ func TestPeek(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", raw, got, want)
 		}
 	}
+}
+
+// Parameters are what the library's parser of queries makes of them, but that it refuses semicolons.
+func FuzzParameters(f *testing.F) {
+	f.Add("a=1&b=%2f+&&c&%61=+")
+	f.Fuzz(func(t *testing.T, raw string) {
+		if strings.Contains(raw, ";") {
+			return
+		}
+		want, wantErr := url.ParseQuery(raw)
+		got, err := dialect.AppendParameters(nil, raw, len(raw))
+		if (err == nil) != (wantErr == nil) {
+			t.Fatalf("%q: got %v, want %v", raw, err, wantErr)
+		}
+		values := url.Values{}
+		for _, p := range got {
+			if values.Add(p.Name, p.Value()); p.Plain && strings.ContainsAny(p.Raw, "%+") {
+				t.Errorf("%q: %q is not plain", raw, p.Raw)
+			}
+		}
+		if err == nil && !reflect.DeepEqual(values, want) {
+			t.Errorf("%q: got %v, want %v", raw, values, want)
+		}
+	})
 }

@@ -55,7 +55,10 @@ func isRPC(r *dialect.Request) bool {
 func has(raw, name string) bool { _, there := dialect.Peek(raw, name); return there }
 
 // isForm says whether the body is a form, by its type, with whatever parameters.
-func isForm(r *dialect.Request) bool { return typeOf(r) == rpcForm }
+func isForm(r *dialect.Request) bool {
+	kind := r.Get(headerType)
+	return kind == rpcForm || kind != "" && typeOf(r) == rpcForm
+}
 
 // typeOf is the media type of the body in lower case.
 func typeOf(r *dialect.Request) string {
