@@ -11,6 +11,7 @@ import (
 type Parameter struct {
 	Name, Raw string
 	Plain     bool // there is nothing to unescape in Raw
+	Clean     bool // nor to escape, in either
 }
 
 // Value is the value unescaped.
@@ -22,6 +23,23 @@ func (p *Parameter) Value() string {
 	return value
 }
 
+// AppendValue appends the value, unescaped and escaped again.
+func (p *Parameter) AppendValue(b []byte, mark string) []byte {
+	if p.Clean {
+		return append(b, p.Raw...)
+	}
+	b, _ = AppendPart(b, p.Raw, mark)
+	return b
+}
+
+// AppendName appends the name, escaped.
+func (p *Parameter) AppendName(b []byte, mark string) []byte {
+	if p.Clean {
+		return append(b, p.Name...)
+	}
+	return AppendEscaped(b, p.Name, mark)
+}
+
 // Errors of [AppendParameters].
 var (
 	ErrEscape  = errors.New("a parameter has a percent sign that is not followed by two hexadecimal digits")
@@ -31,20 +49,18 @@ var (
 // AppendParameters appends the parameters of a raw query or form, in their order. One without "=" has an empty value; empty
 // ones are passed over, as every parser of forms does. There may be no more than most in all.
 func AppendParameters(to []Parameter, raw string, most int) ([]Parameter, error) {
-	percent, plus := ahead{'%', -1}, ahead{'+', -1}
-	for at, end := 0, 0; at < len(raw); at = end + 1 {
-		if end = strings.IndexByte(raw[at:], '&') + at; end < at {
-			end = len(raw)
-		}
-		if end == at {
+	for raw != "" {
+		p := Parameter{Plain: true, Clean: true}
+		equals, end := p.scan(raw)
+		param := raw[:end]
+		if raw = raw[min(end+1, len(raw)):]; param == "" {
 			continue
 		}
 		if len(to) == most {
 			return nil, ErrTooMany
 		}
-		var p Parameter
-		p.Name, p.Raw, _ = Cut(raw[at:end], '=')
-		if p.Plain = !percent.before(raw, at, end) && !plus.before(raw, at, end); !p.Plain && !p.unescape() {
+		p.Name, p.Raw = param[:equals], param[min(equals+1, end):]
+		if !p.Plain && !p.unescape() {
 			return nil, ErrEscape
 		}
 		to = append(to, p)
@@ -52,28 +68,33 @@ func AppendParameters(to []Parameter, raw string, most int) ([]Parameter, error)
 	return to, nil
 }
 
+// scan finds where the first parameter of raw has its equals sign, or would have it, and where it ends, and marks what
+// it is made of: most are letters and digits throughout, which are looked at but once.
+func (p *Parameter) scan(raw string) (equals, end int) {
+	equals = -1
+	for end < len(raw) && raw[end] != '&' {
+		switch c := raw[end]; {
+		case unreserved[c]:
+		case c == '=' && equals < 0:
+			equals = end
+		case c == '%', c == '+':
+			p.Plain, p.Clean = false, false
+		default:
+			p.Clean = false
+		}
+		end++
+	}
+	if equals < 0 {
+		equals = end
+	}
+	return equals, end
+}
+
 // unescape unescapes the name, and says whether every escape of the parameter is one.
 func (p *Parameter) unescape() (ok bool) {
 	p.Name, ok = Unescape(p.Name)
 	p.Plain = strings.IndexByte(p.Raw, '%') < 0 && strings.IndexByte(p.Raw, '+') < 0
 	return ok && Escapes(p.Raw)
-}
-
-// An ahead is where a character comes next. Most parameters have none of those that are looked for: so the text
-// is searched once for each that there is, and not for each parameter.
-type ahead struct {
-	c  byte
-	at int
-}
-
-// before says whether the character comes in raw from one place and before another. Places only move on.
-func (a *ahead) before(raw string, from, to int) bool {
-	if a.at < from {
-		if a.at = strings.IndexByte(raw[from:], a.c) + from; a.at < from {
-			a.at = len(raw)
-		}
-	}
-	return a.at < to
 }
 
 // SortParameters sorts by name, and says whether each name is there but once: two readers could otherwise see two

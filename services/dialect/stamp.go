@@ -43,8 +43,20 @@ func ParseStamp(layout, text string) (time.Time, bool) {
 	if month < 1 || month > 12 || day < 1 || day > daysOf(year, month) || hour > 23 || minute > 59 || second > 59 {
 		return time.Time{}, false
 	}
-	return time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC), true
+	return time.Unix(int64(daysUntil(year, month, day)*86400+hour*3600+minute*60+second), 0).UTC(), true
 }
+
+// daysUntil is how many days a date is behind 1 January 1970, in years that begin on 1 March: so the day of a
+// leap year is the last.
+func daysUntil(year, month, day int) int {
+	if month < 3 {
+		year, month = year-1, month+12
+	}
+	leaps := floor(year, 4) - floor(year, 100) + floor(year, 400)
+	return 365*year + leaps + (153*(month-3)+2)/5 + day - 1 - 719468
+}
+
+func floor(year, by int) int { return (year+400)/by - 400/by } // of the year before 0, too
 
 // daysOf is how many days a month has.
 func daysOf(year, month int) int {

@@ -74,7 +74,7 @@ func (ACS3) Read(r *dialect.Request, s *dialect.Scratch) ([]dialect.Claim, error
 	text = append(append(text, r.Method...), '\n')
 	text = append(appendPath(text, r.Path()), '\n')
 	head := len(text)
-	text = append(appendQuery(text, query, appendEscaped), '\n')
+	text = append(appendQuery(text, query, appendName), '\n')
 	tail := len(text)
 	if text, err = a.appendHeaders(text); err != nil {
 		return nil, err
@@ -333,18 +333,18 @@ func (a *assertion) claim(text []byte) dialect.Claim {
 	}
 }
 
-func appendQuery(b []byte, pairs []dialect.Parameter, appendName func([]byte, string) []byte) []byte {
+func appendQuery(b []byte, pairs []dialect.Parameter, appendName func([]byte, *dialect.Parameter) []byte) []byte {
 	for i := range pairs {
 		if i > 0 {
 			b = append(b, '&')
 		}
-		b = append(appendName(b, pairs[i].Name), '=')
-		b, _ = dialect.AppendPart(b, pairs[i].Raw, dialect.Once) // its escapes were looked at
+		b = append(appendName(b, &pairs[i]), '=')
+		b = pairs[i].AppendValue(b, dialect.Once)
 	}
 	return b
 }
 
-func appendEscaped(b []byte, name string) []byte { return dialect.AppendEscaped(b, name, dialect.Once) }
+func appendName(b []byte, p *dialect.Parameter) []byte { return p.AppendName(b, dialect.Once) }
 
 // appendPath appends the path as the vendor's clients spell it, which have encoded it before: a
 // star escaped, a tilde not.
@@ -364,7 +364,8 @@ func appendPath(b []byte, path string) []byte {
 }
 
 // appendPlain appends a name as the vendor's client for Go does: with nothing but stars escaped.
-func appendPlain(b []byte, s string) []byte {
+func appendPlain(b []byte, p *dialect.Parameter) []byte {
+	s := p.Name
 	for i := range len(s) {
 		if s[i] == '*' {
 			b = append(b, "%2A"...)

@@ -172,8 +172,8 @@ func sign(c *dialect.Claim, s *dialect.Scratch, sent [sha1.Size]byte, r *dialect
 			b = append(b, "%26"...)
 		}
 		first = false
-		b = append(dialect.AppendEscaped(b, p.Name, dialect.Twice), "%3D"...)
-		b, _ = dialect.AppendPart(b, p.Raw, dialect.Twice) // its escapes were looked at
+		b = append(p.AppendName(b, dialect.Twice), "%3D"...)
+		b = p.AppendValue(b, dialect.Twice)
 	}
 	c.Signature = b[:len(sent):len(sent)]
 	toSign := b[len(sent):]
