@@ -32,6 +32,15 @@ func (p *Parameter) AppendValue(b []byte, mark string) []byte {
 	return b
 }
 
+// AppendUnescaped appends the value, unescaped.
+func (p *Parameter) AppendUnescaped(b []byte) []byte {
+	if p.Plain {
+		return append(b, p.Raw...)
+	}
+	b, _ = AppendUnescaped(b, p.Raw)
+	return b
+}
+
 // AppendName appends the name, escaped.
 func (p *Parameter) AppendName(b []byte, mark string) []byte {
 	if p.Clean {

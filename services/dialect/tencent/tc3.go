@@ -197,7 +197,7 @@ func appendMAC(out []byte, scope string, secret, stringToSign []byte) []byte {
 	key := append(append(make([]byte, 0, 64), "TC3"...), secret...)
 	for more := true; more; {
 		var part string
-		part, scope, more = cut(scope, '/')
+		part, scope, more = dialect.Cut(scope, '/')
 		sum := dialect.HMACSHA256(key, []byte(part))
 		key = append(key[:0], sum[:]...)
 	}

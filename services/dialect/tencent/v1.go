@@ -51,7 +51,7 @@ func (v V1) Read(r *dialect.Request, m *dialect.Scratch) ([]dialect.Claim, error
 	if err != nil {
 		return nil, err
 	}
-	var room [16]pair // on the stack: this is the hot path
+	var room [16]dialect.Parameter // on the stack: this is the hot path
 	pairs, err := parseForm(text, room[:])
 	if err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func speaksV1(r *dialect.Request) bool {
 }
 
 // textV1 returns the form of a request that carries a signature v1, or tries to, and its SignatureMethod; else "". It is
-// asked of every request, so it looks at the form once.
+// asked of every request.
 func textV1(r *dialect.Request) (text, method string) {
 	if r.Method == http.MethodPost && !bytes.Contains(r.Body, []byte("SecretId=")) ||
 		r.Method != http.MethodPost && !strings.Contains(r.Target, "SecretId=") {
@@ -89,24 +89,14 @@ func textV1(r *dialect.Request) (text, method string) {
 		return "", ""
 	}
 	text = formText(r)
-	var id, signed bool
-	for rest := text; rest != ""; {
-		var param string
-		param, rest, _ = cut(rest, '&')
-		switch name, value, _ := cut(param, '='); name {
-		case "SecretId":
-			id = true
-		case "Nonce", "Signature":
-			signed = true
-		case "SignatureMethod":
-			method, _ = formPart(value)
-		}
-	}
-	if !id || !signed {
+	if !has(text, "SecretId") || !has(text, "Nonce") && !has(text, "Signature") {
 		return "", ""
 	}
+	method, _ = peek(text, "SignatureMethod")
 	return text, method
 }
+
+func has(text, name string) bool { _, there := dialect.Peek(text, name); return there }
 
 // wholeV1 returns the host, and refuses a request of which a part is not signed.
 func wholeV1(r *dialect.Request) (host string, err error) {
@@ -137,24 +127,24 @@ type signatureV1 struct {
 	signature               [sha256.Size]byte // its beginning, by HmacSHA1
 }
 
-func (s *signatureV1) read(pairs []pair, v V1) (err error) {
+func (s *signatureV1) read(pairs []dialect.Parameter, v V1) (err error) {
 	var stamp, nonce, signature string
 	for i := range pairs {
-		switch p := &pairs[i]; p.name {
+		switch p := &pairs[i]; p.Name {
 		case "SecretId":
-			s.secretID = p.value
+			s.secretID = p.Value()
 		case "Timestamp":
-			stamp = p.value
+			stamp = p.Value()
 		case "Nonce":
-			nonce = p.value
+			nonce = p.Value()
 		case "Signature":
-			signature = p.value
+			signature = p.Raw
 		case "Region":
-			s.region = p.value
+			s.region = p.Value()
 		case "Token":
-			s.token = p.value
+			s.token = p.Value()
 		case "SignatureMethod":
-			if p.value != v.method() {
+			if p.Value() != v.method() {
 				err = malformed(CodeAlgorithm, "SignatureMethod must be HmacSHA256 or HmacSHA1")
 			}
 		}
@@ -172,7 +162,10 @@ func (s *signatureV1) read(pairs []pair, v V1) (err error) {
 		return err
 	case len(nonce) > 20 || !digits(nonce):
 		return malformed(CodeNonce, "Nonce must be a positive integer in decimal digits")
-	case !dialect.DecodeBase64(s.signature[:v.size()], []byte(signature)):
+	}
+	var room [64]byte // on the stack: more than a signature takes, unless it is escaped throughout
+	text, _ := dialect.AppendUnescaped(room[:0], signature)
+	if !dialect.DecodeBase64(s.signature[:v.size()], text) {
 		return malformed(CodeSignature, "Signature must be the base64 form of "+v.method())
 	}
 	s.at, err = unixTime(stamp)
@@ -194,15 +187,18 @@ func digits(s string) bool {
 
 // ambiguous reports whether the text that is signed could be read as other parameters than these: a
 // value goes into it as it is, so "&b=1" in the value of a looks like a parameter b if that is where b would stand.
-func ambiguous(sorted []pair) bool {
+func ambiguous(sorted []dialect.Parameter) bool {
 	for i := range sorted {
 		p := &sorted[i]
-		for _, rest, more := cut(p.value, '&'); more; _, rest, more = cut(rest, '&') {
-			name, _, found := cut(rest, '=')
-			if !found || !parameterName(name) || name <= p.name {
+		if p.Plain || !strings.Contains(p.Raw, "%26") { // there is no ampersand in it
+			continue
+		}
+		for _, rest, more := dialect.Cut(p.Value(), '&'); more; _, rest, more = dialect.Cut(rest, '&') {
+			name, _, found := dialect.Cut(rest, '=')
+			if !found || !parameterName(name) || name <= p.Name {
 				continue
 			}
-			if i == len(sorted)-1 || name < sorted[i+1].name {
+			if i == len(sorted)-1 || name < sorted[i+1].Name {
 				return true
 			}
 		}
@@ -227,20 +223,20 @@ func (v V1) claim(s *signatureV1, signature, toSign []byte) dialect.Claim {
 }
 
 // appendV1 appends method, host and path, a question mark and the parameters, sorted and decoded.
-func appendV1(b []byte, r *dialect.Request, host string, pairs []pair) []byte {
+func appendV1(b []byte, r *dialect.Request, host string, pairs []dialect.Parameter) []byte {
 	b = append(append(b, r.Method...), host...)
 	b = append(append(b, r.Path()...), '?')
 	first := true
 	for i := range pairs {
 		p := &pairs[i]
-		if p.name == "Signature" {
+		if p.Name == "Signature" {
 			continue
 		}
 		if !first {
 			b = append(b, '&')
 		}
-		b = append(append(b, p.name...), '=')
-		b, first = append(b, p.value...), false
+		b = append(append(b, p.Name...), '=')
+		b, first = p.AppendUnescaped(b), false
 	}
 	return b
 }
