@@ -40,10 +40,9 @@ func (s *Scratch) Claims(n int) []Claim {
 	if n > len(s.claims) {
 		return make([]Claim, n)
 	}
+	clear(s.claims[:s.read]) // nobody has read into it since it was wiped, or a scheme gave up
 	s.read = max(s.read, n)
-	claims := s.claims[:n:n]
-	clear(claims)
-	return claims
+	return s.claims[:n:n]
 }
 
 // Bytes returns an empty slice with room for n bytes. What is appended beyond them goes elsewhere, as with any

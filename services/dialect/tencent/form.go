@@ -22,7 +22,7 @@ func parseForm(text string, room []dialect.Parameter) ([]dialect.Parameter, erro
 		return nil, malformed(CodeEncoding, "the parameters have a percent sign that is not followed by two hexadecimal digits")
 	}
 	for i := range pairs {
-		if !parameterName(pairs[i].Name) {
+		if p := &pairs[i]; !parameterName(p.Name, p.Clean) {
 			return nil, malformed(CodeParameterName, "a parameter's name must be of letters, digits, '.', '_' and '-'")
 		}
 	}
@@ -49,7 +49,11 @@ func quotedName(name string) string {
 	return "`" + name + "`"
 }
 
-func parameterName(s string) bool {
+// parameterName says whether a parameter can have that name. Most names are clean: of unreserved bytes throughout.
+func parameterName(s string, clean bool) bool {
+	if clean {
+		return s != "" && strings.IndexByte(s, '~') < 0
+	}
 	for i := range len(s) {
 		if c := s[i]; !dialect.Unreserved(c) || c == '~' {
 			return false

@@ -67,7 +67,7 @@ func (v V1) Read(r *dialect.Request, m *dialect.Scratch) ([]dialect.Claim, error
 	b := append(m.Bytes(len(signature)+len(r.Method)+len(host)+len(r.Target)+len(text)+1), signature...)
 	b = appendV1(b, r, host, pairs)
 	claims := m.Claims(1)
-	claims[0] = v.claim(&s, b[:len(signature):len(signature)], b[len(signature):])
+	v.claim(&claims[0], &s, b[:len(signature):len(signature)], b[len(signature):])
 	return claims, nil
 }
 
@@ -108,7 +108,7 @@ func wholeV1(r *dialect.Request) (host string, err error) {
 		err = malformed(CodeMethod, "signature v1 is for GET and POST")
 	case !strings.HasPrefix(r.Target, "/"):
 		err = malformed(CodeTarget, "the request target must be a path that begins with a slash")
-	case host == "" || strings.ContainsAny(host, "/?&= "):
+	case !hostName(host):
 		err = malformed(CodeHost, "the Host header must name a host")
 	case r.Method == http.MethodPost && r.Query() != "":
 		err = malformed(CodeQueryUnsigned, "a POST signs no query: send the parameters in the body")
@@ -116,6 +116,17 @@ func wholeV1(r *dialect.Request) (host string, err error) {
 		err = malformed(CodeBodyUnsigned, "a GET signs no body: send the parameters in the query")
 	}
 	return host, err
+}
+
+// hostName says whether a host has nothing in it that would be taken for the beginning of something else where it is signed.
+func hostName(host string) bool {
+	for i := range len(host) {
+		switch host[i] {
+		case '/', '?', '&', '=', ' ':
+			return false
+		}
+	}
+	return host != ""
 }
 
 var emptySum = sha256.Sum256(nil)
@@ -195,7 +206,7 @@ func ambiguous(sorted []dialect.Parameter) bool {
 		}
 		for _, rest, more := dialect.Cut(p.Value(), '&'); more; _, rest, more = dialect.Cut(rest, '&') {
 			name, _, found := dialect.Cut(rest, '=')
-			if !found || !parameterName(name) || name <= p.Name {
+			if !found || !parameterName(name, false) || name <= p.Name {
 				continue
 			}
 			if i == len(sorted)-1 || name < sorted[i+1].Name {
@@ -206,20 +217,15 @@ func ambiguous(sorted []dialect.Parameter) bool {
 	return false
 }
 
-func (v V1) claim(s *signatureV1, signature, toSign []byte) dialect.Claim {
-	_, canonical, _ := bytes.Cut(toSign, []byte("?"))
-	sign := dialect.SignSHA1
+func (v V1) claim(c *dialect.Claim, s *signatureV1, signature, toSign []byte) {
+	c.Scheme, c.AccessKeyID, c.Region, c.SessionToken = v.Name(), s.secretID, s.region, s.token
+	c.SignedAt, c.Skew = s.at, skew
+	c.Covers, c.SignedHeaders = dialect.Method|dialect.Path|dialect.Query|dialect.Body, "host"
+	c.Signature, c.Sign = signature, dialect.SignSHA1
 	if v.SHA256 {
-		sign = dialect.SignSHA256
+		c.Sign = dialect.SignSHA256
 	}
-	return dialect.Claim{
-		Scheme: v.Name(), AccessKeyID: s.secretID, Region: s.region, SessionToken: s.token,
-		SignedAt: s.at, Skew: skew,
-		Covers: dialect.Method | dialect.Path | dialect.Query | dialect.Body, SignedHeaders: "host",
-		Signature:        signature,
-		Sign:             sign,
-		CanonicalRequest: canonical, StringToSign: toSign,
-	}
+	c.CanonicalRequest, c.StringToSign = toSign[bytes.IndexByte(toSign, '?')+1:], toSign
 }
 
 // appendV1 appends method, host and path, a question mark and the parameters, sorted and decoded.
