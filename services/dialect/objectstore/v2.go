@@ -48,7 +48,11 @@ func (v V2) Read(r *dialect.Request, s *dialect.Scratch) ([]dialect.Claim, error
 	}
 	a := assertions.Get().(*assertion)
 	defer a.release()
-	q, err := appendQuery(a.room[:0], r.Query())
+	var q query
+	var err error
+	if raw := r.Query(); raw != "" {
+		q, err = appendQuery(a.room[:0], raw)
+	}
 	byQuery := err == nil && q.signed(v.KeyParameter)
 	switch {
 	case !byHeader && !byQuery:
@@ -115,7 +119,7 @@ type assertion struct {
 	lifetime     time.Duration
 	subresources query // what is signed of the query
 	bodySigned   bool
-	room, part   [8]parameter // of the query and of the subresources
+	room, part   [8]dialect.Parameter // of the query and of the subresources
 }
 
 func (a *assertion) read(r *dialect.Request, byQuery bool, authorization string) (err error) {
@@ -136,7 +140,7 @@ func (a *assertion) read(r *dialect.Request, byQuery bool, authorization string)
 		return malformed(CodeAuthorization, "Authorization must be "+a.v2.Word+" KEY:SIGNATURE, and the key no longer than 128 characters")
 	}
 	a.accessKeyID = id
-	if err := a.readSignature(signature); err != nil {
+	if err := a.readSignature([]byte(signature)); err != nil {
 		return err
 	}
 	a.dateLine, a.at, err = a.headers.date()
@@ -146,10 +150,10 @@ func (a *assertion) read(r *dialect.Request, byQuery bool, authorization string)
 // readURL reads the query of a signed URL. It says when the URL ends and not when it was made.
 func (a *assertion) readURL() error {
 	for _, name := range [...]string{a.v2.KeyParameter, "Signature", "Expires"} {
-		switch n := a.query.count(name); {
-		case n == 0 && name == "Expires" && a.query.count("Policy") > 0:
+		switch p, n := a.query.first(name), a.query.count(name); {
+		case n == 0 && name == "Expires" && a.query.has("Policy"):
 			return malformed(CodePolicy, "a signed URL with Policy is not read here; sign one with Expires")
-		case n == 0 || a.query.get(name) == "":
+		case n == 0 || p.Raw == "":
 			return malformed(CodeMissingParameter, "a signed URL must have "+a.v2.KeyParameter+", Expires and Signature")
 		case n > 1:
 			return malformed(CodeDuplicateParameter, "the query has "+name+" more than once; give it once")
@@ -164,11 +168,12 @@ func (a *assertion) readURL() error {
 		return malformed(CodeExpires, "Expires must be a Unix time in seconds")
 	}
 	a.at, a.presigned, a.lifetime = time.Unix(0, 0), true, time.Duration(seconds)*time.Second
-	return a.readSignature(a.query.get("Signature"))
+	var room [64]byte // on the stack: more than a signature takes, unless it is escaped throughout
+	return a.readSignature(a.query.first("Signature").AppendUnescaped(room[:0]))
 }
 
-func (a *assertion) readSignature(text string) error {
-	if !dialect.DecodeBase64(a.signature[:], []byte(text)) {
+func (a *assertion) readSignature(text []byte) error {
+	if !dialect.DecodeBase64(a.signature[:], text) {
 		return malformed(CodeSignature, "the signature must be the base64 of 20 bytes")
 	}
 	return nil
@@ -223,7 +228,7 @@ func (v V2) Speaks(r *dialect.Request) bool {
 	if _, ours := v.said(value); ours {
 		return true
 	}
-	var room [8]parameter
+	var room [8]dialect.Parameter
 	q, err := appendQuery(room[:0], r.Query())
 	return err == nil && q.signed(v.KeyParameter)
 }
