@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -53,10 +54,16 @@ func bucketUnder(host, base string) string {
 
 // nameOf is a host without its port.
 func nameOf(host string) string {
-	if colon := strings.LastIndexByte(host, ':'); colon > strings.LastIndexByte(host, ']') {
-		return host[:colon]
+	colon := strings.IndexByte(host, ':')
+	if colon < 0 {
+		return host
 	}
-	return host
+	if strings.IndexByte(host[colon+1:], ':') >= 0 || strings.IndexByte(host, ']') >= 0 {
+		if colon = strings.LastIndexByte(host, ':'); colon < strings.LastIndexByte(host, ']') {
+			return host
+		}
+	}
+	return host[:colon]
 }
 
 // subresources are the parameters that name a part of a resource, or what is to be done with
@@ -110,34 +117,31 @@ func appendQuery(q query, raw string) (query, error) {
 	return q, nil
 }
 
-// first is the first parameter of that name, nil if there is none.
-func (q query) first(name string) *dialect.Parameter {
+// find finds the first parameter of that name, nil if there is none, and says whether there are more.
+func (q query) find(name string) (first *dialect.Parameter, more bool) {
 	for i := range q {
-		if q[i].Name == name {
-			return &q[i]
+		switch p := &q[i]; {
+		case p.Name != name:
+		case first == nil:
+			first = p
+		default:
+			return first, true
 		}
 	}
-	return nil
+	return first, false
 }
 
 // get is the value of the first parameter of that name, unescaped.
 func (q query) get(name string) string {
-	if p := q.first(name); p != nil {
+	if p, _ := q.find(name); p != nil {
 		return p.Value()
 	}
 	return ""
 }
 
-func (q query) count(name string) (n int) {
-	for i := range q {
-		if q[i].Name == name {
-			n++
-		}
-	}
-	return n
+func (q query) has(name string) bool {
+	return slices.ContainsFunc(q, func(p dialect.Parameter) bool { return p.Name == name })
 }
-
-func (q query) has(name string) bool { return q.first(name) != nil }
 
 // signed says whether a query is that of a signed URL. AccessKeyId and Signature alone are another
 // vendor's, too.
