@@ -81,23 +81,45 @@ func AppendParameters(to []Parameter, raw string, most int) ([]Parameter, error)
 // it is made of: most are letters and digits throughout, which are looked at but once.
 func (p *Parameter) scan(raw string) (equals, end int) {
 	equals = -1
-	for end < len(raw) && raw[end] != '&' {
-		switch c := raw[end]; {
-		case unreserved[c]:
-		case c == '=' && equals < 0:
-			equals = end
-		case c == '%', c == '+':
-			p.Plain, p.Clean = false, false
-		default:
-			p.Clean = false
+	for ; end < len(raw); end++ {
+		class := classes[raw[end]]
+		if class == itself {
+			continue
 		}
-		end++
+		if class == ends {
+			break
+		}
+		if class == equal && equals < 0 {
+			equals = end
+			continue
+		}
+		p.Clean = false
+		p.Plain = p.Plain && class != escapes
 	}
 	if equals < 0 {
 		equals = end
 	}
 	return equals, end
 }
+
+// What a byte is in a parameter.
+const (
+	itself = iota
+	ends
+	equal
+	escapes // or begins an escape
+	other
+)
+
+var classes = func() (of [256]byte) {
+	for c := range of {
+		if !unreserved[c] {
+			of[c] = other
+		}
+	}
+	of['&'], of['='], of['%'], of['+'] = ends, equal, escapes, escapes
+	return of
+}()
 
 // unescape unescapes the name, and says whether every escape of the parameter is one.
 func (p *Parameter) unescape() (ok bool) {
