@@ -93,13 +93,16 @@ func AppendUnescaped(b []byte, s string) (_ []byte, ok bool) {
 }
 
 // Unescape is one side of a parameter of a query or a form, unescaped: s itself where there is nothing to unescape.
-// ok is false if it has a broken escape.
+// ok is false, and the text empty, if it has a broken escape.
 func Unescape(s string) (_ string, ok bool) {
 	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
 		return s, true
 	}
 	b, ok := AppendUnescaped(make([]byte, 0, len(s)), s)
-	return string(b), ok
+	if !ok {
+		return "", false
+	}
+	return string(b), true
 }
 
 // Escapes says whether every percent sign of s begins an escape.

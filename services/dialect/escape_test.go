@@ -14,7 +14,7 @@ func wantEscapes(t *testing.T, text string) {
 	t.Helper()
 	escape := func(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 	want, err := url.QueryUnescape(text)
-	if got, ok := dialect.Unescape(text); ok != (err == nil) || ok && got != want {
+	if got, ok := dialect.Unescape(text); ok != (err == nil) || got != want {
 		t.Errorf("%q: got %q, %t; want %q, %v", text, got, ok, want, err)
 	}
 	if dialect.Escapes(text) != (err == nil) {

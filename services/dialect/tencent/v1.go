@@ -89,11 +89,30 @@ func textV1(r *dialect.Request) (text, method string) {
 		return "", ""
 	}
 	text = formText(r)
-	if !has(text, "SecretId") || !has(text, "Nonce") && !has(text, "Signature") {
+	signed, method := signatureOf(text)
+	if !signed && !has(text, "Nonce") || !has(text, "SecretId") {
 		return "", ""
 	}
-	method, _ = peek(text, "SignatureMethod")
 	return text, method
+}
+
+// signatureOf says whether a form has a parameter Signature, and what its SignatureMethod is.
+func signatureOf(text string) (signed bool, method string) {
+	const name = "Signature"
+	for from := strings.Index(text, name); from >= 0; {
+		begins, rest := from == 0 || text[from-1] == '&', text[from+len(name):]
+		if value, of := strings.CutPrefix(rest, "Method="); begins && of {
+			method, _, _ = dialect.Cut(value, '&')
+		}
+		signed = signed || begins && (rest == "" || rest[0] == '=' || rest[0] == '&')
+		next := strings.Index(rest, name)
+		if next < 0 {
+			break
+		}
+		from += len(name) + next
+	}
+	method, _ = dialect.Unescape(method)
+	return signed, method
 }
 
 func has(text, name string) bool { _, there := dialect.Peek(text, name); return there }
