@@ -64,17 +64,15 @@ func appendQuery(b []byte, r *dialect.Request) (_ []byte, covered bool, err erro
 			b = append(b, ' ')
 		case raw[i] != '%':
 			b = append(b, raw[i])
-		case i+2 >= len(raw):
-			return nil, false, errEncoding
 		default:
-			var c [1]byte
-			if _, err := hex.Decode(c[:], []byte(raw[i+1:i+3])); err != nil {
+			c, ok := dialect.Escape(raw[i:])
+			if !ok {
 				return nil, false, errEncoding
 			}
-			if c[0] == '&' || c[0] == '=' {
+			if c == '&' || c == '=' {
 				covered = false
 			}
-			b = append(b, c[0])
+			b = append(b, c)
 			i += 2
 		}
 	}
