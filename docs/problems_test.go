@@ -12,7 +12,7 @@ import (
 var code = regexp.MustCompile(`^[a-z_]+(\.[a-z_]+)?$`)
 
 // TestProblemCodes holds the page of problem codes to the sources: every code that
-// a rule or the API can answer with is described.
+// a rule, the API or the command line can answer with is described.
 func TestProblemCodes(t *testing.T) {
 	text, err := os.ReadFile("problems.md")
 	if err != nil {
@@ -20,7 +20,7 @@ func TestProblemCodes(t *testing.T) {
 	}
 	found := 0
 	for _, s := range sources(t) {
-		if s.test || !strings.HasPrefix(s.dir, "aggregate") && s.dir != "services/api" && s.dir != "services/ledger" && s.dir != "services/node" {
+		if s.test || !strings.HasPrefix(s.dir, "aggregate") && s.dir != "cmd/keyledger" && s.dir != "services/api" && s.dir != "services/ledger" && s.dir != "services/node" {
 			continue
 		}
 		for _, c := range codesIn(s.file) {
@@ -40,7 +40,7 @@ func codesIn(f *ast.File) (out []string) {
 	ast.Inspect(f, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.CallExpr:
-			if name := called(n); name == "Refuse" || name == "problem" || name == "invalid" {
+			if name := called(n); name == "Refuse" || name == "problem" || name == "fail" || name == "invalid" {
 				out = append(out, literals(n.Args)...)
 			} else if name == "validText" || name == "validTextOf" { // of the keyring, by the field's name
 				for _, field := range literals(n.Args) {

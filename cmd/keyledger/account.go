@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 )
 
 type accountCommands struct {
@@ -33,6 +34,8 @@ var policyColumns = []column{
 	{"SELF SERVICE", "policy.self_service"}, {"SIGNATURE SCHEMES", "policy.signature.schemes"},
 }
 
+var accountDetails = slices.Concat(accountColumns, policyColumns)
+
 // shaping holds the flags that shape a policy.
 type shaping struct {
 	Preset        string   `predictor:"presets" placeholder:"PRESET" help:"${preset_help}"`
@@ -56,18 +59,13 @@ func (s shaping) body(body map[string]any) (map[string]any, error) {
 }
 
 type accountCreate struct {
-	connection
 	writing
-	Name string `required:"" help:"1 to 128 printable characters."`
+	Name string `required:"" placeholder:"NAME" help:"1 to 128 printable characters."`
 	shaping
 	CredentialsOut string `name:"credentials-out" placeholder:"FILE" help:"Write the new root key's credentials to a file, ready for --credentials; never overwrites."`
 }
 
-func (a *accountCreate) Run(ctx context.Context, t *terminal) error {
-	c, err := a.client(t)
-	if err != nil {
-		return err
-	}
+func (a *accountCreate) Run(ctx context.Context, t *terminal, c *client) error {
 	body, err := a.body(map[string]any{"name": a.Name})
 	if err != nil {
 		return err
@@ -95,50 +93,35 @@ func (c *client) warnInTheClear(t *terminal) {
 }
 
 type accountList struct {
-	connection
 	paging
-	Name string `help:"Only accounts of this name."`
+	Name string `placeholder:"NAME" help:"Only accounts of this name."`
 }
 
-func (a *accountList) Run(ctx context.Context, t *terminal) error {
-	c, err := a.client(t)
-	if err != nil {
-		return err
-	}
+func (a *accountList) Run(ctx context.Context, t *terminal, c *client) error {
 	q := url.Values{}
 	set(q, "name", a.Name)
 	return a.list(ctx, t, c, "/v1/accounts", q, accountColumns)
 }
 
 type accountShow struct {
-	connection
 	ID string `arg:"" optional:"" help:"The account; the credentials' own if left out."`
 }
 
-func (a *accountShow) Run(ctx context.Context, t *terminal) error {
-	c, err := a.client(t)
-	if err != nil {
-		return err
-	}
+func (a *accountShow) Run(ctx context.Context, t *terminal, c *client) error {
 	answer, err := c.read(ctx, "/v1/accounts/"+url.PathEscape(cmp.Or(a.ID, c.credentials.AccountID)), nil)
 	if err != nil {
 		return err
 	}
-	return t.show(answer, append(accountColumns[:len(accountColumns):len(accountColumns)], policyColumns...))
+	return t.show(answer, accountDetails)
 }
 
 type accountSetPolicy struct {
-	connection
 	writing
 	ID string `arg:"" help:"The account."`
 	shaping
 }
 
-func (a *accountSetPolicy) Run(ctx context.Context, t *terminal) error {
-	c, err := a.client(t)
-	if err != nil {
-		return err
-	}
+func (a *accountSetPolicy) Run(ctx context.Context, t *terminal, c *client) error {
 	body, err := a.body(map[string]any{})
 	if err != nil {
 		return err
@@ -150,7 +133,7 @@ func (a *accountSetPolicy) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	return t.show(answer, append(accountColumns[:len(accountColumns):len(accountColumns)], policyColumns...))
+	return t.show(answer, accountDetails)
 }
 
 // overrides is the partial policy that the flags describe; nil if there is none.

@@ -12,7 +12,6 @@ var eventColumns = []column{
 }
 
 type auditList struct {
-	connection
 	tenancy
 	paging
 	Actor  string `placeholder:"ACTOR" help:"Only what this actor did: <account>/<user>, or system:<part>."`
@@ -23,18 +22,10 @@ type auditList struct {
 	Until  moment `placeholder:"TIME" help:"Only events before this time."`
 }
 
-func (a *auditList) Run(ctx context.Context, t *terminal) error {
-	c, err := a.client(t)
-	if err != nil {
-		return err
-	}
+func (a *auditList) Run(ctx context.Context, t *terminal, c *client) error {
 	q := a.query()
-	if a.User != "" {
-		id, err := c.userID(ctx, a.tenancy, a.User)
-		if err != nil {
-			return err
-		}
-		q.Set("user_id", id)
+	if err := c.setUser(ctx, q, a.tenancy, a.User); err != nil {
+		return err
 	}
 	set(q, "actor", a.Actor)
 	set(q, "access_key_id", a.Key)

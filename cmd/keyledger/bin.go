@@ -7,24 +7,15 @@ type binCommands struct {
 }
 
 type binList struct {
-	connection
 	tenancy
 	paging
 	User string `placeholder:"USER" help:"Only the keys of this user, by ID or name."`
 }
 
-func (b *binList) Run(ctx context.Context, t *terminal) error {
-	c, err := b.client(t)
-	if err != nil {
-		return err
-	}
+func (b *binList) Run(ctx context.Context, t *terminal, c *client) error {
 	q := b.query()
-	if b.User != "" {
-		id, err := c.userID(ctx, b.tenancy, b.User)
-		if err != nil {
-			return err
-		}
-		q.Set("user_id", id)
+	if err := c.setUser(ctx, q, b.tenancy, b.User); err != nil {
+		return err
 	}
 	return b.list(ctx, t, c, "/v1/recycle-bin", q, []column{
 		{"ACCESS KEY ID", "access_key_id"}, {"USER ID", "user_id"}, {"DELETED", "deleted_at"}, {"PURGE AT", "purge_at"}, {"DESCRIPTION", "description"},

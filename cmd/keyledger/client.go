@@ -33,6 +33,7 @@ type client struct {
 	timeout     time.Duration // of one attempt
 	now         func() time.Time
 	pause       func(context.Context, time.Duration) error // between attempts
+	sent        func(requestID string)                     // is told under which ID a request was answered; may be nil
 }
 
 // A call is one request, however often it is sent.
@@ -112,6 +113,9 @@ func (c *client) send(ctx context.Context, call call, body []byte) attempt {
 		return a
 	}
 	defer func() { _ = res.Body.Close() }()
+	if c.sent != nil {
+		c.sent(res.Header.Get("X-Keyledger-Request-Id"))
+	}
 	a.status, a.after = res.StatusCode, retryAfter(res.Header)
 	a.body, a.err = readAnswer(res.Body)
 	return a

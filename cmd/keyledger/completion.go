@@ -30,7 +30,7 @@ func (c *completionCommand) Run(t *terminal) error {
 }
 
 type completeCommand struct {
-	Words []string `arg:"" optional:""`
+	Words []string `arg:"" optional:"" empty:""`
 }
 
 // Run prints what the last of the words can become, one candidate a line;

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 
@@ -20,6 +21,18 @@ type asking struct {
 	Yes bool `short:"y" help:"Do not ask for confirmation; for scripts."`
 }
 
+// likeDeletion asks as an account's policy asks before a key is deleted: what is done cannot be undone.
+func (a asking) likeDeletion(ctx context.Context, t *terminal, c *client, of tenancy, deed, id string) error {
+	if a.Yes {
+		return nil
+	}
+	ask, err := c.confirmations(ctx, cmp.Or(of.Account, c.credentials.AccountID))
+	if err != nil {
+		return err
+	}
+	return question{deed: deed + " " + id, id: id, how: ask.Delete}.put(ctx, t)
+}
+
 // A question is what a person is asked before something is done.
 type question struct {
 	deed string // "Delete the key KLAK…"
@@ -29,7 +42,7 @@ type question struct {
 
 // put asks the question and returns nil if the answer is yes. Where nobody can
 // answer, nothing is done.
-func (q question) put(t *terminal) error {
+func (q question) put(ctx context.Context, t *terminal) error {
 	if q.how == confirmNone {
 		return nil
 	}
@@ -43,7 +56,7 @@ func (q question) put(t *terminal) error {
 	case confirmTypeDelete:
 		prompt, want = q.deed+"? Type DELETE to go on: ", "DELETE"
 	}
-	answer, err := t.ask(prompt)
+	answer, err := t.ask(ctx, prompt)
 	if err != nil {
 		return err
 	}

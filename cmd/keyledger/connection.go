@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -13,7 +14,7 @@ import (
 	"time"
 )
 
-// connection holds the flags of every command that asks a server.
+// connection holds the flags that say which server is asked, and how. Every command takes them.
 type connection struct {
 	Endpoint    string        `env:"KEYLEDGER_ENDPOINT" group:"connection" placeholder:"URL" help:"Where the server is; the credentials file's endpoint if left out."`
 	Credentials string        `env:"KEYLEDGER_CREDENTIALS" group:"connection" placeholder:"FILE" help:"The credentials file to sign with."`
@@ -22,7 +23,7 @@ type connection struct {
 }
 
 // client reads the credentials and makes ready to ask the server.
-func (c connection) client(t *terminal) (*client, error) {
+func (c *connection) client(t *terminal) (*client, error) {
 	if c.Credentials == "" {
 		return nil, usage("no credentials: name a credentials file with --credentials or KEYLEDGER_CREDENTIALS; the first start of a server writes the operator's")
 	}
@@ -30,22 +31,37 @@ func (c connection) client(t *terminal) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	endpoint, err := parseEndpoint(cmp.Or(c.Endpoint, who.Endpoint))
-	if err != nil {
+	if who.Endpoint, err = parseEndpoint(cmp.Or(c.Endpoint, who.Endpoint)); err != nil {
 		return nil, err
 	}
 	transport, err := c.transport()
 	if err != nil {
 		return nil, err
 	}
-	if c.Timeout <= 0 {
-		return nil, usage("--timeout %s will not do; want more than 0s", c.Timeout)
-	}
-	who.Endpoint = endpoint
 	return &client{
-		endpoint: endpoint, credentials: who, http: &http.Client{Transport: transport, CheckRedirect: stay},
+		endpoint: who.Endpoint, credentials: who, http: &http.Client{Transport: transport, CheckRedirect: stay},
 		timeout: c.Timeout, now: time.Now, pause: pause,
 	}, nil
+}
+
+// Validate is kong's hook.
+func (c connection) Validate() error {
+	if c.Timeout <= 0 {
+		return fmt.Errorf("--timeout %s will not do; want more than 0s", c.Timeout)
+	}
+	return nil
+}
+
+// endpoint is where the server is, by the flags or else by the credentials file.
+func (c connection) endpoint(t *terminal) (string, error) {
+	if c.Endpoint != "" || c.Credentials == "" {
+		return parseEndpoint(c.Endpoint)
+	}
+	who, err := readCredentials(t, c.Credentials)
+	if err != nil {
+		return "", err
+	}
+	return parseEndpoint(who.Endpoint)
 }
 
 // stay follows no redirect: a signature is for one place.
@@ -75,8 +91,11 @@ func parseEndpoint(text string) (string, error) {
 	if text == "" {
 		return "", usage("no endpoint: name it with --endpoint or KEYLEDGER_ENDPOINT, e.g. http://127.0.0.1:7420")
 	}
+	if strings.Contains(text, "@") { // not quoted: it may hold a password
+		return "", usage("the endpoint names a user, which it may not: want http://host:port or https://host:port")
+	}
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil ||
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" ||
 		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 		return "", usage("the endpoint %q will not do; want http://host:port or https://host:port", text)
 	}

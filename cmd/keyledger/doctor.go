@@ -4,33 +4,41 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
+	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/keyledger/keyledger/services/node"
 )
 
-type doctorCommand struct {
-	dataFlags
-	Endpoint string        `placeholder:"URL" help:"Ask a running server how it is, instead of looking at data."`
-	CAFile   string        `name:"ca-file" placeholder:"FILE" help:"PEM file of the certificate authority to trust instead of the system's."`
-	Timeout  time.Duration `default:"15s" help:"How long to wait for a running server's answer."`
+type doctorCommand struct{ dataFlags }
+
+// Help says what is looked at.
+func (*doctorCommand) Help() string {
+	return `With --endpoint or --credentials on the command line a running server is asked how it is; that
+needs no access key. KEYLEDGER_ENDPOINT and KEYLEDGER_CREDENTIALS alone do not make it so.`
 }
 
-func (d *doctorCommand) Run(ctx context.Context, t *terminal) error {
-	if d.Endpoint != "" {
-		return d.askServer(ctx, t)
+// Run looks at data unless the command line names a server: what the environment names
+// is there for other commands.
+func (d *doctorCommand) Run(ctx context.Context, k *kong.Context, t *terminal, to *connection) error {
+	data := onCommandLine(k, "data")
+	switch {
+	case data && onCommandLine(k, "endpoint"):
+		return usage("--data and --endpoint exclude each other: look at the data of a stopped server, or ask a running one")
+	case onCommandLine(k, "endpoint"), onCommandLine(k, "credentials") && !data:
+		return to.examine(ctx, t)
 	}
 	e := &examination{t: t, Checks: []checked{}}
 	err := node.Doctor(ctx, d.config(listenFlags{Listen: "127.0.0.1:0"}, t), e)
-	if failed := e.finish(err == nil); failed != nil {
-		return failed
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
-	if err == nil {
-		return nil
+	if failed := e.finish(err == nil); failed != nil || err == nil {
+		return failed
 	}
 	var refused *node.RefusedError
 	if errors.As(err, &refused) {
@@ -54,9 +62,12 @@ type checked struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-// Check takes down what came of one check.
+// Check takes down what came of one check, unless it was interrupted: that says nothing of the data.
 func (e *examination) Check(name string, err error) {
 	e.end()
+	if errors.Is(err, context.Canceled) {
+		return
+	}
 	c := checked{Name: name, Well: err == nil}
 	if err != nil {
 		c.Detail = err.Error()
@@ -67,7 +78,7 @@ func (e *examination) Check(name string, err error) {
 	}
 	line := "well   " + name + "\n"
 	if err != nil {
-		line = "WRONG  " + name + ": " + visible(c.Detail) + "\n"
+		line = "WRONG  " + name + ": " + visible(strings.ReplaceAll(c.Detail, "\n", "; ")) + "\n"
 	}
 	_ = e.t.write([]byte(line))
 }
@@ -96,11 +107,7 @@ func (e *examination) finish(well bool) error {
 	if !e.t.json {
 		return nil
 	}
-	document, err := json.Marshal(e)
-	if err != nil {
-		return err
-	}
-	return e.t.writeJSON(document)
+	return e.t.writeValue(e)
 }
 
 func (e *examination) end() {
@@ -110,20 +117,20 @@ func (e *examination) end() {
 	}
 }
 
-// askServer shows what a running server says of itself to anybody.
-func (d *doctorCommand) askServer(ctx context.Context, t *terminal) error {
-	endpoint, err := parseEndpoint(d.Endpoint)
+// examine shows what a running server says of itself to anybody.
+func (c connection) examine(ctx context.Context, t *terminal) error {
+	endpoint, err := c.endpoint(t)
 	if err != nil {
 		return err
 	}
-	transport, err := connection{CAFile: d.CAFile}.transport()
+	transport, err := c.transport()
 	if err != nil {
 		return err
 	}
-	asker := &http.Client{Transport: transport, CheckRedirect: stay, Timeout: d.Timeout}
+	asker := &http.Client{Transport: transport, CheckRedirect: stay, Timeout: c.Timeout}
 	status, body, err := readiness(ctx, asker, endpoint)
 	if err != nil {
-		return fail(exitUnreachable, codeUnreachable, "%s cannot be reached: %s", endpoint, reasonOf(attempt{err: err}))
+		return unreachable(endpoint, attempt{err: err})
 	}
 	if !json.Valid(body) {
 		return refusalOf(status, endpoint, nil)
@@ -154,6 +161,6 @@ func readiness(ctx context.Context, asker *http.Client, endpoint string) (status
 		return 0, nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	body, err = readAnswer(res.Body)
 	return res.StatusCode, body, err
 }

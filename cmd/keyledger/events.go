@@ -22,7 +22,6 @@ type eventCommands struct {
 }
 
 type eventTail struct {
-	connection
 	tenancy
 	All        bool     `help:"Events of every account (operator)."`
 	From       string   `default:"now" placeholder:"WHERE" help:"Where to begin: now (if left out), earliest, a time (RFC 3339) or a day of the last 92 days, a position of the log, or a cursor."`
@@ -41,11 +40,7 @@ var tailColumns = []column{
 
 // Run prints what comes. It connects again whenever it is cut off, and goes on where
 // it was.
-func (e *eventTail) Run(ctx context.Context, t *terminal) error {
-	c, err := e.client(t)
-	if err != nil {
-		return err
-	}
+func (e *eventTail) Run(ctx context.Context, t *terminal, c *client) error {
 	q, err := e.wanted(ctx, c)
 	if err != nil {
 		return err
@@ -64,7 +59,7 @@ func (e *eventTail) Run(ctx context.Context, t *terminal) error {
 			return tail.remember()
 		case err == nil:
 			return tail.remember()
-		case !again(err) || !e.Follow && n >= maxAttempts:
+		case !failureOf(err).Retryable || !e.Follow && n >= maxAttempts:
 			return errors.Join(err, tail.remember())
 		}
 		t.hint("cut off: %v; going on from %s", failureOf(err).Detail, tail.query.Get("from"))
@@ -72,12 +67,6 @@ func (e *eventTail) Run(ctx context.Context, t *terminal) error {
 			return tail.remember()
 		}
 	}
-}
-
-// again is whether it helps to connect again.
-func again(err error) bool {
-	f := failureOf(err)
-	return f.Retryable
 }
 
 // wanted is the query of what is asked for.
@@ -89,12 +78,8 @@ func (e *eventTail) wanted(ctx context.Context, c *client) (url.Values, error) {
 		}
 		q.Set("account_id", "all")
 	}
-	if e.User != "" {
-		id, err := c.userID(ctx, e.tenancy, e.User)
-		if err != nil {
-			return nil, err
-		}
-		q.Set("user_id", id)
+	if err := c.setUser(ctx, q, e.tenancy, e.User); err != nil {
+		return nil, err
 	}
 	set(q, "access_key_id", e.Key)
 	set(q, "until", e.Until.text())
@@ -210,9 +195,9 @@ type eventLine struct {
 
 // How an answer ends that does not follow, and one whose reader may read no more.
 const (
-	codeCaughtUp  = "events.caught_up"
-	codeUntil     = "events.until"
-	codeEndDenied = "events.denied"
+	endCaughtUp = "events.caught_up"
+	endUntil    = "events.until"
+	endDenied   = "events.denied"
 )
 
 // line prints what a line says, and then keeps where to go on.
@@ -227,12 +212,12 @@ func (t *tailing) line(text []byte) (done bool, err error) {
 		}
 	}
 	t.query.Set("from", l.Cursor)
-	if l.End != nil && (l.End.Code == codeCaughtUp || l.End.Code == codeUntil) {
+	if l.End != nil && (l.End.Code == endCaughtUp || l.End.Code == endUntil) {
 		return true, nil
 	}
 	if l.End != nil {
 		f := fail(exitRefused, l.End.Code, "%s", l.End.Detail)
-		if l.End.Code == codeEndDenied {
+		if l.End.Code == endDenied {
 			f.exit = exitDenied
 		}
 		f.Retryable = l.End.Resumable
@@ -272,10 +257,7 @@ func (c *client) open(ctx context.Context, call call, accept string) (*http.Resp
 	req.Header.Set("Accept", accept)
 	res, err := c.http.Do(req)
 	if err != nil {
-		a := attempt{err: err}
-		f := fail(exitUnreachable, codeUnreachable, "%s cannot be reached: %s", c.endpoint, reasonOf(a))
-		f.Retryable = !hopeless(err)
-		return nil, f
+		return nil, unreachable(c.endpoint, attempt{err: err})
 	}
 	if res.StatusCode == http.StatusOK {
 		return res, nil

@@ -19,6 +19,7 @@ const (
 	exitUnreachable exitCode = 6
 	exitDiffers     exitCode = 7
 	exitNotStarted  exitCode = 8
+	exitInterrupted exitCode = 130 // as of a program that SIGINT ended
 )
 
 // exits is THE TABLE of exit codes, as the help prints it.
@@ -35,6 +36,7 @@ var exits = []struct {
 	{exitUnreachable, "unreachable: no server answers there, or it cannot serve now; nothing was done"},
 	{exitDiffers, "differs: signature check came to another verdict than the file"},
 	{exitNotStarted, "not started: serve, recover or doctor found something that is not whole or not safe"},
+	{exitInterrupted, "interrupted by a signal before it was done; nothing was changed"},
 }
 
 // exitTable is the table as text.
@@ -42,7 +44,7 @@ func exitTable() string {
 	var b strings.Builder
 	b.WriteString("Exit codes:\n")
 	for _, e := range exits {
-		fmt.Fprintf(&b, "  %d  %s\n", e.code, e.meaning)
+		fmt.Fprintf(&b, "  %3d  %s\n", e.code, e.meaning)
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -1,19 +1,24 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/keyledger/keyledger/services/api"
 )
 
 // A problem is an error answer of the server, RFC 9457, as far as a client
 // needs it; what fails on this side is told in the same shape.
 type problem struct {
-	Title     string `json:"title,omitempty"`
-	Status    int    `json:"status,omitempty"`
+	Type      string `json:"type"`
+	Title     string `json:"title"`
+	Status    int    `json:"status"`
 	Code      string `json:"code"`
 	Detail    string `json:"detail"`
 	RequestID string `json:"request_id,omitempty"`
@@ -57,13 +62,24 @@ func usage(format string, args ...any) *failure {
 
 // usageOf is what the parser of the command line complains of.
 func usageOf(err error) *failure {
-	f := usage("%v", err)
-	f.advice = "keyledger --help lists the commands"
 	var parse *kong.ParseError
 	if errors.As(err, &parse) && parse.Context != nil && parse.Context.Selected() != nil {
-		f.advice = parse.Context.Selected().FullPath() + " --help says what it takes"
+		return usageIn(parse.Context, "%v", err)
 	}
+	f := usage("%v", err)
+	f.advice = "keyledger --help lists the commands"
 	return f
+}
+
+// usageIn is usage of the command that was selected.
+func usageIn(c *kong.Context, format string, args ...any) *failure {
+	f := usage(format, args...)
+	f.advice = c.Selected().FullPath() + " --help says what it takes"
+	return f
+}
+
+func interrupted() *failure {
+	return fail(exitInterrupted, codeInterrupted, "it was interrupted before it was done")
 }
 
 // failureOf is err as a failure.
@@ -71,6 +87,9 @@ func failureOf(err error) *failure {
 	var f *failure
 	if errors.As(err, &f) {
 		return f
+	}
+	if errors.Is(err, context.Canceled) { // nothing but a signal cancels a command
+		return interrupted()
 	}
 	return fail(exitRefused, codeFailed, "%v", err)
 }
@@ -82,6 +101,9 @@ func refusalOf(status int, endpoint string, body []byte) *failure {
 	if json.Unmarshal(body, &f.problem) != nil || f.Code == "" {
 		f = fail(exitRefused, codeNoProblem, "%s answered %d %s in words that are not Keyledger's; is it the right endpoint?",
 			endpoint, status, http.StatusText(status))
+		if bytes.Contains(body, []byte("HTTP request to an HTTPS server")) { // net/http's own words
+			f.advice = "it speaks TLS: its endpoint begins with https://"
+		}
 	}
 	f.Status, f.exit = status, exitOf(status)
 	if status == http.StatusInternalServerError && f.RequestID != "" {
@@ -123,7 +145,36 @@ func (t *terminal) fail(err error) int {
 func (t *terminal) failJSON(f *failure) {
 	body := []byte(f.raw)
 	if len(body) == 0 {
-		body, _ = json.Marshal(f.problem) // strings and numbers only
+		body, _ = json.Marshal(f.complete()) // strings and numbers only
 	}
 	t.noteJSON(body)
+}
+
+// complete is the problem with all that one of the server's has.
+func (f *failure) complete() problem {
+	p := f.problem
+	if p.Status == 0 {
+		p.Status = f.likeStatus()
+	}
+	p.Type, p.Title = api.ProblemType(p.Code), http.StatusText(p.Status)
+	return p
+}
+
+// likeStatus is the HTTP status that the server answers with where something of the kind happens to it: programs tell
+// failures of this side and of that by the same members.
+func (f *failure) likeStatus() int {
+	switch f.exit {
+	case exitUsage:
+		return http.StatusBadRequest
+	case exitDenied:
+		return http.StatusForbidden
+	case exitNotFound:
+		return http.StatusNotFound
+	case exitUnknown, exitUnreachable, exitNotStarted:
+		return http.StatusServiceUnavailable
+	}
+	if f.Code == codeFailed || f.Code == codeFile {
+		return http.StatusInternalServerError
+	}
+	return http.StatusConflict
 }

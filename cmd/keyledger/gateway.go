@@ -1,10 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 )
 
 type gatewayCommands struct {
@@ -21,22 +21,17 @@ var tokenColumns = []column{
 	{"TOKEN ID", "token_id"}, {"NAME", "name"}, {"INSTALLATION", "installation"}, {"CREATED", "created_at"}, {"REVOKED", "revoked_at"},
 }
 
-var tokenDetails = append(tokenColumns[:len(tokenColumns):len(tokenColumns)], column{"ACCOUNT ID", "account_id"})
+var tokenDetails = slices.Concat(tokenColumns, []column{{"ACCOUNT ID", "account_id"}})
 
 type tokenCreate struct {
-	connection
 	writing
 	tenancy
-	Name         string `required:"" help:"1 to 64 printable characters; two tokens may have the same."`
+	Name         string `required:"" placeholder:"NAME" help:"1 to 64 printable characters; two tokens may have the same."`
 	Installation bool   `help:"For every account of the installation, not for one alone (operator)."`
 	TokenOut     string `name:"token-out" placeholder:"FILE" help:"Write the token to a file; never overwrites."`
 }
 
-func (g *tokenCreate) Run(ctx context.Context, t *terminal) error {
-	c, err := g.client(t)
-	if err != nil {
-		return err
-	}
+func (g *tokenCreate) Run(ctx context.Context, t *terminal, c *client) error {
 	var h handover
 	defer h.abandon()
 	if err := h.toFile(g.TokenOut, func(_ issued, s secret) ([]byte, error) { return []byte(s.reveal() + "\n"), nil }); err != nil {
@@ -55,33 +50,23 @@ func (g *tokenCreate) Run(ctx context.Context, t *terminal) error {
 }
 
 type tokenList struct {
-	connection
 	tenancy
 	paging
 }
 
-func (g *tokenList) Run(ctx context.Context, t *terminal) error {
-	c, err := g.client(t)
-	if err != nil {
-		return err
-	}
+func (g *tokenList) Run(ctx context.Context, t *terminal, c *client) error {
 	return g.list(ctx, t, c, "/v1/gateway-tokens", g.query(), tokenColumns)
 }
 
 type tokenRevoke struct {
-	connection
 	writing
 	asking
 	tenancy
 	ID string `arg:"" help:"The gateway token's ID."`
 }
 
-func (g *tokenRevoke) Run(ctx context.Context, t *terminal) error {
-	c, err := g.client(t)
-	if err != nil {
-		return err
-	}
-	if err := g.confirm(ctx, t, c); err != nil {
+func (g *tokenRevoke) Run(ctx context.Context, t *terminal, c *client) error {
+	if err := g.likeDeletion(ctx, t, c, g.tenancy, "Revoke the gateway token", g.ID); err != nil {
 		return err
 	}
 	answer, err := g.write(ctx, c, call{method: http.MethodDelete, path: "/v1/gateway-tokens/" + url.PathEscape(g.ID), query: g.query()})
@@ -89,17 +74,4 @@ func (g *tokenRevoke) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	return t.show(answer, tokenDetails)
-}
-
-// confirm asks as the policy asks before a key is deleted: a revoked token never
-// works again.
-func (g *tokenRevoke) confirm(ctx context.Context, t *terminal, c *client) error {
-	if g.Yes {
-		return nil
-	}
-	ask, err := c.confirmations(ctx, cmp.Or(g.Account, c.credentials.AccountID))
-	if err != nil {
-		return err
-	}
-	return question{deed: "Revoke the gateway token " + g.ID, id: g.ID, how: ask.Delete}.put(t)
 }

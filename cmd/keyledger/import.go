@@ -13,28 +13,29 @@ import (
 )
 
 type keyImport struct {
-	connection
 	writing
 	tenancy
 	User        string `xor:"what" required:"" placeholder:"USER" help:"Whose key it is to be: the user's ID or name."`
 	File        string `xor:"what" required:"" placeholder:"FILE" help:"Import every key of a file (- for standard input): user, access_key_id, secret_access_key, and perhaps description and status. Safe to run again: nothing is imported twice."`
 	AccessKeyID string `name:"access-key-id" placeholder:"ID" help:"The key's ID elsewhere: 3 to 128 letters, digits, '-' or '_'."`
 	SecretFile  string `name:"secret-file" placeholder:"FILE" help:"The file that holds the key's secret (- for standard input); asked for at the terminal if left out."`
-	Description string `help:"At most 256 characters on one line."`
+	Description string `empty:"" placeholder:"TEXT" help:"At most 256 characters on one line."`
 	Disabled    bool   `help:"Import it disabled."`
 	Format      string `enum:",csv,jsonl" default:"" placeholder:"FORMAT" help:"csv or jsonl; by the file's name if left out."`
 }
 
-func (k *keyImport) Run(ctx context.Context, t *terminal) error {
+// Help says which flags go together.
+func (*keyImport) Help() string {
+	return `One key: --user, --access-key-id and its secret, which is never a word of the command line.
+All keys of a file: --file.`
+}
+
+func (k *keyImport) Run(ctx context.Context, t *terminal, c *client) error {
 	if k.File != "" {
-		return k.all(ctx, t)
+		return k.all(ctx, t, c)
 	}
 	if k.AccessKeyID == "" || k.Format != "" {
 		return usage("a single key needs --access-key-id and takes no --format")
-	}
-	c, err := k.client(t)
-	if err != nil {
-		return err
 	}
 	user, err := c.userID(ctx, k.tenancy, k.User)
 	if err != nil {
@@ -44,7 +45,7 @@ func (k *keyImport) Run(ctx context.Context, t *terminal) error {
 	if k.Disabled {
 		l.status = "disabled"
 	}
-	if l.secret, err = k.secret(t); err != nil {
+	if l.secret, err = k.secret(ctx, t); err != nil {
 		return err
 	}
 	c.warnInTheClear(t)
@@ -57,9 +58,9 @@ func (k *keyImport) Run(ctx context.Context, t *terminal) error {
 
 // secret is the key's secret, from a file, from standard input or from the person at the
 // terminal. It is never on the command line, where others could read it.
-func (k *keyImport) secret(t *terminal) (secret, error) {
+func (k *keyImport) secret(ctx context.Context, t *terminal) (secret, error) {
 	if k.SecretFile == "" && t.interactive {
-		return t.askSecret("Secret access key of " + visible(k.AccessKeyID) + ": ")
+		return t.askSecret(ctx, "Secret access key of "+visible(k.AccessKeyID)+": ")
 	}
 	path := k.SecretFile
 	if path == "" {
@@ -80,13 +81,7 @@ func (k *keyImport) secret(t *terminal) (secret, error) {
 // asked for but the secret, so that the same line, sent again, is the same request; what it
 // is made of can be guessed, and the log keeps it for ever.
 func (l importLine) call(a tenancy, user string) call {
-	body := map[string]string{"access_key_id": l.id, "secret_access_key": l.secret.reveal()}
-	if l.description != "" {
-		body["description"] = l.description
-	}
-	if l.status != "" {
-		body["status"] = l.status
-	}
+	body := given("access_key_id", l.id, "secret_access_key", l.secret.reveal(), "description", l.description, "status", l.status)
 	asked, _ := json.Marshal([]string{a.Account, user, l.id, l.description, l.status}) // strings only
 	sum := sha256.Sum256(asked)
 	return call{
@@ -129,15 +124,11 @@ type importer struct {
 
 // all imports a file. A line that is refused does not stop it; what would befall every
 // other line too does. Either way, what was done is told, and may be done again.
-func (k *keyImport) all(ctx context.Context, t *terminal) error {
+func (k *keyImport) all(ctx context.Context, t *terminal, c *client) error {
 	if k.AccessKeyID != "" || k.SecretFile != "" || k.Description != "" || k.Disabled || k.RequestID != "" {
 		return usage("--file says all of each key, and names the requests; give it with --format and --account only")
 	}
 	lines, err := readImportFile(t, k.File, k.Format)
-	if err != nil {
-		return err
-	}
-	c, err := k.client(t)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"os/signal"
 	"slices"
+	"syscall"
 )
 
 // An issued is what creating a key or a gateway token answers, as far as it must
@@ -105,8 +107,10 @@ func (h *handover) give(t *terminal, answer json.RawMessage, columns []column) e
 		}
 		return nil
 	}
+	signal.Ignore(syscall.SIGPIPE) // a reader that has gone is to be told of, too
 	if shown := t.show(answer, slices.Concat(columns, []column{w.column})); shown != nil {
-		return shown
+		return fail(exitRefused, codeFile, "the %s %s was created and its %s is lost, because standard output could not be written: %s the %s and create another",
+			w.what, w.id, w.secret, w.undo, w.what)
 	}
 	t.hint("keep the %s now: it is not shown again", w.secret)
 	return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 )
 
@@ -31,26 +32,21 @@ var keyColumns = []column{
 	{"ACCESS KEY ID", "access_key_id"}, {"USER ID", "user_id"}, {"STATUS", "status"}, {"CREATED", "created_at"}, {"DESCRIPTION", "description"},
 }
 
-var keyDetails = append(keyColumns[:len(keyColumns):len(keyColumns)],
-	column{"ACCOUNT ID", "account_id"}, column{"STATUS CHANGED", "status_changed_at"}, column{"DELETED", "deleted_at"},
-	column{"PURGE AT", "purge_at"}, column{"PURGED", "purged_at"},
-	column{"RESTRICTED", "restricted_at"}, column{"RESTRICTED REASON", "restricted_reason"}, column{"FOUND IN", "found_in"}, column{"WARNINGS", "warnings"})
+var keyDetails = slices.Concat(keyColumns, []column{
+	{"ACCOUNT ID", "account_id"}, {"STATUS CHANGED", "status_changed_at"}, {"DELETED", "deleted_at"}, {"PURGE AT", "purge_at"}, {"PURGED", "purged_at"},
+	{"RESTRICTED", "restricted_at"}, {"RESTRICTED REASON", "restricted_reason"}, {"FOUND IN", "found_in"}, {"WARNINGS", "warnings"},
+})
 
 type keyCreate struct {
-	connection
 	writing
 	tenancy
 	User           string `required:"" placeholder:"USER" help:"Whose key it is to be: the user's ID or name."`
-	Description    string `help:"At most 256 characters on one line."`
+	Description    string `empty:"" placeholder:"TEXT" help:"At most 256 characters on one line."`
 	CSV            string `name:"csv" placeholder:"FILE" help:"Write user name, access key ID and secret to a CSV file; never overwrites."`
 	CredentialsOut string `name:"credentials-out" placeholder:"FILE" help:"Write the new key's credentials to a file, ready for --credentials; never overwrites."`
 }
 
-func (k *keyCreate) Run(ctx context.Context, t *terminal) error {
-	c, err := k.client(t)
-	if err != nil {
-		return err
-	}
+func (k *keyCreate) Run(ctx context.Context, t *terminal, c *client) error {
 	id, err := c.userID(ctx, k.tenancy, k.User)
 	if err != nil {
 		return err
@@ -61,10 +57,7 @@ func (k *keyCreate) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	c.warnInTheClear(t)
-	create := call{method: http.MethodPost, path: userPath(id) + "/keys", query: k.query(), body: map[string]string{}}
-	if k.Description != "" {
-		create.body = map[string]string{"description": k.Description}
-	}
+	create := call{method: http.MethodPost, path: userPath(id) + "/keys", query: k.query(), body: given("description", k.Description)}
 	answer, err := k.write(ctx, c, create)
 	if err != nil {
 		return err
@@ -102,7 +95,6 @@ func (a asOf) ask(q url.Values) {
 func (a asOf) past() bool { return a.AsOfPosition != 0 || !a.AsOf.IsZero() }
 
 type keyList struct {
-	connection
 	tenancy
 	paging
 	asOf
@@ -111,11 +103,7 @@ type keyList struct {
 	Status string `placeholder:"STATUS" predictor:"statuses" help:"Only active, disabled, deleted or purged keys; all but purged ones if left out."`
 }
 
-func (k *keyList) Run(ctx context.Context, t *terminal) error {
-	c, err := k.client(t)
-	if err != nil {
-		return err
-	}
+func (k *keyList) Run(ctx context.Context, t *terminal, c *client) error {
 	q, path := k.query(), "/v1/keys"
 	set(q, "status", k.Status)
 	k.ask(q)
@@ -164,16 +152,11 @@ func (k target) inAccount(ctx context.Context, c *client) error {
 }
 
 type keyShow struct {
-	connection
 	asOf
 	target
 }
 
-func (k *keyShow) Run(ctx context.Context, t *terminal) error {
-	c, err := k.client(t)
-	if err != nil {
-		return err
-	}
+func (k *keyShow) Run(ctx context.Context, t *terminal, c *client) error {
 	if err := k.inAccount(ctx, c); err != nil {
 		return err
 	}
@@ -187,16 +170,11 @@ func (k *keyShow) Run(ctx context.Context, t *terminal) error {
 }
 
 type keyHistory struct {
-	connection
 	paging
 	target
 }
 
-func (k *keyHistory) Run(ctx context.Context, t *terminal) error {
-	c, err := k.client(t)
-	if err != nil {
-		return err
-	}
+func (k *keyHistory) Run(ctx context.Context, t *terminal, c *client) error {
 	if err := k.inAccount(ctx, c); err != nil {
 		return err
 	}

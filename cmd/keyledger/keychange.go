@@ -11,40 +11,31 @@ import (
 
 // change is what every command that changes a key has in common.
 type change struct {
-	connection
 	writing
 	target
 }
 
-// ready is the client of a command that asks nothing.
-func (k change) ready(ctx context.Context, t *terminal) (*client, error) {
-	c, err := k.client(t)
-	if err != nil {
-		return nil, err
-	}
-	return c, k.inAccount(ctx, c)
-}
-
-// confirmed is the client of a command once the person has confirmed it, as
-// the policy of the key's account asks.
-func (k change) confirmed(ctx context.Context, t *terminal, a asking, deed string, how func(events.Confirm) string) (*client, error) {
-	c, err := k.ready(ctx, t)
-	if err != nil || a.Yes {
-		return c, err
+// confirmed is nil once the person has confirmed a change, as the policy of the key's account asks.
+func (k change) confirmed(ctx context.Context, t *terminal, c *client, a asking, deed string, how func(events.Confirm) string) error {
+	if a.Yes {
+		return nil
 	}
 	account, err := k.known(ctx, c)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	ask, err := c.confirmations(ctx, account)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return c, question{deed: deed + " the key " + k.Key, id: k.Key, how: how(ask)}.put(t)
+	return question{deed: deed + " the key " + k.Key, id: k.Key, how: how(ask)}.put(ctx, t)
 }
 
 // carryOut changes the key, shows it as it is now and says what can be done next.
 func (k change) carryOut(ctx context.Context, t *terminal, c *client, call call) error {
+	if err := k.inAccount(ctx, c); err != nil {
+		return err
+	}
 	answer, err := k.write(ctx, c, call)
 	if err != nil {
 		return err
@@ -79,16 +70,12 @@ func hintNext(t *terminal, answer json.RawMessage, call call) {
 type keyDisable struct {
 	change
 	asking
-	Reason string `help:"Why; at most 256 characters."`
+	Reason string `empty:"" placeholder:"TEXT" help:"Why; at most 256 characters."`
 }
 
-func (k *keyDisable) Run(ctx context.Context, t *terminal) error {
-	body := map[string]string{"status": events.StatusDisabled}
-	if k.Reason != "" {
-		body["reason"] = k.Reason
-	}
-	c, err := k.confirmed(ctx, t, k.asking, "Disable", func(p events.Confirm) string { return p.Disable })
-	if err != nil {
+func (k *keyDisable) Run(ctx context.Context, t *terminal, c *client) error {
+	body := given("status", events.StatusDisabled, "reason", k.Reason)
+	if err := k.confirmed(ctx, t, c, k.asking, "Disable", func(p events.Confirm) string { return p.Disable }); err != nil {
 		return err
 	}
 	return k.carryOut(ctx, t, c, call{method: http.MethodPatch, path: k.path(), body: body})
@@ -100,10 +87,9 @@ type keyEnable struct {
 }
 
 // Run asks only where somebody can answer: enabling destroys nothing.
-func (k *keyEnable) Run(ctx context.Context, t *terminal) error {
+func (k *keyEnable) Run(ctx context.Context, t *terminal, c *client) error {
 	k.Yes = k.Yes || !t.interactive
-	c, err := k.confirmed(ctx, t, k.asking, "Enable", func(p events.Confirm) string { return p.Enable })
-	if err != nil {
+	if err := k.confirmed(ctx, t, c, k.asking, "Enable", func(p events.Confirm) string { return p.Enable }); err != nil {
 		return err
 	}
 	return k.carryOut(ctx, t, c, call{method: http.MethodPatch, path: k.path(), body: map[string]string{"status": events.StatusActive}})
@@ -114,9 +100,8 @@ type keyDelete struct {
 	asking
 }
 
-func (k *keyDelete) Run(ctx context.Context, t *terminal) error {
-	c, err := k.confirmed(ctx, t, k.asking, "Delete", func(p events.Confirm) string { return p.Delete })
-	if err != nil {
+func (k *keyDelete) Run(ctx context.Context, t *terminal, c *client) error {
+	if err := k.confirmed(ctx, t, c, k.asking, "Delete", func(p events.Confirm) string { return p.Delete }); err != nil {
 		return err
 	}
 	return k.carryOut(ctx, t, c, call{method: http.MethodDelete, path: k.path()})
@@ -127,9 +112,8 @@ type keyPurge struct {
 	asking
 }
 
-func (k *keyPurge) Run(ctx context.Context, t *terminal) error {
-	c, err := k.confirmed(ctx, t, k.asking, "Purge for ever", func(p events.Confirm) string { return p.Delete })
-	if err != nil {
+func (k *keyPurge) Run(ctx context.Context, t *terminal, c *client) error {
+	if err := k.confirmed(ctx, t, c, k.asking, "Purge for ever", func(p events.Confirm) string { return p.Delete }); err != nil {
 		return err
 	}
 	return k.carryOut(ctx, t, c, call{method: http.MethodPost, path: k.path() + "/purge"})
@@ -137,62 +121,35 @@ func (k *keyPurge) Run(ctx context.Context, t *terminal) error {
 
 type keyRestore struct{ change }
 
-func (k *keyRestore) Run(ctx context.Context, t *terminal) error {
-	c, err := k.ready(ctx, t)
-	if err != nil {
-		return err
-	}
+func (k *keyRestore) Run(ctx context.Context, t *terminal, c *client) error {
 	return k.carryOut(ctx, t, c, call{method: http.MethodPost, path: k.path() + "/restore"})
 }
 
 type keyDescribe struct {
 	change
-	Description string `arg:"" help:"At most 256 characters on one line; empty removes it."`
+	Description string `arg:"" empty:"" help:"At most 256 characters on one line; empty removes it."`
 }
 
-func (k *keyDescribe) Run(ctx context.Context, t *terminal) error {
-	c, err := k.ready(ctx, t)
-	if err != nil {
-		return err
-	}
+func (k *keyDescribe) Run(ctx context.Context, t *terminal, c *client) error {
 	return k.carryOut(ctx, t, c, call{method: http.MethodPatch, path: k.path(), body: map[string]string{"description": k.Description}})
 }
 
 type keyRestrict struct {
 	change
-	Reason  string `help:"Why; at most 256 characters."`
-	FoundIn string `name:"found-in" placeholder:"PLACE" help:"Where its secret was seen, such as a URL; at most 1024 characters."`
+	Reason  string `empty:"" placeholder:"TEXT" help:"Why; at most 256 characters."`
+	FoundIn string `empty:"" name:"found-in" placeholder:"PLACE" help:"Where its secret was seen, such as a URL; at most 1024 characters."`
 }
 
 // Run asks nothing: it has to be quick, and what it does is no more than to disable.
-func (k *keyRestrict) Run(ctx context.Context, t *terminal) error {
-	c, err := k.ready(ctx, t)
-	if err != nil {
-		return err
-	}
+func (k *keyRestrict) Run(ctx context.Context, t *terminal, c *client) error {
 	return k.carryOut(ctx, t, c, call{method: http.MethodPost, path: k.path() + "/restrict", body: given("reason", k.Reason, "found_in", k.FoundIn)})
 }
 
 type keyUnrestrict struct {
 	change
-	Reason string `help:"Why; at most 256 characters."`
+	Reason string `empty:"" placeholder:"TEXT" help:"Why; at most 256 characters."`
 }
 
-func (k *keyUnrestrict) Run(ctx context.Context, t *terminal) error {
-	c, err := k.ready(ctx, t)
-	if err != nil {
-		return err
-	}
+func (k *keyUnrestrict) Run(ctx context.Context, t *terminal, c *client) error {
 	return k.carryOut(ctx, t, c, call{method: http.MethodPost, path: k.path() + "/unrestrict", body: given("reason", k.Reason)})
-}
-
-// given is an object of the texts that are not empty; names and texts in turn.
-func given(texts ...string) map[string]string {
-	out := map[string]string{}
-	for i := 0; i < len(texts); i += 2 {
-		if texts[i+1] != "" {
-			out[texts[i]] = texts[i+1]
-		}
-	}
-	return out
 }

@@ -36,11 +36,7 @@ func (p paging) list(ctx context.Context, t *terminal, c *client, path string, q
 // list prints a list, as a table for people.
 func (t *terminal) list(all page, columns []column) error {
 	if t.json {
-		document, err := json.Marshal(all)
-		if err != nil {
-			return err
-		}
-		return t.writeJSON(document)
+		return t.writeValue(all)
 	}
 	if err := t.showTable(all.Items, columns); err != nil {
 		return err

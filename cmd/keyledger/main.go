@@ -16,10 +16,22 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
 func main() { os.Exit(run(os.Args[1:], newTerminal())) }
+
+// asksForJSON says whether a command line that could not be read asks for JSON all the same.
+func asksForJSON(args []string) bool {
+	words := strings.Join(args, " ") + " "
+	for _, way := range []string{"-o json ", "-ojson ", "--output json ", "--output=json "} {
+		if strings.Contains(" "+words, " "+way) {
+			return true
+		}
+	}
+	return false
+}
 
 // run carries out one command and returns the exit code.
 func run(args []string, t *terminal) int {
@@ -31,10 +43,13 @@ func run(args []string, t *terminal) int {
 		panic(err) // the grammar itself is wrong; every test would find it
 	}
 	command, err := parser.Parse(args)
+	t.json = g.Output == "json" || err != nil && asksForJSON(args)
 	if err != nil {
 		return t.fail(usageOf(err))
 	}
-	t.json = g.Output == "json"
+	if err := nothingEmpty(command); err != nil {
+		return t.fail(err)
+	}
 	command.BindTo(ctx, (*context.Context)(nil))
 	return t.fail(command.Run())
 }

@@ -54,7 +54,7 @@ func find(users []journal.OutletUser, name string) int {
 
 type natsUserCreate struct {
 	usersFile
-	Name    string `required:"" help:"1 to 64 of A-Z a-z 0-9 . _ -"`
+	Name    string `required:"" placeholder:"NAME" help:"1 to 64 of A-Z a-z 0-9 . _ -"`
 	SeedOut string `required:"" placeholder:"FILE" help:"Where the seed goes, by which the program proves who it is; it must not exist."`
 }
 
@@ -92,14 +92,7 @@ func (n *natsUserList) Run(t *terminal) error {
 	for i, u := range users {
 		items[i] = userDocument(u)
 	}
-	if t.json {
-		document, err := json.Marshal(page{Items: items})
-		if err != nil {
-			return err
-		}
-		return t.writeJSON(document)
-	}
-	return t.showTable(items, natsUserColumns)
+	return t.list(page{Items: items}, natsUserColumns)
 }
 
 var natsUserColumns = []column{{"NAME", "name"}, {"PUBLIC KEY", "public_key"}}

@@ -80,8 +80,8 @@ func showNetwork(t *terminal, answer json.RawMessage) error {
 		Status     string            `json:"status"`
 		Statements []json.RawMessage `json:"statements"`
 	}
-	if err := json.Unmarshal(answer, &p); err != nil {
-		return fail(exitRefused, codeNoProblem, "the server's answer is not what was asked for: %v", err)
+	if err := decode(answer, &p); err != nil {
+		return err
 	}
 	if err := t.show(answer, []column{{"STATUS", "status"}}); err != nil || len(p.Statements) == 0 {
 		return err
@@ -90,15 +90,10 @@ func showNetwork(t *terminal, answer json.RawMessage) error {
 }
 
 type accountNetworkShow struct {
-	connection
 	ID string `arg:"" optional:"" help:"The account; the credentials' own if left out."`
 }
 
-func (a *accountNetworkShow) Run(ctx context.Context, t *terminal) error {
-	c, err := a.client(t)
-	if err != nil {
-		return err
-	}
+func (a *accountNetworkShow) Run(ctx context.Context, t *terminal, c *client) error {
 	answer, err := c.read(ctx, accountNetworkPath(cmp.Or(a.ID, c.credentials.AccountID)), nil)
 	if err != nil {
 		return err
@@ -111,17 +106,12 @@ func accountNetworkPath(id string) string {
 }
 
 type accountNetworkSet struct {
-	connection
 	writing
 	ID string `arg:"" help:"The account."`
 	networking
 }
 
-func (a *accountNetworkSet) Run(ctx context.Context, t *terminal) error {
-	c, err := a.client(t)
-	if err != nil {
-		return err
-	}
+func (a *accountNetworkSet) Run(ctx context.Context, t *terminal, c *client) error {
 	body, err := a.body()
 	if err != nil {
 		return err
@@ -134,15 +124,10 @@ func (a *accountNetworkSet) Run(ctx context.Context, t *terminal) error {
 }
 
 type keyNetworkShow struct {
-	connection
 	target
 }
 
-func (k *keyNetworkShow) Run(ctx context.Context, t *terminal) error {
-	c, err := k.client(t)
-	if err != nil {
-		return err
-	}
+func (k *keyNetworkShow) Run(ctx context.Context, t *terminal, c *client) error {
 	if err := k.inAccount(ctx, c); err != nil {
 		return err
 	}
@@ -158,13 +143,12 @@ type keyNetworkSet struct {
 	networking
 }
 
-func (k *keyNetworkSet) Run(ctx context.Context, t *terminal) error {
+func (k *keyNetworkSet) Run(ctx context.Context, t *terminal, c *client) error {
 	body, err := k.body()
 	if err != nil {
 		return err
 	}
-	c, err := k.ready(ctx, t)
-	if err != nil {
+	if err := k.inAccount(ctx, c); err != nil {
 		return err
 	}
 	answer, err := k.write(ctx, c, call{method: http.MethodPut, path: k.path() + "/network-policy", body: body})

@@ -15,13 +15,9 @@ import (
 	"github.com/keyledger/keyledger/services/node"
 )
 
-type statusCommand struct{ connection }
+type statusCommand struct{}
 
-func (s *statusCommand) Run(ctx context.Context, t *terminal) error {
-	c, err := s.client(t)
-	if err != nil {
-		return err
-	}
+func (s *statusCommand) Run(ctx context.Context, t *terminal, c *client) error {
 	answer, err := c.read(ctx, "/v1/status", nil)
 	if err != nil {
 		return err
@@ -63,15 +59,10 @@ type clockCommands struct {
 }
 
 type clockConfirm struct {
-	connection
 	writing
 }
 
-func (k *clockConfirm) Run(ctx context.Context, t *terminal) error {
-	c, err := k.client(t)
-	if err != nil {
-		return err
-	}
+func (k *clockConfirm) Run(ctx context.Context, t *terminal, c *client) error {
 	answer, err := k.write(ctx, c, call{method: http.MethodPost, path: "/v1/clock/confirm"})
 	if err != nil {
 		return err
@@ -85,25 +76,24 @@ type projectionCommands struct {
 }
 
 type projectionAcknowledge struct {
-	connection
 	writing
 	asking
 	dataFlags
 	Offline  bool   `help:"Work on the data of a server that is stopped: it serves nobody while a projection that commands rest on has stopped. Needs the unlock key and no access key."`
 	Name     string `arg:"" help:"The projection, as status names it; records and summary are what is lost of access records; with --offline, '*' is every one that stopped there."`
 	Position uint64 `required:"" placeholder:"N" help:"Of the record, as status shows it."`
-	Reason   string `required:"" help:"Why it may be passed; at most 256 characters."`
+	Reason   string `required:"" placeholder:"TEXT" help:"Why it may be passed; at most 256 characters."`
 }
 
-func (p *projectionAcknowledge) Run(ctx context.Context, t *terminal) error {
+func (p *projectionAcknowledge) Run(ctx context.Context, t *terminal, to *connection) error {
 	if p.Offline {
 		return p.runOffline(ctx, t)
 	}
-	c, err := p.client(t)
+	c, err := to.client(t)
 	if err != nil {
 		return err
 	}
-	if err := p.confirm(t); err != nil {
+	if err := p.confirm(ctx, t); err != nil {
 		return err
 	}
 	answer, err := p.write(ctx, c, call{
@@ -116,15 +106,15 @@ func (p *projectionAcknowledge) Run(ctx context.Context, t *terminal) error {
 	return t.showStatus(answer)
 }
 
-func (p *projectionAcknowledge) confirm(t *terminal) error {
+func (p *projectionAcknowledge) confirm(ctx context.Context, t *terminal) error {
 	if p.Yes {
 		return nil
 	}
-	return question{deed: "Let the projection " + p.Name + " pass a record for ever", how: confirmClick}.put(t)
+	return question{deed: "Let the projection " + p.Name + " pass a record for ever", how: confirmClick}.put(ctx, t)
 }
 
 func (p *projectionAcknowledge) runOffline(ctx context.Context, t *terminal) error {
-	if err := p.confirm(t); err != nil {
+	if err := p.confirm(ctx, t); err != nil {
 		return err
 	}
 	err := node.Acknowledge(ctx, p.config(listenFlags{Listen: "127.0.0.1:0"}, t), p.Name, events.Position(p.Position), p.Reason)
@@ -143,28 +133,21 @@ func (p *projectionAcknowledge) runOffline(ctx context.Context, t *terminal) err
 }
 
 type projectionRebuild struct {
-	connection
 	writing
 	Name string `arg:"" help:"The projection, as status names it."`
 }
 
 // Run has a projection built anew and waits for it. Whoever stops waiting does
 // not stop the rebuild.
-func (p *projectionRebuild) Run(ctx context.Context, t *terminal) error {
-	c, err := p.client(t)
-	if err != nil {
-		return err
-	}
+func (p *projectionRebuild) Run(ctx context.Context, t *terminal, c *client) error {
 	answer, err := p.write(ctx, c, call{method: http.MethodPost, path: "/v1/projections/" + url.PathEscape(p.Name) + "/rebuild"})
 	if err != nil {
 		return err
 	}
 	w := rebuildWatch{t: t, name: p.Name}
 	for !w.done(answer) {
-		select {
-		case <-time.After(rebuildLook):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := c.pause(ctx, rebuildLook); err != nil {
+			return err
 		}
 		if answer, err = c.read(ctx, "/v1/status", nil); err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -83,22 +84,16 @@ func (f recordFilter) at() (path string, q url.Values) {
 }
 
 type recordList struct {
-	connection
 	paging
 	recordFilter
 }
 
-func (r *recordList) Run(ctx context.Context, t *terminal) error {
-	c, err := r.client(t)
-	if err != nil {
-		return err
-	}
+func (r *recordList) Run(ctx context.Context, t *terminal, c *client) error {
 	path, q := r.at()
 	return r.list(ctx, t, c, path, q, recordColumns)
 }
 
 type recordExport struct {
-	connection
 	recordFilter
 	Format string `enum:"csv,jsonl" default:"jsonl" help:"csv or jsonl (${default} if left out)."`
 }
@@ -110,11 +105,7 @@ var csvFields = []string{
 }
 
 // Run writes page by page, so that an export of any size takes no memory.
-func (r *recordExport) Run(ctx context.Context, t *terminal) error {
-	c, err := r.client(t)
-	if err != nil {
-		return err
-	}
+func (r *recordExport) Run(ctx context.Context, t *terminal, c *client) error {
 	path, q := r.at()
 	w := exporter{t: t, csv: r.Format == "csv"}
 	if err := w.begin(); err != nil {
@@ -174,7 +165,7 @@ func (e *exporter) writeCSV(items []json.RawMessage) error {
 	rows := make([][]string, len(items))
 	for i, item := range items {
 		for _, name := range csvFields {
-			rows[i] = append(rows[i], plainCell(textAt(item, name)))
+			rows[i] = append(rows[i], inert(textAt(item, name)))
 		}
 	}
 	return e.rows(rows)
@@ -201,14 +192,6 @@ func textAt(document json.RawMessage, name string) string {
 	return text
 }
 
-// plainCell keeps a spreadsheet from taking what a stranger has sent for a formula.
-func plainCell(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-		return "'" + text
-	}
-	return text
-}
-
 func (e *exporter) end() error {
 	if e.bar != nil {
 		_ = e.bar.Finish()
@@ -218,25 +201,32 @@ func (e *exporter) end() error {
 }
 
 type recordTail struct {
-	connection
 	recordFilter
-	Every time.Duration `default:"1s" help:"How often to look."`
+	Every time.Duration `default:"1s" help:"How often to look; 100ms or more."`
+}
+
+// Validate is kong's hook.
+func (r recordTail) Validate() error {
+	if r.Every < 100*time.Millisecond {
+		return fmt.Errorf("--every %s will not do; want 100ms or more", r.Every)
+	}
+	return r.recordFilter.Validate()
 }
 
 // Run prints what is new, oldest first. A record may come in a little after one of
 // a later time; so each look goes back some seconds, and what was printed is not again.
-func (r *recordTail) Run(ctx context.Context, t *terminal) error {
-	c, err := r.client(t)
-	if err != nil {
-		return err
-	}
+func (r *recordTail) Run(ctx context.Context, t *terminal, c *client) error {
 	if r.Since.IsZero() {
 		r.Since.Time = time.Now()
 	}
-	seen := map[string]time.Time{}
+	seen := recordsSeen{records: map[string]time.Time{}, calls: map[string]time.Time{}}
+	c.sent = func(id string) { seen.calls[id] = time.Now() }
 	for {
 		path, q := r.at()
 		all, err := paging{Limit: 0}.fetch(ctx, c, path, q)
+		if ctx.Err() != nil {
+			return nil // that is how it ends
+		}
 		if err != nil {
 			return err
 		}
@@ -244,18 +234,16 @@ func (r *recordTail) Run(ctx context.Context, t *terminal) error {
 		if err := r.print(t, all.Items, seen); err != nil {
 			return err
 		}
-		if back := time.Now().Add(-tailOverlap); back.After(r.Since.Time) {
-			r.Since.Time = back
-		}
-		for id, at := range seen {
-			if at.Before(r.Since.Time) {
-				delete(seen, id)
-			}
-		}
-		select {
-		case <-ctx.Done():
+		now := time.Now()
+		if !r.Until.IsZero() && now.After(r.Until.Add(tailOverlap)) {
 			return nil
-		case <-time.After(r.Every):
+		}
+		if back := now.Add(-tailOverlap); back.After(r.Since.Time) {
+			r.Since.Time = back
+			seen.forget(back)
+		}
+		if c.pause(ctx, r.Every) != nil {
+			return nil
 		}
 	}
 }
@@ -263,13 +251,30 @@ func (r *recordTail) Run(ctx context.Context, t *terminal) error {
 // tailOverlap is how far back a look at new records goes.
 const tailOverlap = 30 * time.Second
 
-func (r *recordTail) print(t *terminal, items []json.RawMessage, seen map[string]time.Time) error {
+// A recordsSeen is what need not be printed, with its time: records that were, and the looks themselves, which are on
+// record, too.
+type recordsSeen struct{ records, calls map[string]time.Time }
+
+func (s recordsSeen) forget(before time.Time) {
+	for _, m := range []map[string]time.Time{s.records, s.calls} {
+		maps.DeleteFunc(m, func(_ string, at time.Time) bool { return at.Before(before) })
+	}
+}
+
+// fresh says whether a record is to be printed.
+func (s recordsSeen) fresh(item json.RawMessage) bool {
+	id := textAt(item, "id")
+	_, printed := s.records[id]
+	_, own := s.calls[textAt(item, "request_id")]
+	s.records[id], _ = time.Parse(time.RFC3339Nano, textAt(item, "time"))
+	return !printed && !own
+}
+
+func (r *recordTail) print(t *terminal, items []json.RawMessage, seen recordsSeen) error {
 	for _, item := range items {
-		id := textAt(item, "id")
-		if _, again := seen[id]; again {
+		if !seen.fresh(item) {
 			continue
 		}
-		seen[id], _ = time.Parse(time.RFC3339Nano, textAt(item, "time"))
 		line := item
 		if !t.json {
 			line = recordLine(item)
@@ -294,7 +299,6 @@ func recordLine(item json.RawMessage) []byte {
 }
 
 type keyLastUsed struct {
-	connection
 	Keys []string `arg:"" name:"key" help:"The access key's ID; several are listed in the order given."`
 }
 
@@ -304,11 +308,7 @@ var lastUsedColumns = []column{
 }
 
 // Run shows one key by itself, and any more as a list.
-func (k *keyLastUsed) Run(ctx context.Context, t *terminal) error {
-	c, err := k.client(t)
-	if err != nil {
-		return err
-	}
+func (k *keyLastUsed) Run(ctx context.Context, t *terminal, c *client) error {
 	if len(k.Keys) > 1 {
 		return k.list(ctx, t, c)
 	}
@@ -316,7 +316,16 @@ func (k *keyLastUsed) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	return t.show(answer, lastUsedColumns)
+	if err := t.show(answer, lastUsedColumns); err != nil {
+		return err
+	}
+	var found struct {
+		At *time.Time `json:"last_used_at"`
+	}
+	if err := decode(answer, &found); err == nil && found.At == nil {
+		t.hint("it has never been used")
+	}
+	return nil
 }
 
 // maxLastUsed is how many keys the server answers for at once.
@@ -339,17 +348,12 @@ type reportCommands struct {
 }
 
 type reportUnused struct {
-	connection
 	tenancy
 	paging
 	Days int `default:"90" help:"For how many days (${default} if left out)."`
 }
 
-func (r *reportUnused) Run(ctx context.Context, t *terminal) error {
-	c, err := r.client(t)
-	if err != nil {
-		return err
-	}
+func (r *reportUnused) Run(ctx context.Context, t *terminal, c *client) error {
 	q := r.query()
 	q.Set("days", strconv.Itoa(r.Days))
 	return r.list(ctx, t, c, "/v1/reports/unused", q, []column{

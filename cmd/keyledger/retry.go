@@ -133,11 +133,16 @@ func (c *client) givenUp(ctx context.Context, call call, last attempt, doubt boo
 		return refusalOf(last.status, c.endpoint, last.body)
 	}
 	if ctx.Err() != nil {
-		return fail(exitRefused, codeInterrupted, "interrupted; nothing was done")
+		return interrupted()
 	}
-	f := fail(exitUnreachable, codeUnreachable, "%s cannot be reached: %s", c.endpoint, cause)
-	f.Retryable = !hopeless(last.err)
-	if errors.As(last.err, new(x509.UnknownAuthorityError)) {
+	return unreachable(c.endpoint, last)
+}
+
+// unreachable is the failure of an attempt that has no answer.
+func unreachable(endpoint string, a attempt) *failure {
+	f := fail(exitUnreachable, codeUnreachable, "%s cannot be reached: %s", endpoint, reasonOf(a))
+	f.Retryable = !hopeless(a.err)
+	if errors.As(a.err, new(x509.UnknownAuthorityError)) {
 		f.advice = "--ca-file names the certificate authority to trust"
 	}
 	return f

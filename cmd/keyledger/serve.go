@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -28,7 +27,7 @@ type dataFlags struct {
 type listenFlags struct {
 	Listen         string   `default:"127.0.0.1:7420" placeholder:"ADDR" help:"host:port to listen on; port 0 takes any (${default} if left out)."`
 	ExtAuthzListen string   `name:"ext-authz-listen" placeholder:"ADDR" help:"host:port where Envoy asks (ext_authz, gRPC), with the same certificate; nowhere if left out."`
-	TrustedProxies []string `name:"trusted-proxies" placeholder:"CIDR,..." help:"Networks of proxies whose X-Forwarded-For is believed; none if left out."`
+	TrustedProxies []string `name:"trusted-proxies" placeholder:"CIDR" help:"Networks of proxies whose X-Forwarded-For is believed; none if left out."`
 	TLSCert        string   `name:"tls-cert" placeholder:"FILE" help:"PEM file of the certificate; read again when it changes."`
 	TLSKey         string   `name:"tls-key" placeholder:"FILE" help:"PEM file of the certificate's key."`
 	InsecureHTTP   bool     `name:"insecure-http" help:"Allow other machines to be served unencrypted, when something in front encrypts."`
@@ -136,11 +135,7 @@ func (s *serveCommand) greet(n *node.Node, t *terminal) error {
 	if address := n.NATSAddr(); address != "" {
 		out["nats"] = address
 	}
-	document, err := json.Marshal(out)
-	if err != nil {
-		return err
-	}
-	return t.writeJSON(document)
+	return t.writeValue(out)
 }
 
 // welcome says it to people.

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"os"
 
+	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/dialect/builtin"
 	"github.com/keyledger/keyledger/services/dialect/vector"
 )
@@ -57,6 +57,8 @@ type judged struct {
 	Detail           string `json:"detail,omitempty"`
 	CanonicalRequest string `json:"canonical_request,omitempty"`
 	StringToSign     string `json:"string_to_sign,omitempty"`
+
+	Differences []dialect.Departure `json:"differences,omitempty"` // of what the client says that it signed
 }
 
 func (s *signatureCheck) report(t *terminal, vectors []vector.Vector) (differing int, err error) {
@@ -69,14 +71,11 @@ func (s *signatureCheck) report(t *terminal, vectors []vector.Vector) (differing
 		items[i] = judged{Name: v.Name, Agrees: j.Valid == v.Valid, Valid: j.Valid, Reason: j.Reason, Detail: j.Detail}
 		if s.Explain {
 			items[i].CanonicalRequest, items[i].StringToSign = string(j.CanonicalRequest), string(j.StringToSign)
+			items[i].Differences = dialect.Departures([]byte(v.ClientCanonicalRequest), []byte(v.ClientStringToSign), j.CanonicalRequest, j.StringToSign)
 		}
 		if !items[i].Agrees {
 			differing++
 		}
 	}
-	document, err := json.Marshal(map[string][]judged{"items": items})
-	if err != nil {
-		return differing, err
-	}
-	return differing, t.writeJSON(document)
+	return differing, t.writeValue(map[string][]judged{"items": items})
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -72,6 +73,15 @@ func (t *terminal) write(text []byte) error {
 	return nil
 }
 
+// writeValue writes what v is in JSON.
+func (t *terminal) writeValue(v any) error {
+	document, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return t.writeJSON(document)
+}
+
 // writeJSON writes a document, indented.
 func (t *terminal) writeJSON(document []byte) error {
 	var text bytes.Buffer
@@ -83,11 +93,22 @@ func (t *terminal) writeJSON(document []byte) error {
 }
 
 // askSecret puts a question whose answer is not shown while it is typed.
-func (t *terminal) askSecret(question string) (secret, error) {
+func (t *terminal) askSecret(ctx context.Context, question string) (secret, error) {
+	echoing, err := term.GetState(int(os.Stdin.Fd()))
+	if err != nil {
+		return "", fail(exitRefused, codeFailed, "the terminal cannot be asked: %v", err)
+	}
 	_, _ = fmt.Fprint(t.err, question)
-	text, err := term.ReadPassword(int(os.Stdin.Fd()))
+	text, err := await(ctx, func() (string, error) {
+		text, err := term.ReadPassword(int(os.Stdin.Fd()))
+		return string(text), err
+	})
 	_, _ = fmt.Fprintln(t.err)
-	if err != nil || len(text) == 0 {
+	if ctx.Err() != nil {
+		_ = term.Restore(int(os.Stdin.Fd()), echoing)
+		return "", ctx.Err()
+	}
+	if err != nil || text == "" {
 		return "", fail(exitRefused, codeNotConfirmed, "there was no answer; nothing was done")
 	}
 	return secret(text), nil
@@ -95,12 +116,35 @@ func (t *terminal) askSecret(question string) (secret, error) {
 
 // ask puts a question to the person at the terminal and returns the answer
 // without the spaces around it.
-func (t *terminal) ask(question string) (string, error) {
+func (t *terminal) ask(ctx context.Context, question string) (string, error) {
 	_, _ = fmt.Fprint(t.err, question)
-	line, err := t.in.ReadString('\n')
-	if err != nil && line == "" {
+	line, err := await(ctx, func() (string, error) { return t.in.ReadString('\n') })
+	if ctx.Err() != nil || line == "" {
 		_, _ = fmt.Fprintln(t.err)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case err != nil && line == "":
 		return "", fail(exitRefused, codeNotConfirmed, "there was no answer; nothing was done")
 	}
 	return strings.TrimSpace(line), nil
+}
+
+// await is what read reads, or ctx's error: a read of the terminal does not end by a signal. It goes on until the
+// program ends, which is soon.
+func await(ctx context.Context, read func() (string, error)) (text string, err error) {
+	done := make(chan struct{})
+	var got string
+	var failed error
+	go func() {
+		defer close(done)
+		got, failed = read()
+	}()
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case <-done:
+		return got, failed
+	}
 }

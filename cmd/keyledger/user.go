@@ -32,26 +32,15 @@ func (a tenancy) query() url.Values {
 }
 
 type userCreate struct {
-	connection
 	writing
 	tenancy
-	Name string `required:"" help:"1 to 64 of A-Z a-z 0-9 + = , . @ _ -"`
+	Name string `required:"" placeholder:"NAME" help:"1 to 64 of A-Z a-z 0-9 + = , . @ _ -"`
 	Role string `placeholder:"ROLE" predictor:"roles" help:"admin, user (if left out) or auditor."`
 	Kind string `placeholder:"KIND" predictor:"kinds" help:"user (if left out) or collaborator."`
 }
 
-func (u *userCreate) Run(ctx context.Context, t *terminal) error {
-	c, err := u.client(t)
-	if err != nil {
-		return err
-	}
-	body := map[string]string{"name": u.Name}
-	if u.Role != "" {
-		body["role"] = u.Role
-	}
-	if u.Kind != "" {
-		body["kind"] = u.Kind
-	}
+func (u *userCreate) Run(ctx context.Context, t *terminal, c *client) error {
+	body := given("name", u.Name, "role", u.Role, "kind", u.Kind)
 	answer, err := u.write(ctx, c, call{method: http.MethodPost, path: "/v1/users", query: u.query(), body: body})
 	if err != nil {
 		return err
@@ -60,33 +49,23 @@ func (u *userCreate) Run(ctx context.Context, t *terminal) error {
 }
 
 type userList struct {
-	connection
 	tenancy
 	paging
-	Name string `help:"Only the user of this name."`
+	Name string `placeholder:"NAME" help:"Only the user of this name."`
 }
 
-func (u *userList) Run(ctx context.Context, t *terminal) error {
-	c, err := u.client(t)
-	if err != nil {
-		return err
-	}
+func (u *userList) Run(ctx context.Context, t *terminal, c *client) error {
 	q := u.query()
 	set(q, "name", u.Name)
 	return u.list(ctx, t, c, "/v1/users", q, userColumns)
 }
 
 type userShow struct {
-	connection
 	tenancy
 	User string `arg:"" help:"The user's ID or name."`
 }
 
-func (u *userShow) Run(ctx context.Context, t *terminal) error {
-	c, err := u.client(t)
-	if err != nil {
-		return err
-	}
+func (u *userShow) Run(ctx context.Context, t *terminal, c *client) error {
 	id, err := c.userID(ctx, u.tenancy, u.User)
 	if err != nil {
 		return err
@@ -99,20 +78,15 @@ func (u *userShow) Run(ctx context.Context, t *terminal) error {
 }
 
 type userChange struct {
-	connection
 	writing
 	tenancy
 	User   string  `arg:"" help:"The user's ID or name."`
-	Name   *string `help:"The new name."`
+	Name   *string `placeholder:"NAME" help:"The new name."`
 	Role   *string `placeholder:"ROLE" predictor:"roles" help:"The new role."`
 	Grants *string `placeholder:"GRANT,..." help:"All that the user is to have, e.g. manage-own-keys; empty takes all away."`
 }
 
-func (u *userChange) Run(ctx context.Context, t *terminal) error {
-	c, err := u.client(t)
-	if err != nil {
-		return err
-	}
+func (u *userChange) Run(ctx context.Context, t *terminal, c *client) error {
 	body := u.body()
 	if len(body) == 0 {
 		return usage("there is nothing to change: give --name, --role or --grants")
@@ -153,26 +127,19 @@ func splitGrants(text string) []string {
 }
 
 type userRemove struct {
-	connection
 	writing
 	asking
 	tenancy
 	User string `arg:"" help:"The user's ID or name."`
 }
 
-func (u *userRemove) Run(ctx context.Context, t *terminal) error {
-	c, err := u.client(t)
-	if err != nil {
-		return err
-	}
+func (u *userRemove) Run(ctx context.Context, t *terminal, c *client) error {
 	id, err := c.userID(ctx, u.tenancy, u.User)
 	if err != nil {
 		return err
 	}
-	if !u.Yes {
-		if err := u.confirm(ctx, t, c, id); err != nil {
-			return err
-		}
+	if err := u.likeDeletion(ctx, t, c, u.tenancy, "Remove the user", id); err != nil {
+		return err
 	}
 	if _, err := u.write(ctx, c, call{method: http.MethodDelete, path: userPath(id), query: u.query()}); err != nil {
 		return err
@@ -180,20 +147,17 @@ func (u *userRemove) Run(ctx context.Context, t *terminal) error {
 	return t.show([]byte(`{"user_id":"`+id+`","removed":true}`), []column{{"REMOVED USER", "user_id"}})
 }
 
-// confirm asks as the policy asks before a key is deleted.
-func (u *userRemove) confirm(ctx context.Context, t *terminal, c *client, id string) error {
-	account := u.Account
-	if account == "" {
-		account = c.credentials.AccountID
-	}
-	ask, err := c.confirmations(ctx, account)
-	if err != nil {
-		return err
-	}
-	return question{deed: "Remove the user " + id, id: id, how: ask.Delete}.put(t)
-}
-
 func userPath(id string) string { return "/v1/users/" + url.PathEscape(id) }
+
+// setUser asks a query for what is about one user, unless none is named.
+func (c *client) setUser(ctx context.Context, q url.Values, a tenancy, user string) error {
+	if user == "" {
+		return nil
+	}
+	id, err := c.userID(ctx, a, user)
+	q.Set("user_id", id)
+	return err
+}
 
 var userIDForm = regexp.MustCompile(`^[1-9][0-9]{17}$`)
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"runtime"
 	"runtime/debug"
 )
@@ -30,11 +29,7 @@ func (versionCommand) Run(t *terminal) error {
 	if !t.json {
 		return t.write([]byte("keyledger " + version + "\n"))
 	}
-	document, err := json.Marshal(map[string]string{
+	return t.writeValue(map[string]string{
 		"version": version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
 	})
-	if err != nil {
-		return err
-	}
-	return t.writeJSON(document)
 }

@@ -25,3 +25,14 @@ func (w writing) write(ctx context.Context, c *client, call call) (json.RawMessa
 	}
 	return c.do(ctx, call)
 }
+
+// given is an object of the texts that are not empty; names and texts in turn.
+func given(texts ...string) map[string]string {
+	out := map[string]string{}
+	for i := 0; i < len(texts); i += 2 {
+		if texts[i+1] != "" {
+			out[texts[i]] = texts[i+1]
+		}
+	}
+	return out
+}

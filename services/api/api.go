@@ -97,7 +97,7 @@ func New(c Config) http.Handler {
 // describe is the head of the OpenAPI document.
 func (s *server) describe() huma.Config {
 	c := huma.DefaultConfig("Keyledger", s.Version)
-	c.Info.Description = "An event-sourced ledger of access keys. Requests are signed by an access key, for example with AWS Signature Version 4 (service \"keyledger\"). Beside these paths the vendors' own APIs are answered, recognised by the shape of their requests."
+	c.Info.Description = "An event-sourced ledger of access keys. Requests are signed by an access key, for example with AWS Signature Version 4 (service \"keyledger\"). A member that may be left out may as well be null. Beside these paths the vendors' own APIs are answered, recognised by the shape of their requests."
 	c.DocsPath, c.SchemasPath = "", ""
 	c.CreateHooks = nil // no $schema fields and no Link headers
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{

@@ -28,25 +28,17 @@ type explainInput struct {
 }
 
 type explanation struct {
-	Genuine          bool        `json:"genuine" doc:"the signature verifies in its time window now"`
-	Reason           string      `json:"reason,omitempty" doc:"stable; absent if the request would be allowed now"`
-	Detail           string      `json:"detail,omitempty" doc:"for people"`
-	AccessKeyID      string      `json:"access_key_id,omitempty" doc:"that the request names"`
-	UserID           string      `json:"user_id,omitempty" doc:"whose key it is"`
-	Scheme           string      `json:"scheme,omitempty"`
-	SignatureMatches bool        `json:"signature_matches" doc:"the key's secret signed the request, be it in its time window or not"`
-	Restricted       bool        `json:"restricted,omitempty" doc:"the key is under leak protection; a request to the ledger itself is refused for it in any case"`
-	CanonicalRequest string      `json:"canonical_request,omitempty" doc:"as the server hashes it; bytes that are not UTF-8 are replaced"`
-	StringToSign     string      `json:"string_to_sign,omitempty" doc:"as the server signs it; bytes that are not UTF-8 are replaced"`
-	Differences      []departure `json:"differences" nullable:"false" doc:"where what the client says first differs; empty if it does not, or says nothing"`
-}
-
-type departure struct {
-	Of     string `json:"of" enum:"canonical_request,string_to_sign"`
-	Line   int    `json:"line" doc:"from 1"`
-	Column int    `json:"column" doc:"in bytes, from 1"`
-	Client string `json:"client" doc:"the client's line"`
-	Server string `json:"server" doc:"the server's line"`
+	Genuine          bool                `json:"genuine" doc:"the signature verifies in its time window now"`
+	Reason           string              `json:"reason,omitempty" doc:"stable; absent if the request would be allowed now"`
+	Detail           string              `json:"detail,omitempty" doc:"for people"`
+	AccessKeyID      string              `json:"access_key_id,omitempty" doc:"that the request names"`
+	UserID           string              `json:"user_id,omitempty" doc:"whose key it is"`
+	Scheme           string              `json:"scheme,omitempty"`
+	SignatureMatches bool                `json:"signature_matches" doc:"the key's secret signed the request, be it in its time window or not"`
+	Restricted       bool                `json:"restricted,omitempty" doc:"the key is under leak protection; a request to the ledger itself is refused for it in any case"`
+	CanonicalRequest string              `json:"canonical_request,omitempty" doc:"as the server hashes it; bytes that are not UTF-8 are replaced"`
+	StringToSign     string              `json:"string_to_sign,omitempty" doc:"as the server signs it; bytes that are not UTF-8 are replaced"`
+	Differences      []dialect.Departure `json:"differences" nullable:"false" doc:"where what the client says first differs; empty if it does not, or says nothing, or the request was refused before there was anything to compare: without string_to_sign, detail says what was wrong"`
 }
 
 // explainRequest tells an admin of a key's account what was made of a request that names the
@@ -77,23 +69,17 @@ func (s *server) explainRequest(ctx context.Context, in *explainInput) (*read[ex
 func (in *explainInput) explain(d verify.Explanation) explanation {
 	e := explanation{
 		Genuine: d.Genuine, Reason: d.Reason, Detail: d.Detail, AccessKeyID: string(d.Key), UserID: string(d.Owner.User),
-		Scheme: d.Claim.Scheme, SignatureMatches: d.Signed, Restricted: d.Restricted, Differences: []departure{},
+		Scheme: d.Claim.Scheme, SignatureMatches: d.Signed, Restricted: d.Restricted, Differences: []dialect.Departure{},
 	}
 	if len(d.Claims) == 0 {
 		return e
 	}
-	theirs := [2][]byte{[]byte(in.Body.ClientCanonicalRequest), []byte(in.Body.ClientStringToSign)}
+	hashed, signed := []byte(in.Body.ClientCanonicalRequest), []byte(in.Body.ClientStringToSign)
 	shown := d.Claim
 	if !d.Genuine {
-		shown = dialect.Closest(d.Claims, theirs[1], theirs[0])
+		shown = dialect.Closest(d.Claims, signed, hashed)
 	}
 	e.CanonicalRequest, e.StringToSign = string(shown.CanonicalRequest), string(shown.StringToSign)
-	for i, ours := range [2][]byte{shown.CanonicalRequest, shown.StringToSign} {
-		if where, found := dialect.FirstDifference(theirs[i], ours); found && len(theirs[i]) > 0 {
-			e.Differences = append(e.Differences, departure{
-				Of: [2]string{"canonical_request", "string_to_sign"}[i], Line: where.Line, Column: where.Column, Client: where.Theirs, Server: where.Ours,
-			})
-		}
-	}
+	e.Differences = dialect.Departures(hashed, signed, shown.CanonicalRequest, shown.StringToSign)
 	return e
 }

@@ -49,10 +49,12 @@ func (p *Problem) GetHeaders() http.Header {
 // ContentType is RFC 9457's.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
+// ProblemType is the URI of a code's description.
+func ProblemType(code string) string { return "https://keyledger.dev/problems/" + code }
+
 func problem(status int, code, detail string) *Problem {
 	return &Problem{
-		Type:  "https://keyledger.dev/problems/" + code,
-		Title: http.StatusText(status), Status: status, Code: code, Detail: detail,
+		Type: ProblemType(code), Title: http.StatusText(status), Status: status, Code: code, Detail: detail,
 		Retryable: status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests,
 	}
 }
@@ -60,25 +62,24 @@ func problem(status int, code, detail string) *Problem {
 // Codes of problems that do not come from a rule. Those of rules are the
 // rules' own names ("key.quota"), and those of signatures are their reasons.
 const (
-	codeInvalid       = "request.invalid"
-	codeMalformed     = "request.malformed"
-	codeTooLarge      = "request.too_large"
-	codeNotFound      = "not_found"
-	codeNotAllowed    = "method_not_allowed"
-	codeDenied        = "permission.denied"
-	codeUnsigned      = "signature.required"
-	codeBadSignature  = "signature.refused"
-	codeNoGateway     = "gateway_token.required"
-	codeBadGateway    = "gateway_token.refused"
-	codeUnknown       = "outcome.unknown"
-	codeUnavailable   = "unavailable"
-	codeStale         = "stale"
-	codeOverloaded    = "overloaded"
-	codeCursor        = "cursor.invalid"
-	codeInternal      = "internal"
-	codeUnsupported   = "request.unsupported_media_type"
-	codeNotAcceptable = "request.not_acceptable"
-	codeDamaged       = "records.damaged"
+	codeInvalid      = "request.invalid"
+	codeMalformed    = "request.malformed"
+	codeTooLarge     = "request.too_large"
+	codeNotFound     = "not_found"
+	codeNotAllowed   = "method_not_allowed"
+	codeDenied       = "permission.denied"
+	codeUnsigned     = "signature.required"
+	codeBadSignature = "signature.refused"
+	codeNoGateway    = "gateway_token.required"
+	codeBadGateway   = "gateway_token.refused"
+	codeUnknown      = "outcome.unknown"
+	codeUnavailable  = "unavailable"
+	codeStale        = "stale"
+	codeOverloaded   = "overloaded"
+	codeCursor       = "cursor.invalid"
+	codeInternal     = "internal"
+	codeUnsupported  = "request.unsupported_media_type"
+	codeDamaged      = "records.damaged"
 )
 
 // init makes huma speak our problems for what it finds wrong by itself, and
@@ -137,8 +138,6 @@ func codeOf(status int) string {
 		return codeNotAllowed
 	case http.StatusUnsupportedMediaType:
 		return codeUnsupported
-	case http.StatusNotAcceptable:
-		return codeNotAcceptable
 	}
 	return codeInternal
 }

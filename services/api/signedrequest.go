@@ -43,14 +43,14 @@ func onlyJSON(h http.Header) bool {
 // and accepts nothing that is not, or that two readers could read differently: see [wellFormed].
 func readSignedRequest(body string) (in signedRequest, ok bool) {
 	s := scanner{rest: body}
-	var sent string
+	var sent, sum string
 	fields := [...]struct {
 		name              string
 		into              *string
 		shortest, longest int
 	}{
 		{"method", &in.Method, 1, 32}, {"target", &in.Target, 1, maxBody}, {"host", &in.Host, 1, 512}, // required
-		{"base_host", &in.BaseHost, 0, 512}, {"body_base64", &sent, 0, maxBody}, {"body_sha256", &in.BodySHA256, 0, maxBody},
+		{"base_host", &in.BaseHost, 0, 512}, {"body_base64", &sent, 0, maxBody}, {"body_sha256", &sum, 0, maxBody},
 		{"source_ip", &in.SourceIP, 0, maxBody}, {"service", &in.Service, 0, 128}, {"action", &in.Action, 0, 128},
 	}
 	var seen [len(fields)]bool
@@ -70,7 +70,10 @@ func readSignedRequest(body string) (in signedRequest, ok bool) {
 		seen[i], *f.into = true, s.text(f.shortest, f.longest)
 	}
 	if seen[4] {
-		in.BodyBase64 = &sent
+		in.BodyBase64 = new(sent)
+	}
+	if seen[5] {
+		in.BodySHA256 = new(sum)
 	}
 	return in, s.ended() && seen[0] && seen[1] && seen[2] && utf8.ValidString(body)
 }

@@ -2,13 +2,10 @@ package api
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
-	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -41,12 +38,12 @@ type headerLine struct {
 // gateway knows about it.
 type signedRequest struct {
 	Method     string       `json:"method" minLength:"1" maxLength:"32"`
-	Target     string       `json:"target" minLength:"1" doc:"path and query as they were sent, undecoded"`
+	Target     string       `json:"target" minLength:"1" doc:"path and query as they were sent, undecoded; begins with a slash"`
 	Host       string       `json:"host" minLength:"1" maxLength:"512" doc:"the Host header"`
 	BaseHost   string       `json:"base_host,omitempty" maxLength:"512" doc:"the part of host that names the service, where what stands before it names a bucket; without it a signature of an object store (OBS-HMAC-SHA1, AWS-V2-HMAC-SHA1) also holds where another part of host would"`
 	Headers    []headerLine `json:"headers,omitempty" maxItems:"200" doc:"every header line but Host"`
 	BodyBase64 *string      `json:"body_base64,omitempty" doc:"the body; leave it out if there is none, or give body_sha256"`
-	BodySHA256 string       `json:"body_sha256,omitempty" doc:"64 hexadecimal digits; for schemes that sign the body's SHA-256"`
+	BodySHA256 *string      `json:"body_sha256,omitempty" doc:"64 hexadecimal digits; for schemes that sign the body's SHA-256"`
 	SourceIP   string       `json:"source_ip,omitempty" doc:"of the client; for the access record and for network policies: where one is active, a request without it is denied"`
 	Service    string       `json:"service,omitempty" maxLength:"128" doc:"what the request is for; what the signature names if left out"`
 	Action     string       `json:"action,omitempty" maxLength:"128" doc:"what it wants to do"`
@@ -285,39 +282,6 @@ func asked(in inbound, d verify.Decision) (verify.Decision, error) {
 		return d, nil
 	}
 	return d, problem(http.StatusForbidden, codeDenied, "an access key may have requests of its own user's keys verified only; a gateway uses a gateway token")
-}
-
-// wire is the request as a scheme reads it.
-func (in *signedRequest) wire() (r *dialect.Request, err error) {
-	r = &dialect.Request{Method: in.Method, Target: in.Target, Host: in.Host, BaseHost: in.BaseHost}
-	r.Header = append(make([]dialect.Field, 0, 1+len(in.Headers)), dialect.Field{Name: "Host", Value: in.Host})
-	for _, h := range in.Headers {
-		if !strings.EqualFold(h.Name, "Host") {
-			r.Header = append(r.Header, dialect.Field{Name: h.Name, Value: h.Value})
-		}
-	}
-	if in.BodyBase64 != nil && in.BodySHA256 != "" {
-		return nil, invalidBody("give body_base64 or body_sha256, not both")
-	}
-	if in.BodyBase64 != nil {
-		if r.Body, err = base64.StdEncoding.Strict().DecodeString(*in.BodyBase64); err != nil {
-			return nil, invalidBody("body_base64 is not base64 (RFC 4648 section 4, padded)")
-		}
-	}
-	if in.BodySHA256 != "" {
-		r.BodySum = new([32]byte)
-		if n, err := hex.Decode(r.BodySum[:], []byte(in.BodySHA256[:min(64, len(in.BodySHA256))])); err != nil || n != 32 || len(in.BodySHA256) != 64 {
-			return nil, invalidBody("body_sha256 is not 64 hexadecimal digits")
-		}
-	}
-	var source netip.Addr
-	if in.SourceIP != "" {
-		if source, err = netip.ParseAddr(in.SourceIP); err != nil || source.Zone() != "" {
-			return nil, invalidBody("source_ip is not an IPv4 or IPv6 address")
-		}
-	}
-	r.Source = source.Unmap()
-	return r, nil
 }
 
 func invalidBody(detail string) error {

@@ -181,24 +181,107 @@ func TestVerifyOfOthers(t *testing.T) {
 	}
 }
 
+// TestVerifyBadInput: what no wire carries, and what two readers could read differently, is refused at every door in
+// the same words.
 func TestVerifyBadInput(t *testing.T) {
 	a := open(t, "strict", "")
 	plain := foreign{"method": "GET", "target": "/", "host": "x"}
+	sum := strings.Repeat("00", 32)
+	line := func(name, value string) any { return []any{map[string]any{"name": name, "value": value}} }
 	for name, f := range map[string]foreign{
-		"no method":        {"target": "/", "host": "x"},
-		"not base64":       plain.with("body_base64", "a b"),
-		"unpadded base64":  plain.with("body_base64", "YQ"),
-		"a short sum":      plain.with("body_sha256", "ab"),
-		"no digits":        plain.with("body_sha256", strings.Repeat("zz", 32)),
-		"both":             plain.with("body_sha256", strings.Repeat("00", 32)).with("body_base64", ""),
-		"no address":       plain.with("source_ip", "example.com"),
-		"a zone":           plain.with("source_ip", "fe80::1%eth0"),
-		"unknown":          plain.with("colour", "red"),
-		"a header of none": plain.with("headers", []any{map[string]any{"name": "", "value": "x"}}),
+		"no method":             {"target": "/", "host": "x"},
+		"not base64":            plain.with("body_base64", "a b"),
+		"unpadded base64":       plain.with("body_base64", "YQ"),
+		"base64 of another end": plain.with("body_base64", "YR=="),
+		"base64 in lines":       plain.with("body_base64", "YWJj\r\nYWJj"),
+		"base64 and a line end": plain.with("body_base64", "YWJj\n"),
+		"base64 of URLs":        plain.with("body_base64", "_-__"),
+		"a short sum":           plain.with("body_sha256", "ab"),
+		"a long sum":            plain.with("body_sha256", sum+"00"),
+		"an empty sum":          plain.with("body_sha256", ""),
+		"no digits":             plain.with("body_sha256", strings.Repeat("zz", 32)),
+		"both":                  plain.with("body_sha256", sum).with("body_base64", ""),
+		"both, one empty":       plain.with("body_sha256", "").with("body_base64", ""),
+		"no address":            plain.with("source_ip", "example.com"),
+		"a zone":                plain.with("source_ip", "fe80::1%eth0"),
+		"a network":             plain.with("source_ip", "192.0.2.0/24"),
+		"unknown":               plain.with("colour", "red"),
+		"another case":          plain.with("Action", "x"),
+		"a method of two":       plain.with("method", "GET /"),
+		"a relative target":     plain.with("target", "a"),
+		"an absolute target":    plain.with("target", "http://x/"),
+		"an asterisk":           plain.with("target", "*"),
+		"a space in the target": plain.with("target", "/a b"),
+		"a line end there":      plain.with("target", "/\n"),
+		"a user of a host":      plain.with("host", "me@x"),
+		"a path of a host":      plain.with("host", "x/y"),
+		"a space in the host":   plain.with("host", "x "),
+		"a header of none":      plain.with("headers", line("", "x")),
+		"a space in a name":     plain.with("headers", line("X Y", "x")),
+		"a space behind a name": plain.with("headers", line("Host ", "x")),
+		"a colon in a name":     plain.with("headers", line("X:", "x")),
+		"a line end in a value": plain.with("headers", line("X", "x\nY:y")),
+		"NUL in a value":        plain.with("headers", line("X", "x\x00")),
+		"a value of none":       plain.with("headers", []any{map[string]any{"name": "X", "value": nil}}),
+		"a line of none":        plain.with("headers", []any{nil}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			refused(t, a.do(t, "POST", "/v1/verify", f.json()), 422, "request.invalid")
+			refused(t, a.do(t, "POST", "/v1/verify/batch", `{"requests":[`+f.json()+`]}`), 422, "request.invalid")
+			refused(t, a.do(t, "POST", "/v1/explain", f.json()), 422, "request.invalid")
+			alike(t, a.client, f.json())
 		})
+	}
+}
+
+// TestVerifyReadsAlike: what is not at fault is taken at every door, and what is no JSON by none.
+func TestVerifyReadsAlike(t *testing.T) {
+	a := open(t, "strict", "")
+	const rest = `"method":"GET","target":"/","host":"x"`
+	for body, status := range map[string]int{
+		`{` + rest + `,"body_sha256":"` + strings.Repeat("Ab", 32) + `"}`:                          200,
+		`{` + rest + `,"body_base64":"","source_ip":"::ffff:192.0.2.7"}`:                           200,
+		`{` + rest + `,"headers":[{"name":"x-é","value":"é"}]}`:                                    422,
+		`{` + rest + `,"headers":[{"name":"x","value":"é"},{"name":"x","value":""}]}`:              200,
+		`{` + rest + `,"method":"GET"}`:                                                            400,
+		`{` + rest + `,"\u006dethod":"GET"}`:                                                       400,
+		`{` + rest + `} {}`:                                                                        400,
+		"\ufeff{" + rest + `}`:                                                                     400,
+		`{` + rest + `,"headers":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + `}`: 400,
+		`{` + rest + `,"action":"\ud800"}`:                                                         400,
+		`{` + rest + `,"action":"` + "\xff" + `"}`:                                                 400,
+	} {
+		for path, body := range map[string]string{"/v1/verify": body, "/v1/verify/batch": `{"requests":[` + body + `]}`, "/v1/explain": body} {
+			if got := a.do(t, "POST", path, body); got.status != status {
+				t.Errorf("%s %.100q: got %d %s, want %d", path, body, got.status, got.body, status)
+			}
+		}
+		alike(t, a.client, body)
+	}
+}
+
+// TestMediaTypes: they have no case, and no answer depends on what is accepted.
+func TestMediaTypes(t *testing.T) {
+	a := open(t, "strict", "")
+	const body = `{"method":"GET","target":"/","host":"x"}`
+	for sent, status := range map[string]int{
+		"Application/JSON": 200, "application/json; charset=utf-8": 200, "APPLICATION/json ;Charset=\"UTF-8\"": 200, "application/problem+json": 200,
+		"text/json": 415, "json": 415, "application/json, text/plain": 415, "application/json;charset": 415, "application/x-www-form-urlencoded": 415,
+	} {
+		for _, path := range []string{"/v1/verify", "/v1/explain"} {
+			got := a.send(t, call{method: "POST", path: path, body: body, before: header("Content-Type", sent)})
+			if got.status != status {
+				t.Errorf("%s of %s: got %d %s, want %d", path, sent, got.status, got.body, status)
+			}
+		}
+	}
+	for _, accepts := range []string{"Application/JSON", "text/html", "json", ";", "application/json;q,text/html", "*/*;q=0", ""} {
+		if got := a.send(t, call{method: "GET", path: "/v1/caller", before: header("Accept", accepts)}).ok(t, 200); got.header.Get("Content-Type") != "application/json" {
+			t.Errorf("accepting %q: got %s", accepts, got.header.Get("Content-Type"))
+		}
+	}
+	if got := a.send(t, call{method: "GET", path: "/v1/events?follow=false", before: header("Accept", "Application/X-NDJSON;q")}).ok(t, 200); got.header.Get("Content-Type") != "application/x-ndjson" {
+		t.Errorf("got %s", got.header.Get("Content-Type"))
 	}
 }
 
@@ -250,14 +333,21 @@ func TestVerifyAnswersAlike(t *testing.T) {
 	k := a.create(t, a.add(t, "alice", "user"))
 	good := signedBy(t, k, "x")
 	for name, body := range map[string]string{
-		"allowed": good.json(), "refused": good.with("method", "GET").json(), "unsigned": `{"method":"GET","target":"/<&>","host":"x"}`,
+		"members of null": good.with("service", nil).with("base_host", nil).with("body_sha256", nil).json(),
+		"allowed":         good.json(), "refused": good.with("method", "GET").json(), "unsigned": `{"method":"GET","target":"/<&>","host":"x"}`,
 		"a bad address": good.with("source_ip", "here").json(), "a bad sum": good.with("body_sha256", "00").json(),
 		"too long": good.with("action", strings.Repeat("x", 129)).json(), "unknown": good.with("more", "x").json(), "no JSON": "{", "null": "null", "nothing": "",
 	} {
-		plain, framework := k.askVerify(t, body, "application/json"), k.askVerify(t, body, "application/json;q=0.9")
-		if plain != framework {
-			t.Errorf("%s: got\n%s\nthe framework answers\n%s", name, plain, framework)
-		}
+		t.Run(name, func(t *testing.T) { alike(t, k, body) })
+	}
+}
+
+// alike has a body answered without the framework, if it may be, and with it.
+func alike(t *testing.T, c client, body string) {
+	t.Helper()
+	plain, framework := c.askVerify(t, body, "application/json"), c.askVerify(t, body, "application/json;q=0.9")
+	if plain != framework {
+		t.Errorf("%.200q: got\n%s\nthe framework answers\n%s", body, plain, framework)
 	}
 }
 

@@ -3,10 +3,12 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"mime"
 	"net/http"
 	"net/url"
 	"path"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -24,12 +26,36 @@ func wellFormed(r *http.Request, body []byte) *Problem {
 			return problem(http.StatusUnprocessableEntity, codeInvalid, "the query has the parameter "+strconv.Quote(name)+" more than once; give it once")
 		}
 	}
+	if p := inJSON(r.Header, body); p != nil {
+		return p
+	}
 	switch {
 	case !utf8.Valid(body), halfSurrogate(body):
 		return problem(http.StatusBadRequest, codeMalformed, "the body is not valid UTF-8, or escapes half a character")
 	case repeatsName(body):
 		return problem(http.StatusBadRequest, codeMalformed, "an object in the body has two members of one name; give each once")
 	}
+	return nil
+}
+
+// inJSON refuses a body that is not called JSON, and leaves in the head the words of the framework alone: it compares media
+// types by case, which they have none of (RFC 9110 section 8.3.1), and panics at some that are accepted. Whatever is
+// accepted is answered in JSON, but for following events.
+func inJSON(h http.Header, body []byte) *Problem {
+	accepts := strings.ToLower(strings.Join(h["Accept"], ","))
+	h.Del("Accept")
+	if acceptsLines(accepts) {
+		h.Set("Accept", mediaLines)
+	}
+	sent := h["Content-Type"]
+	if len(body) == 0 || len(sent) == 0 {
+		return nil
+	}
+	media, _, err := mime.ParseMediaType(sent[0])
+	if err != nil || len(sent) > 1 || media != "application/json" && !strings.HasSuffix(media, "+json") {
+		return problem(http.StatusUnsupportedMediaType, codeUnsupported, "the body is not called JSON: send it with the header Content-Type: application/json, once")
+	}
+	h.Set("Content-Type", "application/json")
 	return nil
 }
 

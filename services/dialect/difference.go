@@ -28,6 +28,30 @@ func FirstDifference(theirs, ours []byte) (d Difference, found bool) {
 	}, true
 }
 
+// A Departure is where a client's text of one kind first parts from ours.
+type Departure struct {
+	Of     string `json:"of" enum:"canonical_request,string_to_sign"`
+	Line   int    `json:"line" doc:"from 1"`
+	Column int    `json:"column" doc:"in bytes, from 1"`
+	Client string `json:"client" doc:"the client's line"`
+	Server string `json:"server" doc:"the server's line"`
+}
+
+// Departures are those of what a client says that it hashed and signed; an empty text says nothing, and there is none from
+// a text that we do not have.
+func Departures(theirCanonicalRequest, theirStringToSign, canonicalRequest, stringToSign []byte) []Departure {
+	out := []Departure{}
+	for _, text := range [...]struct {
+		of           string
+		theirs, ours []byte
+	}{{"canonical_request", theirCanonicalRequest, canonicalRequest}, {"string_to_sign", theirStringToSign, stringToSign}} {
+		if d, found := FirstDifference(text.theirs, text.ours); found && len(text.theirs) > 0 && len(text.ours) > 0 {
+			out = append(out, Departure{text.of, d.Line, d.Column, d.Theirs, d.Ours})
+		}
+	}
+	return out
+}
+
 // parting is how many bytes two texts have in common at their beginning.
 func parting(a, b []byte) int {
 	n := min(len(a), len(b))

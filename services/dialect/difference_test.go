@@ -58,3 +58,18 @@ func FuzzFirstDifference(f *testing.F) {
 		}
 	})
 }
+
+func TestDepartures(t *testing.T) {
+	got := dialect.Departures([]byte("a\nb"), []byte("s"), []byte("a\nc"), []byte("s"))
+	if len(got) != 1 || got[0] != (dialect.Departure{Of: "canonical_request", Line: 2, Column: 1, Client: "b", Server: "c"}) {
+		t.Errorf("got %+v", got)
+	}
+	for _, nothing := range [][]dialect.Departure{
+		dialect.Departures(nil, nil, []byte("a"), []byte("s")), // the client says nothing
+		dialect.Departures([]byte("a"), []byte("s"), nil, nil), // there is nothing to hold it to
+	} {
+		if nothing == nil || len(nothing) != 0 {
+			t.Errorf("got %+v", nothing)
+		}
+	}
+}

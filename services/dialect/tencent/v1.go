@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha1" // the vendor's signature v1
 	"crypto/sha256"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -196,7 +197,7 @@ func (s *signatureV1) read(pairs []dialect.Parameter, v V1) (err error) {
 	var room [64]byte // on the stack: more than a signature takes, unless it is escaped throughout
 	text, _ := dialect.AppendUnescaped(room[:0], signature)
 	if !dialect.DecodeBase64(s.signature[:v.size()], text) {
-		return malformed(CodeSignature, "Signature must be the base64 form of "+v.method())
+		return malformed(CodeSignature, fmt.Sprintf("Signature must be the base64 form of the %d bytes of %s, the SignatureMethod that the request names (HmacSHA1 if it names none)", v.size(), v.method()))
 	}
 	s.at, err = unixTime(stamp)
 	return err

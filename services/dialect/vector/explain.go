@@ -10,10 +10,10 @@ import (
 )
 
 // block returns what as an indented paragraph under its title, or a line that
-// says there is none. Bytes a terminal would act on are shown escaped.
-func block(title string, what []byte) string {
+// says why there is none. Bytes a terminal would act on are shown escaped.
+func block(title string, what []byte, j Judgement) string {
 	if len(what) == 0 {
-		return "    " + title + ": none, the request could not be read that far\n"
+		return "    " + title + ": none, the request was refused before: " + j.Detail + "\n"
 	}
 	var b strings.Builder
 	b.WriteString("    " + title + ":\n")
@@ -24,10 +24,13 @@ func block(title string, what []byte) string {
 }
 
 // difference says where a client's own text first parts from ours; nothing if there is no
-// such text, or none of ours to hold it to.
+// such text.
 func difference(theirs string, ours []byte) string {
-	if theirs == "" || len(ours) == 0 {
+	if theirs == "" {
 		return ""
+	}
+	if len(ours) == 0 {
+		return "    the client's can be compared with nothing\n"
 	}
 	d, found := dialect.FirstDifference([]byte(theirs), ours)
 	if !found {

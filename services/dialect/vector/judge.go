@@ -105,8 +105,8 @@ func writeJudgement(w io.Writer, agreed string, v Vector, j Judgement, explain b
 		line = fmt.Sprintf("%-7s  %s  refused  %s: %s\n", agreed, j.Name, j.Reason, j.Detail)
 	}
 	if explain {
-		line += block("canonical request", j.CanonicalRequest) + difference(v.ClientCanonicalRequest, j.CanonicalRequest) +
-			block("string to sign", j.StringToSign) + difference(v.ClientStringToSign, j.StringToSign)
+		line += block("canonical request", j.CanonicalRequest, j) + difference(v.ClientCanonicalRequest, j.CanonicalRequest) +
+			block("string to sign", j.StringToSign, j) + difference(v.ClientStringToSign, j.StringToSign)
 	}
 	_, err := io.WriteString(w, line)
 	return err

@@ -10,6 +10,7 @@ package vector
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -49,8 +50,12 @@ type Vector struct {
 // It returns an error that names the entry if one cannot be judged.
 func Load(r io.Reader) ([]Vector, error) {
 	var vectors []Vector
-	if err := json.NewDecoder(r).Decode(&vectors); err != nil {
+	d := json.NewDecoder(r)
+	if err := d.Decode(&vectors); err != nil {
 		return nil, fmt.Errorf("vectors: want a JSON array of requests: %w", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errors.New("vectors: want one JSON array of requests, and nothing behind it")
 	}
 	for i, v := range vectors {
 		if err := v.complete(); err != nil {

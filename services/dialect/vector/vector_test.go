@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,6 +84,22 @@ func TestClientsOwnText(t *testing.T) {
 	}
 }
 
+// TestWhatIsNotThereSaysWhy: a request that was refused while it was read has no text to show.
+func TestWhatIsNotThereSaysWhy(t *testing.T) {
+	v := load(t)[0]
+	v.ClientStringToSign = "mine"
+	v.Headers = slices.DeleteFunc(v.Headers, func(h []string) bool { return strings.EqualFold(h[0], "X-Amz-Date") })
+	var got bytes.Buffer
+	if _, err := vector.Report(&got, []vector.Vector{v}, builtin.Schemes(), true); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"refused  missing_date: ", "    string to sign: none, the request was refused before: the request must have an X-Amz-Date header", "the client's can be compared with nothing"} {
+		if !strings.Contains(got.String(), want) {
+			t.Errorf("want %q:\n%s", want, &got)
+		}
+	}
+}
+
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("disk full") }
@@ -98,6 +115,7 @@ func TestLoadRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		``:                      "JSON array",
 		`{}`:                    "JSON array",
+		`[] []`:                 "nothing behind it",
 		`[{"body_base64":"!"}]`: "JSON array",
 		`[{}]`:                  "no name",
 		`[{"name":"a"}]`:        "method and request_target",
