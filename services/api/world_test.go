@@ -68,8 +68,10 @@ func failed(err error) int {
 // mute is a scheme that nobody signs by.
 type mute struct{}
 
-func (mute) Name() string                                   { return "MUTE-HMAC-SHA256" }
-func (mute) Read(*dialect.Request) ([]dialect.Claim, error) { return nil, dialect.ErrUnsigned }
+func (mute) Name() string { return "MUTE-HMAC-SHA256" }
+func (mute) Read(*dialect.Request, *dialect.Scratch) ([]dialect.Claim, error) {
+	return nil, dialect.ErrUnsigned
+}
 
 func (w *world) start(dir string) error {
 	n, err := node.Start(context.Background(), node.Config{

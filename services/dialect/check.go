@@ -52,8 +52,8 @@ func (e *RefusedError) Error() string {
 // so that the answer tells nothing of a key. In time the MAC is computed and compared whatever
 // the secret: for a key that is not known, pass no secret, and the same work ends in
 // [SignatureMismatch]. Both ends of the window are inside it.
-func Check(c Claim, secret []byte, now time.Time) error {
-	reason, window := outside(&c, now)
+func Check(c *Claim, secret []byte, now time.Time) error {
+	reason, window := outside(c, now)
 	if reason == "" && !matches(c, secret) {
 		reason = SignatureMismatch
 	}
@@ -80,12 +80,13 @@ func InTime(claims []Claim, now time.Time) error {
 }
 
 // CheckAny judges the claims of one request, of which one that holds is enough,
-// and returns that one. Otherwise it returns the error of the claim that came furthest: a
+// and returns that one of them. Otherwise it returns the error of the claim that came furthest: a
 // wrong signature in time comes before a claim that is out of time. It returns [ErrUnsigned]
 // if there are no claims.
-func CheckAny(claims []Claim, secret []byte, now time.Time) (Claim, error) {
+func CheckAny(claims []Claim, secret []byte, now time.Time) (*Claim, error) {
 	refused := error(ErrUnsigned)
-	for _, c := range claims {
+	for i := range claims {
+		c := &claims[i]
 		err := Check(c, secret, now)
 		if err == nil {
 			return c, nil
@@ -94,16 +95,17 @@ func CheckAny(claims []Claim, secret []byte, now time.Time) (Claim, error) {
 			refused = err
 		}
 	}
-	return Claim{}, refused
+	return nil, refused
 }
 
 // matches never holds for an empty secret or an empty signature: both are
 // what a lookup or a parser that went wrong would hand in.
-func matches(c Claim, secret []byte) bool {
-	if c.MAC == nil {
+func matches(c *Claim, secret []byte) bool {
+	if c.Sign == nil {
 		return false
 	}
-	same := hmac.Equal(c.MAC(secret), c.Signature)
+	same := hmac.Equal(c.Sign(c, c.mac[:0], secret), c.Signature)
+	clear(c.mac[:]) // it would sign the request, whoever made it
 	return same && len(secret) > 0 && len(c.Signature) > 0
 }
 

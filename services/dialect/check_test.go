@@ -17,7 +17,10 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 func claim(asked *int) dialect.Claim {
 	return dialect.Claim{
 		SignedAt: noon, Skew: 5 * time.Minute, Signature: []byte("mac of right"),
-		MAC: func(secret []byte) []byte { *asked++; return []byte("mac of " + string(secret)) },
+		Sign: func(_ *dialect.Claim, out, secret []byte) []byte {
+			*asked++
+			return append(append(out, "mac of "...), secret...)
+		},
 	}
 }
 
@@ -53,7 +56,7 @@ func TestCheck(t *testing.T) {
 			if c.change != nil {
 				c.change(&made)
 			}
-			if got := reason(t, dialect.Check(made, []byte(c.secret), noon.Add(c.after))); got != c.want {
+			if got := reason(t, dialect.Check(&made, []byte(c.secret), noon.Add(c.after))); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 			want := 1
@@ -83,9 +86,9 @@ func reason(t *testing.T, err error) string {
 }
 
 func TestCheckOfNothing(t *testing.T) {
-	empty := func([]byte) []byte { return nil }
-	for _, c := range []dialect.Claim{{SignedAt: noon}, {SignedAt: noon, MAC: empty}, {SignedAt: noon, MAC: empty, Signature: []byte{}}} {
-		if got := reason(t, dialect.Check(c, []byte("right"), noon)); got != dialect.SignatureMismatch {
+	empty := func(*dialect.Claim, []byte, []byte) []byte { return nil }
+	for _, c := range []dialect.Claim{{SignedAt: noon}, {SignedAt: noon, Sign: empty}, {SignedAt: noon, Sign: empty, Signature: []byte{}}} {
+		if got := reason(t, dialect.Check(&c, []byte("right"), noon)); got != dialect.SignatureMismatch {
 			t.Errorf("got %q", got)
 		}
 	}
@@ -98,7 +101,7 @@ type scheme struct {
 }
 
 func (s scheme) Name() string { return s.name }
-func (s scheme) Read(*dialect.Request) ([]dialect.Claim, error) {
+func (s scheme) Read(*dialect.Request, *dialect.Scratch) ([]dialect.Claim, error) {
 	return []dialect.Claim{{Scheme: s.name}}, s.err
 }
 
@@ -140,7 +143,7 @@ func TestCheckAny(t *testing.T) {
 	} {
 		asked = 0
 		got, err := dialect.CheckAny(c.claims, []byte("right"), noon)
-		if r := reason(t, err); r != c.want || asked != c.asked || (err == nil) != (got.Scheme == "good") {
+		if r := reason(t, err); r != c.want || asked != c.asked || (err == nil) != (got != nil && got.Scheme == "good") {
 			t.Errorf("got %q after %d tries, want %q after %d", r, asked, c.want, c.asked)
 		}
 	}

@@ -43,13 +43,29 @@ type Claim struct {
 	Covers        Parts
 	SignedHeaders string // lower-case names of the headers the signature covers, joined by semicolons
 
-	Signature []byte                     // what the caller sent, decoded
-	MAC       func(secret []byte) []byte // what an honest caller would have sent
+	Signature []byte // what the caller sent, decoded
+	// Sign appends to out what an honest caller with that secret would have sent. It is given the claim, so that
+	// it need not hold on to anything.
+	Sign func(c *Claim, out, secret []byte) []byte
 
 	// What was hashed and signed, for the answer to "why was I refused?".
 	// Neither holds a secret.
 	CanonicalRequest []byte
 	StringToSign     []byte
+
+	mac [maxMAC]byte // room for what Sign says, while it is compared
+}
+
+// maxMAC is the longest single MAC of any scheme, in bytes.
+const maxMAC = 32
+
+// MAC is what an honest caller with that secret would have sent.
+func (c *Claim) MAC(secret []byte) []byte { return c.Sign(c, nil, secret) }
+
+// Detach drops what may lie in a [Scratch], the signature and the texts: what is left may be kept, and holds for
+// no secret.
+func (c *Claim) Detach() {
+	c.Signature, c.Sign, c.CanonicalRequest, c.StringToSign = nil, nil, nil, nil
 }
 
 // NotBefore is the first instant at which the request may be used.

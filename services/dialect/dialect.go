@@ -2,7 +2,8 @@
 // read, and the one place where what it claims is judged.
 //
 // The way in: make a [Request] with [FromHTTP], let [Read] find the scheme it
-// speaks, look up the secret of the claims' AccessKeyID, and call [CheckAny].
+// speaks, look up the secret of the claims' AccessKeyID, and call [CheckAny]. Whoever does so
+// for many requests reads into a [Scratch].
 //
 // A [Scheme] reads only. It sees no clock and no secret, and it works from the
 // bytes that came off the wire: nothing is parsed and put together again.
@@ -67,9 +68,11 @@ func Lockouts(of []Dialect) map[string]Lockout {
 // scheme, and a [*MalformedError] if it does but badly. Read must not change
 // or keep r beyond the life of the claims, must not panic on any input, and
 // must give the same answer when called again.
+//
+// The claims and their bytes may lie in s, and end with it; their strings must not.
 type Scheme interface {
 	Name() string
-	Read(r *Request) ([]Claim, error)
+	Read(r *Request, s *Scratch) ([]Claim, error)
 }
 
 // A Digester is a Scheme whose clients send the SHA-256 of the body along in a
@@ -126,11 +129,16 @@ func (e *MalformedError) Error() string {
 	return fmt.Sprintf("malformed signature: %s (%s)", e.Detail, e.Code)
 }
 
-// Read returns the claims of r by the first of the schemes that it speaks.
+// Read returns the claims of r by the first of the schemes that it speaks, in memory of their own.
 // Errors are as for [Scheme].Read.
 func Read(r *Request, schemes []Scheme) ([]Claim, error) {
-	for _, s := range schemes {
-		claims, err := s.Read(r)
+	return new(Scratch).Read(r, schemes)
+}
+
+// Read is as [Read], and the claims live no longer than s.
+func (s *Scratch) Read(r *Request, schemes []Scheme) ([]Claim, error) {
+	for _, scheme := range schemes {
+		claims, err := scheme.Read(r, s)
 		if errors.Is(err, ErrUnsigned) {
 			continue
 		}

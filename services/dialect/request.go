@@ -94,13 +94,13 @@ func (r *Request) Get(name string) string {
 
 // Path returns the target up to its first question mark, undecoded.
 func (r *Request) Path() string {
-	path, _, _ := strings.Cut(r.Target, "?")
+	path, _, _ := Cut(r.Target, '?')
 	return path
 }
 
 // Query returns the target after its first question mark, undecoded, or "".
 func (r *Request) Query() string {
-	_, query, _ := strings.Cut(r.Target, "?")
+	_, query, _ := Cut(r.Target, '?')
 	return query
 }
 

@@ -1,6 +1,7 @@
 package dialect_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -20,6 +21,23 @@ func TestParseStamp(t *testing.T) {
 	} {
 		if at, ok := dialect.ParseStamp(dialect.BasicStamp, text); ok {
 			t.Errorf("%q: got %v", text, at)
+		}
+	}
+}
+
+// Each day that there is, and the one behind the last of each month, over a whole round of leap years and now.
+func TestParseStampEachDay(t *testing.T) {
+	for _, from := range []int{0, 1800} {
+		for at := time.Date(from, 1, 1, 0, 0, 0, 0, time.UTC); at.Year() <= from+400; at = at.AddDate(0, 0, 1) {
+			if got, ok := dialect.ParseStamp(dialect.BasicStamp, at.Format("20060102T150405Z")); !ok || got != at {
+				t.Fatalf("%v: got %v, %t", at, got, ok)
+			}
+			if next := at.AddDate(0, 0, 1); next.Day() == 1 {
+				text := fmt.Sprintf("%04d%02d%02dT000000Z", at.Year(), at.Month(), at.Day()+1)
+				if got, ok := dialect.ParseStamp(dialect.BasicStamp, text); ok {
+					t.Fatalf("%s: got %v", text, got)
+				}
+			}
 		}
 	}
 }

@@ -35,7 +35,7 @@ func (anybody) Gateway(string) (api.GatewayToken, bool, error) { return api.Gate
 type scheme func() error
 
 func (scheme) Name() string { return "TEST-HMAC-SHA256" }
-func (s scheme) Read(*dialect.Request) ([]dialect.Claim, error) {
+func (s scheme) Read(*dialect.Request, *dialect.Scratch) ([]dialect.Claim, error) {
 	return nil, s()
 }
 

@@ -22,7 +22,7 @@ type once struct{}
 
 func (once) Name() string { return "ONCE" }
 
-func (once) Read(r *dialect.Request) ([]dialect.Claim, error) {
+func (once) Read(r *dialect.Request, _ *dialect.Scratch) ([]dialect.Claim, error) {
 	part := strings.Split(r.Get("Authorization"), " ")
 	if len(part) != 5 || part[0] != "ONCE" {
 		return nil, dialect.ErrUnsigned
@@ -33,7 +33,7 @@ func (once) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	return []dialect.Claim{{
 		Scheme: "ONCE", AccessKeyID: part[1], SignedAt: time.Unix(at, 0), Skew: 15 * time.Minute, Nonce: part[3],
 		Covers: dialect.Method | dialect.Path | dialect.Query | dialect.Body, Signature: mac,
-		MAC: func(secret []byte) []byte { return onceMAC(secret, signed) },
+		Sign: func(_ *dialect.Claim, out, secret []byte) []byte { return append(out, onceMAC(secret, signed)...) },
 	}}, nil
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/events/access"
+	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/dialect/aws"
 	"github.com/keyledger/keyledger/services/dialect/builtin"
 	"github.com/keyledger/keyledger/services/dialect/dialecttest"
@@ -162,7 +163,7 @@ type bare struct {
 }
 
 func newBare(b *testing.B, request vector.Vector) *bare {
-	claims, err := aws.SigV4{}.Read(request.Request())
+	claims, err := aws.SigV4{}.Read(request.Request(), new(dialect.Scratch))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -66,7 +66,7 @@ func TestForgottenWhileRead(t *testing.T) {
 // name has the next request name a key.
 func (b *bench) name(id string) {
 	b.did = b.did[:0]
-	b.claims = []dialect.Claim{{Scheme: "TEST", AccessKeyID: id, SignedAt: noon, MAC: func([]byte) []byte { return nil }}}
+	b.claims = []dialect.Claim{{Scheme: "TEST", AccessKeyID: id, SignedAt: noon, Sign: func(*dialect.Claim, []byte, []byte) []byte { return nil }}}
 }
 
 // many are IDs that no two of are the same.

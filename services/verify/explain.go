@@ -2,7 +2,6 @@ package verify
 
 import (
 	"context"
-	"slices"
 
 	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/services/dialect"
@@ -41,9 +40,12 @@ func (v *Verifier) signed(claims []dialect.Claim) (bool, error) {
 	if err != nil || !e.found {
 		return false, err
 	}
-	return slices.ContainsFunc(claims, func(c dialect.Claim) bool {
-		return dialect.Check(c, e.secret.Reveal(), c.SignedAt) == nil
-	}), nil
+	for i := range claims {
+		if c := &claims[i]; dialect.Check(c, e.secret.Reveal(), c.SignedAt) == nil {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // seen is replayed for those who only look.

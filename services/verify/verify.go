@@ -139,7 +139,7 @@ type Decision struct {
 	Owner    events.Subject     // of the key, if it is known
 	Status   string             // of the key, if it is known
 	Position events.Position    // of the log, at which it was decided
-	Claim    dialect.Claim      // the reading that held, else the first; zero if there was none
+	Claim    dialect.Claim      // the reading that held, else the first; zero if there was none. Only Explain leaves it its texts and its signature
 	Nonce    Nonce              // for the access record of a genuine request; zero if its scheme demands none
 	// Malformed is the scheme's own complaint when the request could not be read.
 	Malformed *dialect.MalformedError
@@ -180,7 +180,9 @@ func (v *Verifier) verify(ctx context.Context, r *dialect.Request, managing bool
 	if err := v.Fresh(ctx); err != nil {
 		return Decision{}, err
 	}
-	claims, err := dialect.Read(r, v.Schemes)
+	scratch := dialect.NewScratch()
+	defer scratch.Release()
+	claims, err := scratch.Read(r, v.Schemes)
 	if err != nil || len(claims) == 0 {
 		d, err := unread(err)
 		d.Position = v.Applied()
@@ -195,6 +197,7 @@ func (v *Verifier) verify(ctx context.Context, r *dialect.Request, managing bool
 	if err == nil && may(d.Owner) {
 		d = v.lock(d, r.Source)
 	}
+	d.Claim.Detach() // the next request gets their memory
 	return d, err
 }
 
@@ -245,9 +248,9 @@ func (v *Verifier) judge(claims []dialect.Claim, a asked, replayed nonceJudge) (
 	if err != nil {
 		return d.unheld(err)
 	}
-	d.Claim = held
+	d.Claim = *held
 	if held.Nonce != "" {
-		n, seen, err := replayed(d.Owner, id, held)
+		n, seen, err := replayed(d.Owner, id, *held)
 		if err != nil {
 			return d, err
 		}

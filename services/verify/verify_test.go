@@ -43,7 +43,7 @@ type bench struct {
 
 func (b *bench) Name() string { return "TEST" }
 
-func (b *bench) Read(*dialect.Request) ([]dialect.Claim, error) {
+func (b *bench) Read(*dialect.Request, *dialect.Scratch) ([]dialect.Claim, error) {
 	b.did = append(b.did, "read")
 	return b.claims, b.unread
 }
@@ -52,9 +52,9 @@ func (b *bench) Read(*dialect.Request) ([]dialect.Claim, error) {
 func (b *bench) claim(id events.AccessKeyID, secret string) dialect.Claim {
 	return dialect.Claim{
 		Scheme: "TEST", AccessKeyID: string(id), SignedAt: noon, Skew: 5 * time.Minute, Signature: []byte("signed with " + secret),
-		MAC: func(secret []byte) []byte {
+		Sign: func(_ *dialect.Claim, out, secret []byte) []byte {
 			b.did, b.with = append(b.did, "mac"), append(b.with, string(secret))
-			return []byte("signed with " + string(secret))
+			return append(append(out, "signed with "...), secret...)
 		},
 	}
 }

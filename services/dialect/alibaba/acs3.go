@@ -31,7 +31,7 @@ func (ACS3) Name() string { return acs3 }
 // Digest is the SHA-256 that x-acs-content-sha256 names.
 func (ACS3) Digest(r *dialect.Request) *[sha256.Size]byte {
 	var sum [sha256.Size]byte
-	if word := r.Get(headerSum); len(word) != 2*len(sum) || !decodeHex(sum[:], word) {
+	if word := r.Get(headerSum); !dialect.DecodeHex(sum[:], word) {
 		return nil
 	}
 	return &sum
@@ -51,7 +51,7 @@ const (
 
 // Read returns one claim, or two for the two readings of a query. Errors are as
 // for [dialect.Scheme]; the codes are the Code constants of this package.
-func (ACS3) Read(r *dialect.Request) ([]dialect.Claim, error) {
+func (ACS3) Read(r *dialect.Request, s *dialect.Scratch) ([]dialect.Claim, error) {
 	a := assertions.Get().(*assertion)
 	defer a.release()
 	if err := a.find(r); err != nil {
@@ -70,11 +70,11 @@ func (ACS3) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	if err := a.hear(r); err != nil {
 		return nil, err
 	}
-	text := append(make([]byte, 0, a.size(r)), a.signature[:]...)
+	text := append(s.Bytes(a.size(r)), a.signature[:]...)
 	text = append(append(text, r.Method...), '\n')
 	text = append(appendPath(text, r.Path()), '\n')
 	head := len(text)
-	text = append(appendQuery(text, query, appendEncoded), '\n')
+	text = append(appendQuery(text, query, appendName), '\n')
 	tail := len(text)
 	if text, err = a.appendHeaders(text); err != nil {
 		return nil, err
@@ -82,9 +82,9 @@ func (ACS3) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	if text, err = a.appendSum(text, r); err != nil {
 		return nil, err
 	}
-	claims := []dialect.Claim{a.claim(text)}
+	claims := append(s.Claims(2)[:0], a.claim(text))
 	if odd(query) {
-		plain := append(make([]byte, 0, cap(text)), text[:head]...)
+		plain := append(s.Bytes(cap(text)), text[:head]...)
 		plain = append(appendQuery(plain, query, appendPlain), '\n')
 		claims = append(claims, a.claim(append(plain, text[tail:]...)))
 	}
@@ -106,7 +106,7 @@ type assertion struct {
 	nameList      string   // the signed headers, joined by semicolons
 	names, values []string // the same, and what they hold
 	room, held    [12]string
-	pairs         [16]pair // room for the query
+	pairs         [16]dialect.Parameter // room for the query
 	signature     [sha256.Size]byte
 	at            time.Time
 	nonce         string
@@ -150,8 +150,8 @@ func (a *assertion) readAuthorization() error {
 	var found [3]bool
 	for rest != "" {
 		var param string
-		param, rest, _ = cut(rest, ',')
-		name, value, _ := cut(param, '=')
+		param, rest, _ = dialect.Cut(rest, ',')
+		name, value, _ := dialect.Cut(param, '=')
 		part := slices.Index(authorizationParts, name)
 		if part < 0 || found[part] {
 			return malformed(CodeAuthorization, "the Authorization header must be: "+acs3+" Credential=ID,SignedHeaders=a;b,Signature=hex")
@@ -164,7 +164,7 @@ func (a *assertion) readAuthorization() error {
 		return malformed(CodeAuthorization, "the Authorization header must hold Credential, SignedHeaders and Signature")
 	case !goodNonce(a.accessKeyID):
 		return malformed(CodeCredential, "Credential must be an access key ID")
-	case len(signature) != 2*len(a.signature) || !decodeHex(a.signature[:], signature):
+	case !dialect.DecodeHex(a.signature[:], signature):
 		return malformed(CodeSignature, "Signature must be 64 hexadecimal digits in lower case")
 	}
 	return a.readNames()
@@ -183,7 +183,7 @@ func (a *assertion) readNames() error {
 	a.names = a.room[:0]
 	for rest, more, last := a.nameList, true, ""; more; {
 		var name string
-		name, rest, more = cut(rest, ';')
+		name, rest, more = dialect.Cut(rest, ';')
 		if name <= last || !inName(name) {
 			return malformed(CodeSignedHeaders, "SignedHeaders must be names in lower case, sorted, each once, joined by semicolons")
 		}
@@ -306,7 +306,7 @@ func joined(r *dialect.Request, name string) string {
 // appendSum appends the SHA-256 of the body, which the header has to name.
 func (a *assertion) appendSum(b []byte, r *dialect.Request) ([]byte, error) {
 	var claimed [sha256.Size]byte
-	if len(a.sum) != 2*len(claimed) || !decodeHex(claimed[:], a.sum) {
+	if !dialect.DecodeHex(claimed[:], a.sum) {
 		return nil, malformed(CodePayloadHash, headerSum+" must be the SHA-256 of the body in hexadecimal digits in lower case")
 	}
 	if claimed != r.SHA256() {
@@ -327,25 +327,24 @@ func (a *assertion) claim(text []byte) dialect.Claim {
 		Scheme: acs3, AccessKeyID: a.accessKeyID, Service: serviceOf(a.version), SessionToken: a.token, Nonce: a.nonce,
 		SignedAt: a.at, Skew: skew,
 		Covers: dialect.Method | dialect.Path | dialect.Query | dialect.Body, SignedHeaders: a.nameList,
-		Signature: all[:len(a.signature):len(a.signature)], MAC: func(secret []byte) []byte {
-			sum := dialect.HMACSHA256(secret, toSign)
-			return sum[:]
-		},
+		Signature: all[:len(a.signature):len(a.signature)], Sign: dialect.SignSHA256,
 		CanonicalRequest: all[len(a.signature):len(text):len(text)], // toSign lies behind it
 		StringToSign:     toSign,
 	}
 }
 
-func appendQuery(b []byte, pairs []pair, appendName func([]byte, string) []byte) []byte {
+func appendQuery(b []byte, pairs []dialect.Parameter, appendName func([]byte, *dialect.Parameter) []byte) []byte {
 	for i := range pairs {
 		if i > 0 {
 			b = append(b, '&')
 		}
-		b = append(appendName(b, pairs[i].name), '=')
-		b = appendEncoded(b, pairs[i].value)
+		b = append(appendName(b, &pairs[i]), '=')
+		b = pairs[i].AppendValue(b, dialect.Once)
 	}
 	return b
 }
+
+func appendName(b []byte, p *dialect.Parameter) []byte { return p.AppendName(b, dialect.Once) }
 
 // appendPath appends the path as the vendor's clients spell it, which have encoded it before: a
 // star escaped, a tilde not.
@@ -365,7 +364,8 @@ func appendPath(b []byte, path string) []byte {
 }
 
 // appendPlain appends a name as the vendor's client for Go does: with nothing but stars escaped.
-func appendPlain(b []byte, s string) []byte {
+func appendPlain(b []byte, p *dialect.Parameter) []byte {
+	s := p.Name
 	for i := range len(s) {
 		if s[i] == '*' {
 			b = append(b, "%2A"...)
@@ -379,14 +379,14 @@ func appendPlain(b []byte, s string) []byte {
 // odd says whether a name has to be encoded, and none has what would let names as they are
 // pass for other parameters: what separates parameters or lines, begins an escape, or stands
 // for a space.
-func odd(pairs []pair) bool {
+func odd(pairs []dialect.Parameter) bool {
 	found := false
 	for i := range pairs {
-		for _, c := range []byte(pairs[i].name) {
+		for _, c := range []byte(pairs[i].Name) {
 			if c == '&' || c == '=' || c == '%' || c == '+' || c < ' ' {
 				return false
 			}
-			found = found || !unreserved[c]
+			found = found || !dialect.Unreserved(c)
 		}
 	}
 	return found

@@ -171,7 +171,7 @@ func serve(w http.ResponseWriter, r *dialect.Request, now time.Time) dialect.Out
 	case "again":
 		return front.Refuse(w, r, id, &dialect.RefusedError{Reason: dialect.Replayed})
 	}
-	if err := front.CheckScope(r, held); err != nil {
+	if err := front.CheckScope(r, *held); err != nil {
 		return front.Refuse(w, r, id, err)
 	}
 	return front.Answer(context.Background(), w, r, id, world{})

@@ -39,8 +39,8 @@ func readParameters(r *dialect.Request) (parameters, error) {
 		return p, err
 	}
 	for _, one := range pairs {
-		if !p.add(one.name, one.value) {
-			return p, twice(one.name)
+		if !p.add(one.Name, one.Value()) {
+			return p, twice(one.Name)
 		}
 	}
 	if kind == "application/json" && len(r.Body) > 0 {

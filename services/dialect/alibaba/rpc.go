@@ -52,22 +52,13 @@ func isRPC(r *dialect.Request) bool {
 }
 
 // has says whether there is a parameter of that name.
-func has(raw, name string) bool {
-	for from := 0; ; {
-		i := strings.Index(raw[from:], name)
-		if i < 0 {
-			return false
-		}
-		at, end := from+i, from+i+len(name)
-		if (at == 0 || raw[at-1] == '&') && (end == len(raw) || raw[end] == '=' || raw[end] == '&') {
-			return true
-		}
-		from = end
-	}
-}
+func has(raw, name string) bool { _, there := dialect.Peek(raw, name); return there }
 
 // isForm says whether the body is a form, by its type, with whatever parameters.
-func isForm(r *dialect.Request) bool { return typeOf(r) == rpcForm }
+func isForm(r *dialect.Request) bool {
+	kind := r.Get(headerType)
+	return kind == rpcForm || kind != "" && typeOf(r) == rpcForm
+}
 
 // typeOf is the media type of the body in lower case.
 func typeOf(r *dialect.Request) string {
@@ -77,14 +68,14 @@ func typeOf(r *dialect.Request) string {
 
 // Read returns one claim. Errors are as for [dialect.Scheme]; the codes are the Code
 // constants of this package.
-func (RPC) Read(r *dialect.Request) ([]dialect.Claim, error) {
+func (RPC) Read(r *dialect.Request, s *dialect.Scratch) ([]dialect.Claim, error) {
 	if !isRPC(r) {
 		return nil, dialect.ErrUnsigned
 	}
 	if !strings.HasPrefix(r.Target, "/") {
 		return nil, malformed(CodeTarget, "the request target must be a path that begins with a slash")
 	}
-	var room [32]pair
+	var room [32]dialect.Parameter
 	pairs, err := appendPairs(room[:0], r.Query())
 	form := isForm(r)
 	if err == nil && form {
@@ -96,7 +87,7 @@ func (RPC) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	if err != nil {
 		return nil, err
 	}
-	claims := make([]dialect.Claim, 1)
+	claims := s.Claims(1)
 	c := &claims[0]
 	c.Scheme, c.Skew, c.Covers = rpc, skew, dialect.Method|dialect.Query
 	if form {
@@ -106,33 +97,33 @@ func (RPC) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	if err := readCommon(c, &signature, pairs); err != nil {
 		return nil, err
 	}
-	sign(c, signature, r, pairs)
+	sign(c, s, signature, r, pairs)
 	return claims, nil
 }
 
 // readCommon reads the parameters that every request has.
-func readCommon(c *dialect.Claim, sent *[sha1.Size]byte, pairs []pair) error {
+func readCommon(c *dialect.Claim, sent *[sha1.Size]byte, pairs []dialect.Parameter) error {
 	var method, version, stamp, signature string
 	for i := range pairs {
-		switch p := &pairs[i]; p.name {
+		switch p := &pairs[i]; p.Name {
 		case paramKeyID:
-			c.AccessKeyID = p.value
+			c.AccessKeyID = p.Value()
 		case paramSignature:
-			signature = p.value
+			signature = p.Raw
 		case paramMethod:
-			method = p.value
+			method = p.Value()
 		case paramVersion:
-			version = p.value
+			version = p.Value()
 		case paramNonce:
-			c.Nonce = p.value
+			c.Nonce = p.Value()
 		case paramStamp:
-			stamp = p.value
+			stamp = p.Raw
 		case paramToken:
-			c.SessionToken = p.value
+			c.SessionToken = p.Value()
 		case paramRegion:
-			c.Region = p.value
+			c.Region = p.Value()
 		case paramAPI:
-			c.Service = serviceOf(p.value)
+			c.Service = serviceOf(p.Value())
 		}
 	}
 	switch {
@@ -151,11 +142,14 @@ func readCommon(c *dialect.Claim, sent *[sha1.Size]byte, pairs []pair) error {
 	case !goodNonce(c.Nonce):
 		return malformed(CodeNonce, paramNonce+" must be 1 to 256 printable characters")
 	}
+	var room [64]byte // on the stack: more than either of them takes
+	text, _ := dialect.AppendUnescaped(room[:0], stamp)
 	var ok bool
-	if c.SignedAt, ok = dialect.ParseStamp(dialect.ExtendedStamp, stamp); !ok {
+	if c.SignedAt, ok = dialect.ParseStamp(dialect.ExtendedStamp, string(text)); !ok {
 		return malformed(CodeDate, paramStamp+" must be a time in UTC as YYYY-MM-DDTHH:MM:SSZ")
 	}
-	if !dialect.DecodeBase64(sent[:], signature) {
+	text, _ = dialect.AppendUnescaped(room[:0], signature)
+	if !dialect.DecodeBase64(sent[:], text) {
 		return malformed(CodeSignature, paramSignature+" must be the base64 of 20 bytes")
 	}
 	return nil
@@ -163,29 +157,32 @@ func readCommon(c *dialect.Claim, sent *[sha1.Size]byte, pairs []pair) error {
 
 // sign puts down what was sent, and what is signed: METHOD&%2F&, then the parameters but the signature,
 // encoded, joined, and encoded once more.
-func sign(c *dialect.Claim, sent [sha1.Size]byte, r *dialect.Request, pairs []pair) {
+func sign(c *dialect.Claim, s *dialect.Scratch, sent [sha1.Size]byte, r *dialect.Request, pairs []dialect.Parameter) {
 	raw := len(r.Target) + len(r.Body)
-	b := append(make([]byte, 0, raw+raw/4+64), sent[:]...) // an escape grows from three bytes to five
+	b := append(s.Bytes(raw+raw/4+64), sent[:]...) // an escape grows from three bytes to five
 	b = append(b, r.Method...)
 	b = append(b, "&%2F&"...)
 	first := true
 	for i := range pairs {
 		p := &pairs[i]
-		if p.name == paramSignature {
+		if p.Name == paramSignature {
 			continue
 		}
 		if !first {
 			b = append(b, "%26"...)
 		}
 		first = false
-		b = append(appendTwice(b, p.name), "%3D"...)
-		b = appendTwice(b, p.value)
+		b = append(p.AppendName(b, dialect.Twice), "%3D"...)
+		b = p.AppendValue(b, dialect.Twice)
 	}
 	c.Signature = b[:len(sent):len(sent)]
 	toSign := b[len(sent):]
 	c.StringToSign, c.CanonicalRequest = toSign, toSign // there is no other step
-	c.MAC = func(secret []byte) []byte {
-		sum := dialect.HMACSHA1(append(append(make([]byte, 0, 64), secret...), '&'), toSign)
-		return sum[:]
-	}
+	c.Sign = appendMAC
+}
+
+// appendMAC signs with the secret and an ampersand behind it.
+func appendMAC(c *dialect.Claim, out, secret []byte) []byte {
+	sum := dialect.HMACSHA1(append(append(make([]byte, 0, 64), secret...), '&'), c.StringToSign)
+	return append(out, sum[:]...)
 }

@@ -33,20 +33,27 @@ func (a *assertion) appendCanonical(b []byte, r *dialect.Request, query func([]b
 // ".." are kept, and once more than it was sent for every other service.
 func (a *assertion) appendPath(b []byte, path string) ([]byte, error) {
 	if a.service != serviceS3 {
-		return appendEncoded(b, path), nil
+		for i := range len(path) { // a percent sign is a byte like any other
+			if path[i] == '/' {
+				b = append(b, '/')
+			} else {
+				b = dialect.AppendByte(b, path[i])
+			}
+		}
+		return b, nil
 	}
 	for i := 0; i < len(path); i++ {
 		switch c := path[i]; {
-		case c == '/' || unreserved[c]:
+		case c == '/':
 			b = append(b, c)
 		case c != '%':
-			b = appendEscape(b, c)
+			b = dialect.AppendByte(b, c)
 		default:
-			decoded, ok := unescape(path[i:])
+			decoded, ok := dialect.Escape(path[i:])
 			if !ok {
 				return nil, errEncoding("path")
 			}
-			b = appendByte(b, decoded)
+			b = dialect.AppendByte(b, decoded)
 			i += 2
 		}
 	}
@@ -116,29 +123,14 @@ func isCanonical(pairs []pair, raw string) bool {
 // already is.
 func canonicalPart(s string) (string, bool) {
 	plain := 0
-	for plain < len(s) && unreserved[s[plain]] {
+	for plain < len(s) && dialect.Unreserved(s[plain]) {
 		plain++
 	}
 	if plain == len(s) {
 		return s, true
 	}
-	b := append(make([]byte, 0, len(s)+16), s[:plain]...)
-	for i := plain; i < len(s); i++ {
-		switch c := s[i]; c {
-		case '+':
-			b = appendEscape(b, ' ')
-		case '%':
-			decoded, ok := unescape(s[i:])
-			if !ok {
-				return "", false
-			}
-			b = appendByte(b, decoded)
-			i += 2
-		default:
-			b = appendByte(b, c)
-		}
-	}
-	return string(b), true
+	b, ok := dialect.AppendPart(make([]byte, 0, len(s)+16), s, dialect.Once)
+	return string(b), ok
 }
 
 // appendHeader appends one header as name:value, the values of several lines

@@ -39,8 +39,8 @@ func (f form) add(text string) error {
 			continue
 		}
 		name, value, _ := strings.Cut(param, "=")
-		name, nameOK := formPart(name)
-		value, valueOK := formPart(value)
+		name, nameOK := dialect.Unescape(name)
+		value, valueOK := dialect.Unescape(value)
 		if !nameOK || !valueOK {
 			return &refusal{http.StatusBadRequest, "MalformedQueryString", "The parameters contain a percent sign that is not followed by two hexadecimal digits."}
 		}
@@ -50,40 +50,4 @@ func (f form) add(text string) error {
 		f[name] = value
 	}
 	return nil
-}
-
-// formPart decodes one side of a form parameter. Clients write a space either
-// way, as a plus sign or as %20.
-func formPart(s string) (string, bool) {
-	if !strings.ContainsAny(s, "%+") {
-		return s, true
-	}
-	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		switch s[i] {
-		case '+':
-			b = append(b, ' ')
-		case '%':
-			c, ok := unescape(s[i:])
-			if !ok {
-				return "", false
-			}
-			b = append(b, c)
-			i += 2
-		default:
-			b = append(b, s[i])
-		}
-	}
-	return string(b), true
-}
-
-// peek returns the raw value of the first parameter of that name, without
-// reading the rest: enough to tell what a request wants to be.
-func peek(text, name string) (string, bool) {
-	for param := range strings.SplitSeq(text, "&") {
-		if n, value, _ := strings.Cut(param, "="); n == name {
-			return value, true
-		}
-	}
-	return "", false
 }

@@ -52,14 +52,14 @@ func parameter(r *dialect.Request, name string) (string, bool) {
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
 		return "", false
 	}
-	value, ok := peek(r.Query(), name)
+	value, ok := dialect.Peek(r.Query(), name)
 	if !ok && r.Method == http.MethodPost {
-		value, ok = peek(string(r.Body), name)
+		value, ok = dialect.Peek(string(r.Body), name)
 	}
 	if !ok {
 		return "", false
 	}
-	return formPart(value)
+	return dialect.Unescape(value)
 }
 
 func signed(r *dialect.Request) bool {

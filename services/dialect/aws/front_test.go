@@ -113,7 +113,7 @@ func (world) Caller(context.Context) dialect.Identity {
 // are of.
 func serve(w http.ResponseWriter, r *dialect.Request, now time.Time) dialect.Outcome {
 	const id = "0198-request"
-	claims, err := aws.SigV4{}.Read(r)
+	claims, err := aws.SigV4{}.Read(r, new(dialect.Scratch))
 	if err != nil {
 		return front.Refuse(w, r, id, err)
 	}
@@ -255,7 +255,7 @@ func TestFrontReadsRealClients(t *testing.T) {
 			continue
 		}
 		r := v.Request()
-		claims, err := aws.SigV4{}.Read(r)
+		claims, err := aws.SigV4{}.Read(r, new(dialect.Scratch))
 		if err != nil || !front.Recognise(r) || front.CheckScope(r, claims[0]) != nil {
 			t.Errorf("%s: not taken for a request of this API (%v)", v.Name, err)
 			continue

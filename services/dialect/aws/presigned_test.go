@@ -107,8 +107,8 @@ func TestPresignedFlips(t *testing.T) {
 			if r.Target = string(b); strings.EqualFold(r.Target, good) && strings.Contains(good[max(0, i-2):i], "%") {
 				continue // the case of an escape's digit means nothing
 			}
-			claims, err := aws.SigV4{}.Read(r)
-			if err == nil && claims[0].AccessKeyID == testKey && dialect.Check(claims[0], []byte(testSecret), signedAt) == nil {
+			claims, err := aws.SigV4{}.Read(r, new(dialect.Scratch))
+			if err == nil && claims[0].AccessKeyID == testKey && dialect.Check(&claims[0], []byte(testSecret), signedAt) == nil {
 				t.Errorf("still valid: %q", r.Target)
 			}
 		}
@@ -117,7 +117,7 @@ func TestPresignedFlips(t *testing.T) {
 
 func TestPresignedToken(t *testing.T) {
 	r := presignedRequest("&X-Amz-Security-Token=a%2Bb%2F")
-	claims, err := aws.SigV4{}.Read(r)
+	claims, err := aws.SigV4{}.Read(r, new(dialect.Scratch))
 	if err != nil {
 		t.Fatal(err)
 	}

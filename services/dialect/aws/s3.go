@@ -27,8 +27,8 @@ func signedForS3(r *dialect.Request) bool {
 		return strings.Contains(value, scope)
 	}
 	if signedByQuery(r.Query()) {
-		credential, ok := peek(r.Query(), "X-Amz-Credential")
-		credential, decoded := formPart(credential)
+		credential, ok := dialect.Peek(r.Query(), "X-Amz-Credential")
+		credential, decoded := dialect.Unescape(credential)
 		return ok && decoded && strings.HasSuffix(credential, scope)
 	}
 	return V2.Speaks(r)

@@ -75,7 +75,7 @@ func TestSpacesOfHeaders(t *testing.T) {
 	if i := strings.Index(r.Get("Authorization"), "x-amz-date;x-amz-meta"); i < 0 {
 		t.Fatal(r.Get("Authorization"))
 	}
-	claims, err := aws.SigV4{}.Read(r)
+	claims, err := aws.SigV4{}.Read(r, new(dialect.Scratch))
 	if err != nil || len(claims) != 2 {
 		t.Fatalf("got %d readings, %v; want 2", len(claims), err)
 	}

@@ -32,9 +32,14 @@ type SigV4 struct{}
 // Name returns "AWS4-HMAC-SHA256".
 func (SigV4) Name() string { return algorithm }
 
+const (
+	maxReadings = 3
+	textRoom    = 1024 // bytes that the texts of a reading most often take
+)
+
 // Read returns one claim for each reading of a request, at most three. Errors are as
 // for [dialect.Scheme]; the codes are the Code constants of this package.
-func (SigV4) Read(r *dialect.Request) ([]dialect.Claim, error) {
+func (SigV4) Read(r *dialect.Request, s *dialect.Scratch) ([]dialect.Claim, error) {
 	h := scanHeaders(r)
 	var a assertion // on the stack: this is the hot path
 	if err := a.read(r, &h); err != nil {
@@ -46,24 +51,24 @@ func (SigV4) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	if err := a.readPayload(r, &h); err != nil {
 		return nil, err
 	}
-	canonical, err := a.appendCanonical(make([]byte, 0, 768), r, appendQuery)
+	canonical, err := a.appendCanonical(s.Bytes(textRoom), r, appendQuery)
 	if err != nil {
 		return nil, err
 	}
-	claims := []dialect.Claim{a.claim(canonical)}
+	claims := append(s.Claims(maxReadings)[:0], a.claim(canonical, s))
 	if a.presigned && a.service != serviceS3 {
 		return claims, nil
 	}
 	sent := a.querySent(r)
 	asSent := func(b []byte, _ []pair) []byte { return append(b, sent...) }
 	if !isCanonical(a.query, sent) {
-		canonical, _ := a.appendCanonical(nil, r, asSent) // it went well once
-		claims = append(claims, a.claim(canonical))
+		canonical, _ := a.appendCanonical(s.Bytes(textRoom), r, asSent) // it went well once
+		claims = append(claims, a.claim(canonical, s))
 	}
 	if a.service == serviceS3 && a.collapses(r) {
 		a.spaced = true
-		canonical, _ := a.appendCanonical(nil, r, asSent)
-		claims = append(claims, a.claim(canonical))
+		canonical, _ := a.appendCanonical(s.Bytes(textRoom), r, asSent)
+		claims = append(claims, a.claim(canonical, s))
 	}
 	return claims, nil
 }
@@ -136,10 +141,10 @@ func (a *assertion) read(r *dialect.Request, h *headers) (err error) {
 
 // claim hands over what was read. The string to sign goes behind the canonical
 // request, in the same memory where it fits.
-func (a *assertion) claim(canonical []byte) dialect.Claim {
+func (a *assertion) claim(canonical []byte, s *dialect.Scratch) dialect.Claim {
 	all := a.appendStringToSign(canonical, canonical)
 	toSign := all[len(canonical):]
-	signature := make([]byte, sha256.Size, sha256.Size+len(a.payload.signatures))
+	signature := s.Bytes(sha256.Size + len(a.payload.signatures))[:sha256.Size]
 	_, _ = hex.Decode(signature, []byte(a.signature)) // its form was checked when it was read
 	signature = append(signature, a.payload.signatures...)
 	c := a.credential
@@ -157,9 +162,9 @@ func (a *assertion) claim(canonical []byte) dialect.Claim {
 		Covers:        a.covers(),
 		SignedHeaders: a.nameList,
 		Signature:     signature,
-		MAC: func(secret []byte) []byte {
+		Sign: func(_ *dialect.Claim, out, secret []byte) []byte {
 			signed := chain{credential: c, stamp: stamp, toSign: toSign, parts: parts}
-			return signed.appendMAC(make([]byte, 0, sha256.Size*(1+len(parts))), secret)
+			return signed.appendMAC(out, secret)
 		},
 		CanonicalRequest: canonical[:len(canonical):len(canonical)], // toSign may lie behind it
 		StringToSign:     toSign,

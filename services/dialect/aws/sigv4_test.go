@@ -38,7 +38,7 @@ func genuine(method, target, body string) *dialect.Request {
 
 // code returns the stable code of what became of r.
 func code(r *dialect.Request, now time.Time) string {
-	claims, err := aws.SigV4{}.Read(r)
+	claims, err := aws.SigV4{}.Read(r, new(dialect.Scratch))
 	if err == nil {
 		_, err = dialect.CheckAny(claims, []byte(testSecret), now)
 	}
@@ -106,12 +106,12 @@ func TestPublishedSignature(t *testing.T) {
 	add("X-Amz-Date", "20150830T123600Z")(r)
 	add("Authorization", "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "+
 		"SignedHeaders=host;x-amz-date, Signature="+signature)(r)
-	claims, err := aws.SigV4{}.Read(r)
+	claims, err := aws.SigV4{}.Read(r, new(dialect.Scratch))
 	if err != nil {
 		t.Fatal(err)
 	}
 	now := time.Date(2015, 8, 30, 12, 36, 0, 0, time.UTC)
-	if err := dialect.Check(claims[0], []byte("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"), now); err != nil {
+	if err := dialect.Check(&claims[0], []byte("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"), now); err != nil {
 		t.Error(err)
 	}
 }
@@ -130,7 +130,7 @@ func TestCanonicalText(t *testing.T) {
 		add("x-amz-meta-b", "")(r)
 		add("X-AMZ-META-B", " red ")(r)
 		authorization("x-amz-date", "x-amz-date;x-amz-meta-b")(r)
-		claims, err := aws.SigV4{}.Read(r)
+		claims, err := aws.SigV4{}.Read(r, new(dialect.Scratch))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -244,7 +244,7 @@ func TestSignCoversItsHeaders(t *testing.T) {
 	for range 2 { // signing again signs anew
 		aws.Sign(req, []byte("{}"), testKey, testSecret, "keyledger", "local", signedAt)
 	}
-	claims, err := aws.SigV4{}.Read(dialect.FromHTTP(req, []byte("{}")))
+	claims, err := aws.SigV4{}.Read(dialect.FromHTTP(req, []byte("{}")), new(dialect.Scratch))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +253,7 @@ func TestSignCoversItsHeaders(t *testing.T) {
 	if got != want {
 		t.Errorf("signed %s, want %s", got, want)
 	}
-	if err := dialect.Check(claims[0], []byte(testSecret), signedAt); err != nil {
+	if err := dialect.Check(&claims[0], []byte(testSecret), signedAt); err != nil {
 		t.Error(err)
 	}
 	if c := claims[0]; c.Service != "keyledger" || c.Region != "local" || !c.Covers.Has(dialect.Body|dialect.Query) {
@@ -318,7 +318,7 @@ func TestDateHeaderStandsIn(t *testing.T) {
 // resign puts a right signature into a request that carries a wrong one.
 func resign(t *testing.T, r *dialect.Request) {
 	t.Helper()
-	claims, err := aws.SigV4{}.Read(r)
+	claims, err := aws.SigV4{}.Read(r, new(dialect.Scratch))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -339,7 +339,7 @@ func TestQuerySignedAsSent(t *testing.T) {
 		{"a=2&a=10&A=3&a=1", "A=3&a=1&a=10&a=2"},
 	} {
 		r := genuine("GET", "/v1/keys?"+c.query, "")
-		claims, err := aws.SigV4{}.Read(r)
+		claims, err := aws.SigV4{}.Read(r, new(dialect.Scratch))
 		if err != nil || len(claims) != 2 {
 			t.Fatalf("%s: got %d readings, %v; want 2", c.query, len(claims), err)
 		}
@@ -361,7 +361,7 @@ func TestQuerySignedAsSent(t *testing.T) {
 		}
 	}
 	for _, query := range []string{"", "a=1", "a=1&b=%2F&b=~"} {
-		if claims, _ := (aws.SigV4{}).Read(genuine("GET", "/?"+query, "")); len(claims) != 1 {
+		if claims, _ := (aws.SigV4{}).Read(genuine("GET", "/?"+query, ""), new(dialect.Scratch)); len(claims) != 1 {
 			t.Errorf("%q is canonical: got %d readings", query, len(claims))
 		}
 	}
@@ -382,8 +382,8 @@ func FuzzRead(f *testing.F) {
 			name, value, _ := strings.Cut(line, ":")
 			add(name, value)(r)
 		}
-		first, err1 := aws.SigV4{}.Read(r)
-		second, err2 := aws.SigV4{}.Read(r)
+		first, err1 := aws.SigV4{}.Read(r, new(dialect.Scratch))
+		second, err2 := aws.SigV4{}.Read(r, new(dialect.Scratch))
 		if (err1 == nil) != (err2 == nil) || err1 != nil && err1.Error() != err2.Error() {
 			t.Fatalf("reading twice: %v, then %v", err1, err2)
 		}

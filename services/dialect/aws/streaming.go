@@ -118,8 +118,9 @@ func (c *chunks) sign(signature string) bool {
 // are chained to it.
 func (a *chain) appendMAC(out, secret []byte) []byte {
 	key := a.credential.signingKey(secret)
+	before := len(out)
 	out = hmacSHA256(key[:], a.toSign, out)
-	previous := out
+	previous := out[before:]
 	for _, p := range a.parts {
 		signed := hmacSHA256(key[:], a.stringToSign(p, previous), nil)
 		out, previous = append(out, signed...), signed

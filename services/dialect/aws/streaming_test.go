@@ -79,11 +79,11 @@ func TestStreamingWithoutTheBody(t *testing.T) {
 	r := v.Request()
 	sum := r.SHA256()
 	r.Body, r.BodySum = nil, &sum
-	claims, err := aws.SigV4{}.Read(r)
+	claims, err := aws.SigV4{}.Read(r, new(dialect.Scratch))
 	if err != nil || claims[0].Covers.Has(dialect.Body) {
 		t.Fatalf("got %+v, %v", claims, err)
 	}
-	if err := dialect.Check(claims[0], []byte(v.Secret), v.At()); err != nil {
+	if err := dialect.Check(&claims[0], []byte(v.Secret), v.At()); err != nil {
 		t.Error(err)
 	}
 }
@@ -104,7 +104,7 @@ func TestPresignedS3(t *testing.T) {
 		r.Target = strings.Replace(r.Target, "%2Fsts%2F", "%2Fs3%2F", 1)
 		if c.want == "" {
 			resign(t, r)
-			claims, _ := aws.SigV4{}.Read(r)
+			claims, _ := aws.SigV4{}.Read(r, new(dialect.Scratch))
 			if claims[0].Covers.Has(dialect.Body) != c.covers {
 				t.Errorf("%q: covers the body: %t", more, !c.covers)
 			}

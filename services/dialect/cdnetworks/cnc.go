@@ -23,7 +23,7 @@ type CNC struct{}
 func (CNC) Name() string { return algorithm }
 
 // Read returns one claim. Errors are as for [dialect.Scheme]; the codes are the Code constants of this package.
-func (CNC) Read(r *dialect.Request) ([]dialect.Claim, error) {
+func (CNC) Read(r *dialect.Request, s *dialect.Scratch) ([]dialect.Claim, error) {
 	signed, err := authorization(r)
 	if err != nil {
 		return nil, err
@@ -35,12 +35,14 @@ func (CNC) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	if r.Method == http.MethodGet && (len(r.Body) > 0 || r.BodySum != nil && *r.BodySum != emptySum) {
 		return nil, malformed(CodeBodyUnsigned, "a GET signs no body: send none")
 	}
-	text := append(make([]byte, 0, 512), a.signature[:]...)
+	text := append(s.Bytes(1024), a.signature[:]...)
 	text, queryCovered, err := a.appendCanonical(text, r)
 	if err != nil {
 		return nil, err
 	}
-	return []dialect.Claim{a.claim(text, queryCovered)}, nil
+	claims := s.Claims(1)
+	claims[0] = a.claim(text, queryCovered)
+	return claims, nil
 }
 
 var emptySum = sha256.Sum256(nil)
@@ -62,17 +64,15 @@ func appendQuery(b []byte, r *dialect.Request) (_ []byte, covered bool, err erro
 			b = append(b, ' ')
 		case raw[i] != '%':
 			b = append(b, raw[i])
-		case i+2 >= len(raw):
-			return nil, false, errEncoding
 		default:
-			var c [1]byte
-			if _, err := hex.Decode(c[:], []byte(raw[i+1:i+3])); err != nil {
+			c, ok := dialect.Escape(raw[i:])
+			if !ok {
 				return nil, false, errEncoding
 			}
-			if c[0] == '&' || c[0] == '=' {
+			if c == '&' || c == '=' {
 				covered = false
 			}
-			b = append(b, c[0])
+			b = append(b, c)
 			i += 2
 		}
 	}
@@ -135,11 +135,8 @@ func (a *assertion) claim(text []byte, queryCovered bool) dialect.Claim {
 		Nonce:    a.nonce,
 		SignedAt: a.at, Skew: skew,
 		Covers: covers, SignedHeaders: a.nameList,
-		Signature: all[:len(a.signature):len(a.signature)],
-		MAC: func(secret []byte) []byte {
-			sum := dialect.HMACSHA256(secret, toSign)
-			return sum[:]
-		},
+		Signature:        all[:len(a.signature):len(a.signature)],
+		Sign:             dialect.SignSHA256,
 		CanonicalRequest: all[len(a.signature):len(text):len(text)], // toSign lies behind it
 		StringToSign:     toSign,
 	}

@@ -208,7 +208,7 @@ func TestCovers(t *testing.T) {
 		{"POST", "/a", true}, {"POST", "/a?b=1", false},
 		{"GET", "/a", true}, {"GET", "/a?b=1+2&c=%2B%25", true}, {"GET", "/a?b=1%262", false}, {"DELETE", "/a?b=1%3d2", false},
 	} {
-		claims, err := cdnetworks.CNC{}.Read(genuine(t, c.method, c.target, ""))
+		claims, err := cdnetworks.CNC{}.Read(genuine(t, c.method, c.target, ""), new(dialect.Scratch))
 		if err != nil || claims[0].Covers.Has(dialect.Query) != c.query || !claims[0].Covers.Has(dialect.Method|dialect.Path|dialect.Body) {
 			t.Errorf("%s %s: got %+v, %v", c.method, c.target, claims, err)
 		}
@@ -218,7 +218,7 @@ func TestCovers(t *testing.T) {
 // TestNonce: a signature is one nonce, however it is written, and no two moments share one.
 func TestNonce(t *testing.T) {
 	nonce := func(r *dialect.Request) string {
-		claims, err := cdnetworks.CNC{}.Read(r)
+		claims, err := cdnetworks.CNC{}.Read(r, new(dialect.Scratch))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -37,7 +37,7 @@ func serve(w http.ResponseWriter, r *dialect.Request, now time.Time) dialect.Out
 	if err != nil {
 		return front.Refuse(w, r, id, err)
 	}
-	if err := front.CheckScope(r, held); err != nil {
+	if err := front.CheckScope(r, *held); err != nil {
 		return front.Refuse(w, r, id, err)
 	}
 	return front.Answer(context.Background(), w, r, id, world{})

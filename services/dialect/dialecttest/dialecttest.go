@@ -112,7 +112,29 @@ func wantReadable(t *testing.T, v vector.Vector, schemes []dialect.Scheme) {
 			t.Errorf("reading twice gives other strings to sign:\n%s\n%s", first[i].StringToSign, second[i].StringToSign)
 		}
 	}
+	if err1 == nil {
+		wantReadAnew(t, r, schemes, first)
+	}
 	if !reflect.DeepEqual(r, v.Request()) {
 		t.Error("reading changed the request")
+	}
+}
+
+// wantReadAnew wants the same claims from memory that was in use before.
+func wantReadAnew(t *testing.T, r *dialect.Request, schemes []dialect.Scheme, want []dialect.Claim) {
+	t.Helper()
+	s := dialect.NewScratch()
+	defer s.Release()
+	for range 2 {
+		claims, err := s.Read(r, schemes)
+		if err != nil || len(claims) != len(want) {
+			t.Fatalf("read into memory that was in use before: %d claims, want %d (%v)", len(claims), len(want), err)
+		}
+		for i := range claims {
+			got, want := claims[i], want[i]
+			if got.Sign, want.Sign = nil, nil; !reflect.DeepEqual(got, want) { // functions cannot be compared
+				t.Errorf("read into memory that was in use before: got\n%+v\nwant\n%+v", got, want)
+			}
+		}
 	}
 }

@@ -4,7 +4,21 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/keyledger/keyledger/services/dialect"
 )
+
+// Verify reads a request by one scheme and checks it, as the verifier does: the claims lie in memory that the next
+// request gets.
+func Verify(s dialect.Scheme, r *dialect.Request, secret []byte, at time.Time) error {
+	scratch := dialect.NewScratch()
+	defer scratch.Release()
+	claims, err := s.Read(r, scratch)
+	if err == nil {
+		_, err = dialect.CheckAny(claims, secret, at)
+	}
+	return err
+}
 
 // Ratio runs whole and bare by turns, 64 of each at a time, and reports as x-bare how many times the
 // processor time of bare whole takes. Whatever else the machine does slows both alike; what the

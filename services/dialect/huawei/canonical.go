@@ -22,7 +22,7 @@ func (a *assertion) appendCanonical(b []byte, r *dialect.Request) ([]byte, error
 		return nil, errEncoding("query")
 	}
 	b = append(appendQuery(append(b, '\n'), query), '\n')
-	for name, rest, _ := cut(a.names, ';'); name != ""; name, rest, _ = cut(rest, ';') {
+	for name, rest, _ := dialect.Cut(a.names, ';'); name != ""; name, rest, _ = dialect.Cut(rest, ';') {
 		value, err := signedHeader(r, name)
 		if err != nil {
 			return nil, err
@@ -43,13 +43,13 @@ func appendPath(b []byte, path string) ([]byte, bool) {
 		case c == '/':
 			b = append(b, '/')
 		case c != '%':
-			b = appendByte(b, c)
+			b = dialect.AppendByte(b, c)
 		default:
-			decoded, ok := unescape(path[i:])
+			decoded, ok := dialect.Escape(path[i:])
 			if !ok {
 				return nil, false
 			}
-			b = appendByte(b, decoded)
+			b = dialect.AppendByte(b, decoded)
 			i += 2
 		}
 	}
@@ -68,12 +68,12 @@ type pair struct{ name, value string }
 func appendPairs(pairs []pair, raw string) ([]pair, bool) {
 	for raw != "" {
 		var param string
-		if param, raw, _ = cut(raw, '&'); param == "" {
+		if param, raw, _ = dialect.Cut(raw, '&'); param == "" {
 			continue
 		}
-		name, value, _ := cut(param, '=')
-		name, nameOK := decode(name)
-		value, valueOK := decode(value)
+		name, value, _ := dialect.Cut(param, '=')
+		name, nameOK := dialect.Unescape(name)
+		value, valueOK := dialect.Unescape(value)
 		if !nameOK || !valueOK {
 			return nil, false
 		}
@@ -90,8 +90,8 @@ func appendQuery(b []byte, pairs []pair) []byte {
 		if i > 0 {
 			b = append(b, '&')
 		}
-		b = append(appendEncoded(b, p.name), '=')
-		b = appendEncoded(b, p.value)
+		b = append(dialect.AppendEscaped(b, p.name, dialect.Once), '=')
+		b = dialect.AppendEscaped(b, p.value, dialect.Once)
 	}
 	return b
 }

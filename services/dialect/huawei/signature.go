@@ -32,7 +32,9 @@ func (SDKHMAC) Name() string { return algorithmSDK }
 
 // Read returns one claim. Errors are as for [dialect.Scheme]; the codes are the Code
 // constants of this package.
-func (SDKHMAC) Read(r *dialect.Request) ([]dialect.Claim, error) { return read(r, familySDK) }
+func (SDKHMAC) Read(r *dialect.Request, s *dialect.Scratch) ([]dialect.Claim, error) {
+	return read(r, s, familySDK)
+}
 
 // Digest is the SHA-256 that X-Sdk-Content-Sha256 names.
 func (SDKHMAC) Digest(r *dialect.Request) *[sha256.Size]byte { return digest(r) }
@@ -47,7 +49,9 @@ func (V11HMAC) Name() string { return algorithmV11 }
 
 // Read returns one claim. Errors are as for [dialect.Scheme]; the codes are the Code
 // constants of this package.
-func (V11HMAC) Read(r *dialect.Request) ([]dialect.Claim, error) { return read(r, familyV11) }
+func (V11HMAC) Read(r *dialect.Request, s *dialect.Scratch) ([]dialect.Claim, error) {
+	return read(r, s, familyV11)
+}
 
 // Digest is the SHA-256 that X-Sdk-Content-Sha256 names.
 func (V11HMAC) Digest(r *dialect.Request) *[sha256.Size]byte { return digest(r) }
@@ -69,7 +73,7 @@ type assertion struct {
 }
 
 // read reads a signature whose algorithm is of the family.
-func read(r *dialect.Request, family string) ([]dialect.Claim, error) {
+func read(r *dialect.Request, s *dialect.Scratch, family string) ([]dialect.Claim, error) {
 	h := scanHeaders(r, family)
 	if !h.ofFamily {
 		return nil, dialect.ErrUnsigned
@@ -78,12 +82,14 @@ func read(r *dialect.Request, family string) ([]dialect.Claim, error) {
 	if err := a.read(r, &h); err != nil {
 		return nil, err
 	}
-	text := append(make([]byte, 0, 640), a.signature[:]...)
+	text := append(s.Bytes(1024), a.signature[:]...)
 	text, err := a.appendCanonical(text, r)
 	if err != nil {
 		return nil, err
 	}
-	return []dialect.Claim{a.claim(text)}, nil
+	claims := s.Claims(1)
+	claims[0] = a.claim(text)
+	return claims, nil
 }
 
 func (a *assertion) read(r *dialect.Request, h *headers) error {
@@ -110,14 +116,17 @@ func (a *assertion) read(r *dialect.Request, h *headers) error {
 func (a *assertion) claim(text []byte) dialect.Claim {
 	all := a.appendStringToSign(text, text[len(a.signature):])
 	toSign := all[len(text):]
-	id, scope := a.accessKeyID, a.scope
+	sign := dialect.SignSHA256
+	if a.scope != "" {
+		sign = appendMAC
+	}
 	covers := dialect.Method | dialect.Path | dialect.Query
 	if a.payload.covered {
 		covers |= dialect.Body
 	}
 	return dialect.Claim{
 		Scheme:           a.algorithm,
-		AccessKeyID:      id,
+		AccessKeyID:      a.accessKeyID,
 		Service:          a.service,
 		Region:           a.region,
 		SessionToken:     a.token,
@@ -126,7 +135,7 @@ func (a *assertion) claim(text []byte) dialect.Claim {
 		Covers:           covers,
 		SignedHeaders:    a.names,
 		Signature:        all[:len(a.signature):len(a.signature)],
-		MAC:              func(secret []byte) []byte { return mac(id, scope, secret, toSign) },
+		Sign:             sign,
 		CanonicalRequest: all[len(a.signature):len(text):len(text)], // toSign lies behind it
 		StringToSign:     toSign,
 	}
@@ -142,17 +151,20 @@ func (a *assertion) appendStringToSign(b, canonical []byte) []byte {
 	return hex.AppendEncode(b, sum[:])
 }
 
-// mac signs with the secret or, where there is a scope, with the key that is derived
-// for it: the lower-case hexadecimal text of HKDF's 32 bytes, not the bytes.
-func mac(accessKeyID, scope string, secret, stringToSign []byte) []byte {
-	key := secret
-	if scope != "" {
-		derived, err := hkdf.Key(sha256.New, secret, []byte(accessKeyID), scope, sha256.Size)
-		if err != nil { // not for a length of 32
-			return nil
-		}
-		key = hex.AppendEncode(make([]byte, 0, 2*sha256.Size), derived)
+// appendMAC signs with the key that is derived from the secret for a scope: the lower-case hexadecimal
+// text of HKDF's 32 bytes, not the bytes.
+func appendMAC(c *dialect.Claim, out, secret []byte) []byte {
+	derived, err := hkdf.Key(sha256.New, secret, []byte(c.AccessKeyID), scopeOf(c), sha256.Size)
+	if err != nil { // not for a length of 32
+		return out
 	}
-	sum := dialect.HMACSHA256(key, stringToSign)
-	return sum[:]
+	key := hex.AppendEncode(make([]byte, 0, 2*sha256.Size), derived)
+	sum := dialect.HMACSHA256(key, c.StringToSign)
+	return append(out, sum[:]...)
+}
+
+// scopeOf is the third line of the string to sign; the lines before it and behind it are of one length always.
+func scopeOf(c *dialect.Claim) string {
+	before, behind := len(algorithmV11)+1+len(stampLayout)+1, 1+2*sha256.Size
+	return string(c.StringToSign[before : len(c.StringToSign)-behind])
 }

@@ -1,6 +1,7 @@
 package objectstore
 
 import (
+	"bytes"
 	"crypto/md5"
 	"encoding/base64"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/keyledger/keyledger/services/dialect"
 )
@@ -16,8 +18,12 @@ import (
 type headers struct {
 	contentMD5, contentType, httpDate, ownDate line
 	token                                      string
-	room                                       [6]dialect.Field
-	prefixed                                   []dialect.Field // lower-case names, sorted, lines of one name joined
+}
+
+// An ownHeader is a header of the vendor's own.
+type ownHeader struct {
+	name  []byte // lower case
+	value string
 }
 
 // A line is a header that may be there once.
@@ -26,8 +32,9 @@ type line struct {
 	there bool
 }
 
-func (h *headers) read(r *dialect.Request, prefix string) error {
-	h.prefixed = h.room[:0]
+// read reads the header, and returns the vendor's own, in room if they fit.
+func (h *headers) read(r *dialect.Request, s *dialect.Scratch, prefix string, room []ownHeader) ([]ownHeader, error) {
+	own := room[:0]
 	for i := range r.Header {
 		f := &r.Header[i]
 		ours := hasPrefix(f.Name, prefix)
@@ -41,21 +48,36 @@ func (h *headers) read(r *dialect.Request, prefix string) error {
 		value := strings.Trim(f.Value, " \t")
 		if into != nil {
 			if into.there {
-				return malformed(CodeDuplicateHeader, "the request has "+strconv.Quote(strings.ToLower(f.Name))+" more than once; send it once")
+				return nil, malformed(CodeDuplicateHeader, "the request has "+strconv.Quote(strings.ToLower(f.Name))+" more than once; send it once")
 			}
 			*into = line{value, true}
 		}
 		if ours {
-			h.prefixed = append(h.prefixed, dialect.Field{Name: strings.ToLower(f.Name), Value: value})
+			own = append(own, ownHeader{lower(s.Bytes(len(f.Name)), f.Name), value})
 		}
 	}
-	h.sort()
-	for i := range h.prefixed {
-		if f := &h.prefixed[i]; f.Name[len(prefix):] == tokenName {
-			h.token = f.Value
+	own = join(own)
+	for i := range own {
+		if f := &own[i]; string(f.name[len(prefix):]) == tokenName {
+			h.token = f.value
 		}
 	}
-	return nil
+	return own, nil
+}
+
+// lower appends a name in lower case.
+func lower(b []byte, name string) []byte {
+	for i := range len(name) {
+		c := name[i]
+		if c >= utf8.RuneSelf { // not a header that anybody sends
+			return append(b[:0], strings.ToLower(name)...)
+		}
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		b = append(b, c)
+	}
+	return b
 }
 
 // tokenName is what follows the prefix in the name of the header, and of the parameter, of temporary
@@ -67,19 +89,18 @@ func hasPrefix(name, prefix string) bool {
 	return len(name) > len(prefix) && strings.EqualFold(name[:len(prefix)], prefix)
 }
 
-// sort sorts the vendor's own headers, and makes lines of one name one.
-func (h *headers) sort() {
-	byName := func(x, y dialect.Field) int { return strings.Compare(x.Name, y.Name) }
-	slices.SortStableFunc(h.prefixed, byName)
-	joined := h.prefixed[:0]
-	for _, f := range h.prefixed {
-		if n := len(joined); n > 0 && joined[n-1].Name == f.Name {
-			joined[n-1].Value += "," + f.Value
+// join sorts the vendor's own headers, and makes lines of one name one.
+func join(all []ownHeader) []ownHeader {
+	slices.SortStableFunc(all, func(x, y ownHeader) int { return bytes.Compare(x.name, y.name) })
+	joined := all[:0]
+	for _, f := range all {
+		if n := len(joined); n > 0 && bytes.Equal(joined[n-1].name, f.name) {
+			joined[n-1].value += "," + f.value
 		} else {
 			joined = append(joined, f)
 		}
 	}
-	h.prefixed = joined
+	return joined
 }
 
 // line returns where a header of HTTP's belongs, or nil.
@@ -175,7 +196,7 @@ func (h *headers) digest(r *dialect.Request) (signed bool, err error) {
 }
 
 // signed are the names of the headers that are covered, joined by semicolons.
-func (h *headers) signed(presigned bool) string {
+func (h *headers) signed(own []ownHeader, presigned bool) string {
 	var room [256]byte
 	b := room[:0]
 	if h.contentMD5.there {
@@ -187,17 +208,17 @@ func (h *headers) signed(presigned bool) string {
 	if h.httpDate.there && !h.ownDate.there && !presigned {
 		b = append(b, ";date"...)
 	}
-	for i := range h.prefixed {
-		b = append(append(b, ';'), h.prefixed[i].Name...)
+	for i := range own {
+		b = append(append(b, ';'), own[i].name...)
 	}
 	return string(b[min(1, len(b)):])
 }
 
-func (h *headers) append(b []byte) []byte {
-	for i := range h.prefixed {
-		f := &h.prefixed[i]
-		b = append(append(b, f.Name...), ':')
-		b = append(append(b, f.Value...), '\n')
+func appendOwn(b []byte, own []ownHeader) []byte {
+	for i := range own {
+		f := &own[i]
+		b = append(append(b, f.name...), ':')
+		b = append(append(b, f.value...), '\n')
 	}
 	return b
 }

@@ -1,6 +1,7 @@
 package objectstore
 
 import (
+	"math"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -22,11 +23,21 @@ func appendBuckets(names []string, r *dialect.Request) []string {
 	if r.BaseHost != "" {
 		return append(names, bucketUnder(host, nameOf(r.BaseHost)))
 	}
-	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil || !strings.Contains(host, ".") {
+	if !strings.Contains(host, ".") || isAddress(strings.Trim(host, "[]")) {
 		return append(names, "")
 	}
 	first, _, _ := strings.Cut(host, ".")
 	return append(names, first, "", host)
+}
+
+// isAddress says whether a host is an IP address. Most are not, and need not be parsed to be told: an address is digits and
+// dots, or has a colon.
+func isAddress(host string) bool {
+	if strings.IndexByte(host, ':') < 0 && strings.Trim(host, "0123456789.") != "" {
+		return false
+	}
+	_, err := netip.ParseAddr(host)
+	return err == nil
 }
 
 // bucketUnder is the bucket that a host names below the service's own name. A host that is
@@ -43,10 +54,16 @@ func bucketUnder(host, base string) string {
 
 // nameOf is a host without its port.
 func nameOf(host string) string {
-	if colon := strings.LastIndexByte(host, ':'); colon > strings.LastIndexByte(host, ']') {
-		return host[:colon]
+	colon := strings.IndexByte(host, ':')
+	if colon < 0 {
+		return host
 	}
-	return host
+	if strings.IndexByte(host[colon+1:], ':') >= 0 || strings.IndexByte(host, ']') >= 0 {
+		if colon = strings.LastIndexByte(host, ':'); colon < strings.LastIndexByte(host, ']') {
+			return host
+		}
+	}
+	return host[:colon]
 }
 
 // subresources are the parameters that name a part of a resource, or what is to be done with
@@ -89,67 +106,58 @@ func isSubresource(name, prefix string) bool {
 	return subresources[string(lower)] || strings.HasPrefix(string(lower), prefix)
 }
 
-// A parameter is one of a query, decoded.
-type parameter struct{ name, value string }
+type query []dialect.Parameter
 
-type query []parameter
-
-// appendQuery appends the parameters of a raw query, decoded. A plus sign is a space.
+// appendQuery appends the parameters of a raw query.
 func appendQuery(q query, raw string) (query, error) {
-	for raw != "" {
-		var param string
-		if param, raw, _ = strings.Cut(raw, "&"); param == "" {
-			continue
-		}
-		name, value, _ := strings.Cut(param, "=")
-		name, err := url.QueryUnescape(name)
-		if err == nil {
-			value, err = url.QueryUnescape(value)
-		}
-		if err != nil {
-			return nil, malformed(CodeEncoding, "the query has a percent sign that is not followed by two hexadecimal digits")
-		}
-		q = append(q, parameter{name, value})
+	q, err := dialect.AppendParameters(q, raw, math.MaxInt)
+	if err != nil {
+		return nil, malformed(CodeEncoding, "the query has a percent sign that is not followed by two hexadecimal digits")
 	}
 	return q, nil
 }
 
-func (q query) get(name string) string {
+// find finds the first parameter of that name, nil if there is none, and says whether there are more.
+func (q query) find(name string) (first *dialect.Parameter, more bool) {
 	for i := range q {
-		if q[i].name == name {
-			return q[i].value
+		switch p := &q[i]; {
+		case p.Name != name:
+		case first == nil:
+			first = p
+		default:
+			return first, true
 		}
+	}
+	return first, false
+}
+
+// get is the value of the first parameter of that name, unescaped.
+func (q query) get(name string) string {
+	if p, _ := q.find(name); p != nil {
+		return p.Value()
 	}
 	return ""
 }
 
-func (q query) count(name string) (n int) {
-	for i := range q {
-		if q[i].name == name {
-			n++
-		}
-	}
-	return n
+func (q query) has(name string) bool {
+	return slices.ContainsFunc(q, func(p dialect.Parameter) bool { return p.Name == name })
 }
 
 // signed says whether a query is that of a signed URL. AccessKeyId and Signature alone are another
 // vendor's, too.
 func (q query) signed(keyParameter string) bool {
-	return q.count(keyParameter) > 0 && q.count("Signature") > 0 && q.count("Expires")+q.count("Policy") > 0
+	return q.has(keyParameter) && q.has("Signature") && (q.has("Expires") || q.has("Policy"))
 }
 
 // appendSubresources appends what is signed of a query, sorted by name.
 func (q query) appendSubresources(signed query, prefix string) (query, error) {
 	for i := range q {
-		if isSubresource(q[i].name, prefix) {
+		if isSubresource(q[i].Name, prefix) {
 			signed = append(signed, q[i])
 		}
 	}
-	slices.SortFunc(signed, func(x, y parameter) int { return strings.Compare(x.name, y.name) })
-	for i := 1; i < len(signed); i++ {
-		if signed[i].name == signed[i-1].name {
-			return nil, malformed(CodeDuplicateParameter, "the query has a parameter that is signed more than once; give each once")
-		}
+	if !dialect.SortParameters(signed) {
+		return nil, malformed(CodeDuplicateParameter, "the query has a parameter that is signed more than once; give each once")
 	}
 	return signed, nil
 }
@@ -158,9 +166,15 @@ func (q query) appendSubresources(signed query, prefix string) (query, error) {
 func (q query) appendTo(b []byte) []byte {
 	separator := byte('?')
 	for i := range q {
-		b = append(append(b, separator), url.QueryEscape(q[i].name)...)
-		if q[i].value != "" {
-			b = append(append(b, '='), q[i].value...)
+		p := &q[i]
+		b = append(b, separator)
+		if p.Clean {
+			b = append(b, p.Name...)
+		} else {
+			b = append(b, url.QueryEscape(p.Name)...)
+		}
+		if p.Raw != "" {
+			b = p.AppendUnescaped(append(b, '='))
 		}
 		separator = '&'
 	}

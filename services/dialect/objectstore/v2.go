@@ -4,7 +4,6 @@ import (
 	"crypto/sha1"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/keyledger/keyledger/services/dialect"
@@ -40,15 +39,14 @@ const maxKeyID = 128
 
 // Read returns one claim, or one for each part of the host that may be a bucket's name.
 // Errors are as for [dialect.Scheme]; the codes are the Code constants of this package.
-func (v V2) Read(r *dialect.Request) ([]dialect.Claim, error) {
+func (v V2) Read(r *dialect.Request, s *dialect.Scratch) ([]dialect.Claim, error) {
 	authorization, authorizations := v.authorization(r)
 	signed, byHeader := v.said(authorization)
 	if !byHeader && !strings.Contains(r.Query(), "Signature") {
 		return nil, dialect.ErrUnsigned
 	}
-	a := assertions.Get().(*assertion)
-	defer a.release()
-	q, err := appendQuery(a.room[:0], r.Query())
+	var params, part [8]dialect.Parameter // on the stack: this is the hot path
+	q, err := appendQuery(params[:0], r.Query())
 	byQuery := err == nil && q.signed(v.KeyParameter)
 	switch {
 	case !byHeader && !byQuery:
@@ -62,11 +60,18 @@ func (v V2) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	case !strings.HasPrefix(r.Target, "/"):
 		return nil, malformed(CodeTarget, "the request target must be a path that begins with a slash")
 	}
-	a.v2, a.query = v, q
-	if err := a.read(r, byQuery, signed); err != nil {
+	var own [6]ownHeader
+	a, p := assertion{v2: v}, parts{query: q}
+	if p.own, err = a.headers.read(r, s, v.Prefix, own[:0]); err != nil {
 		return nil, err
 	}
-	return a.claims(r), nil
+	if p.subresources, err = q.appendSubresources(part[:0], v.Prefix); err != nil {
+		return nil, err
+	}
+	if err := a.read(r, q, byQuery, signed); err != nil {
+		return nil, err
+	}
+	return a.claims(r, s, p), nil
 }
 
 // said is what follows the vendor's word in an Authorization header; ok is false if that begins otherwise.
@@ -94,49 +99,40 @@ func (v *V2) authorization(r *dialect.Request) (value string, n int) {
 	return value, n
 }
 
-// assertions are those that no request needs now: a claim holds on to nothing of one.
-var assertions = sync.Pool{New: func() any { return new(assertion) }}
-
-func (a *assertion) release() {
-	*a = assertion{}
-	assertions.Put(a)
-}
-
 // An assertion is what the signer wrote down about its signature.
 type assertion struct {
-	v2           V2
-	query        query
-	accessKeyID  string
-	signature    [sha1.Size]byte
-	headers      headers
-	dateLine     string // as it is signed
-	at           time.Time
-	presigned    bool
-	lifetime     time.Duration
-	subresources query // what is signed of the query
-	bodySigned   bool
-	room, part   [8]parameter // of the query and of the subresources
+	v2          V2
+	accessKeyID string
+	signature   [sha1.Size]byte
+	headers     headers
+	dateLine    string // as it is signed
+	at          time.Time
+	presigned   bool
+	lifetime    time.Duration
+	bodySigned  bool
 }
 
-func (a *assertion) read(r *dialect.Request, byQuery bool, authorization string) (err error) {
-	if err = a.headers.read(r, a.v2.Prefix); err != nil {
-		return err
-	}
-	if a.subresources, err = a.query.appendSubresources(a.part[:0], a.v2.Prefix); err != nil {
-		return err
-	}
+// parts are lists that lie on the stack of Read. They are handed on by value: were they a part of the assertion, the compiler
+// would think that they outlive it.
+type parts struct {
+	query        query
+	subresources query       // what is signed of the query
+	own          []ownHeader // sorted, lines of one name joined
+}
+
+func (a *assertion) read(r *dialect.Request, q query, byQuery bool, authorization string) (err error) {
 	if a.bodySigned, err = a.headers.digest(r); err != nil {
 		return err
 	}
 	if byQuery {
-		return a.readURL()
+		return a.readURL(q)
 	}
 	id, signature, ok := strings.Cut(authorization, ":")
 	if !ok || id == "" || len(id) > maxKeyID {
 		return malformed(CodeAuthorization, "Authorization must be "+a.v2.Word+" KEY:SIGNATURE, and the key no longer than 128 characters")
 	}
 	a.accessKeyID = id
-	if err := a.readSignature(signature); err != nil {
+	if err := a.readSignature([]byte(signature)); err != nil {
 		return err
 	}
 	a.dateLine, a.at, err = a.headers.date()
@@ -144,30 +140,34 @@ func (a *assertion) read(r *dialect.Request, byQuery bool, authorization string)
 }
 
 // readURL reads the query of a signed URL. It says when the URL ends and not when it was made.
-func (a *assertion) readURL() error {
-	for _, name := range [...]string{a.v2.KeyParameter, "Signature", "Expires"} {
-		switch n := a.query.count(name); {
-		case n == 0 && name == "Expires" && a.query.count("Policy") > 0:
+func (a *assertion) readURL(q query) error {
+	var found [3]*dialect.Parameter
+	for i, name := range [...]string{a.v2.KeyParameter, "Signature", "Expires"} {
+		p, more := q.find(name)
+		switch {
+		case p == nil && name == "Expires" && q.has("Policy"):
 			return malformed(CodePolicy, "a signed URL with Policy is not read here; sign one with Expires")
-		case n == 0 || a.query.get(name) == "":
+		case p == nil || p.Raw == "":
 			return malformed(CodeMissingParameter, "a signed URL must have "+a.v2.KeyParameter+", Expires and Signature")
-		case n > 1:
+		case more:
 			return malformed(CodeDuplicateParameter, "the query has "+name+" more than once; give it once")
 		}
+		found[i] = p
 	}
-	if a.accessKeyID = a.query.get(a.v2.KeyParameter); len(a.accessKeyID) > maxKeyID {
+	if a.accessKeyID = found[0].Value(); len(a.accessKeyID) > maxKeyID {
 		return malformed(CodeAuthorization, "the access key ID must not be longer than 128 characters")
 	}
-	a.dateLine = a.query.get("Expires")
+	a.dateLine = found[2].Value()
 	seconds, err := strconv.ParseUint(a.dateLine, 10, 32)
 	if err != nil {
 		return malformed(CodeExpires, "Expires must be a Unix time in seconds")
 	}
 	a.at, a.presigned, a.lifetime = time.Unix(0, 0), true, time.Duration(seconds)*time.Second
-	return a.readSignature(a.query.get("Signature"))
+	var room [64]byte // on the stack: more than a signature takes, unless it is escaped throughout
+	return a.readSignature(found[1].AppendUnescaped(room[:0]))
 }
 
-func (a *assertion) readSignature(text string) error {
+func (a *assertion) readSignature(text []byte) error {
 	if !dialect.DecodeBase64(a.signature[:], text) {
 		return malformed(CodeSignature, "the signature must be the base64 of 20 bytes")
 	}
@@ -175,50 +175,45 @@ func (a *assertion) readSignature(text string) error {
 }
 
 // claims is one reading for each name that the bucket may have.
-func (a *assertion) claims(r *dialect.Request) []dialect.Claim {
+func (a *assertion) claims(r *dialect.Request, s *dialect.Scratch, p parts) []dialect.Claim {
 	covers := dialect.Method | dialect.Path
 	if a.bodySigned {
 		covers |= dialect.Body
 	}
 	token := a.headers.token
-	if token == "" && len(a.query) > 0 {
-		token = a.query.get(a.v2.Prefix + tokenName)
+	if token == "" {
+		token = p.query.get(a.v2.Prefix + tokenName)
 	}
-	b := append(make([]byte, 0, 384), a.signature[:]...) // and the strings to sign
-	base := dialect.Claim{
-		Scheme: a.v2.Scheme, AccessKeyID: a.accessKeyID, Service: a.v2.Service, SessionToken: token,
-		SignedAt: a.at, Skew: skew, Presigned: a.presigned, Lifetime: a.lifetime,
-		Covers: covers, SignedHeaders: a.headers.signed(a.presigned), Signature: b[:len(a.signature):len(a.signature)],
-	}
+	b := append(s.Bytes(512), a.signature[:]...) // and the strings to sign
+	signature, signed := b[:len(b):len(b)], a.headers.signed(p.own, a.presigned)
 	var room [maxBuckets]string
 	names := appendBuckets(room[:0], r)
-	claims := make([]dialect.Claim, len(names))
+	claims := s.Claims(len(names))
 	for i, bucket := range names {
 		c := &claims[i]
-		*c = base
+		c.Scheme, c.AccessKeyID, c.Service, c.SessionToken = a.v2.Scheme, a.accessKeyID, a.v2.Service, token
+		c.SignedAt, c.Skew, c.Presigned, c.Lifetime = a.at, skew, a.presigned, a.lifetime
+		c.Covers, c.SignedHeaders = covers, signed
+		c.Signature, c.Sign = signature, dialect.SignSHA1
 		begin := len(b)
-		b = a.appendStringToSign(b, r, bucket)
+		b = a.appendStringToSign(b, r, p, bucket)
 		toSign := b[begin:len(b):len(b)]
 		c.StringToSign = toSign
 		c.CanonicalRequest = toSign // this signature knows no other
-		c.MAC = func(secret []byte) []byte {
-			sum := dialect.HMACSHA1(secret, toSign)
-			return sum[:]
-		}
 	}
 	return claims
 }
 
 // appendStringToSign appends method, Content-MD5, Content-Type, date, headers and resource.
-func (a *assertion) appendStringToSign(b []byte, r *dialect.Request, bucket string) []byte {
+func (a *assertion) appendStringToSign(b []byte, r *dialect.Request, p parts, bucket string) []byte {
 	for _, text := range [...]string{r.Method, a.headers.contentMD5.value, a.headers.contentType.value, a.dateLine} {
 		b = append(append(b, text...), '\n')
 	}
-	b = a.headers.append(b)
+	b = appendOwn(b, p.own)
 	if bucket != "" {
 		b = append(append(b, '/'), bucket...)
 	}
-	return a.subresources.appendTo(append(b, r.Path()...))
+	return p.subresources.appendTo(append(b, r.Path()...))
 }
 
 // Speaks reports whether r is signed this way, well or badly.
@@ -227,7 +222,7 @@ func (v V2) Speaks(r *dialect.Request) bool {
 	if _, ours := v.said(value); ours {
 		return true
 	}
-	var room [8]parameter
+	var room [8]dialect.Parameter
 	q, err := appendQuery(room[:0], r.Query())
 	return err == nil && q.signed(v.KeyParameter)
 }

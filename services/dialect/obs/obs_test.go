@@ -81,7 +81,7 @@ func signedURL(t testing.TB, target string, until time.Time) *dialect.Request {
 // resign puts a right signature into a request that carries an empty one.
 func resign(t testing.TB, r *dialect.Request) {
 	t.Helper()
-	claims, err := obs.Scheme.Read(r)
+	claims, err := obs.Scheme.Read(r, new(dialect.Scratch))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func resign(t testing.TB, r *dialect.Request) {
 
 // code returns the stable code of what became of r.
 func code(r *dialect.Request, now time.Time) string {
-	claims, err := obs.Scheme.Read(r)
+	claims, err := obs.Scheme.Read(r, new(dialect.Scratch))
 	if err == nil {
 		_, err = dialect.CheckAny(claims, []byte(testSecret), now)
 	}
@@ -328,7 +328,7 @@ func FuzzRead(f *testing.F) {
 			add(name, value)(r)
 		}
 		for _, s := range []objectstore.V2{obs.Scheme, aws.V2} {
-			claims, err := s.Read(r)
+			claims, err := s.Read(r, new(dialect.Scratch))
 			if err == nil != (len(claims) > 0) {
 				t.Fatalf("got %d claims, %v", len(claims), err)
 			}

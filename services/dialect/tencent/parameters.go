@@ -84,19 +84,20 @@ func readForm(text string, without []string) (parameters, error) {
 		return nil, err
 	}
 	p := parameters{}
-	for _, x := range pairs {
-		if slices.Contains(without, x.name) {
+	for i := range pairs {
+		x := &pairs[i]
+		if slices.Contains(without, x.Name) {
 			continue
 		}
-		name, index, isList := strings.Cut(x.name, ".")
+		name, index, isList := strings.Cut(x.Name, ".")
 		v := p[name]
 		switch {
 		case isList && index != strconv.Itoa(len(v.list)), isList && v.text != "", !isList && v.isList:
 			return nil, invalid("The items of " + quotedName(name) + " must be numbered from 0 to 9, without a gap.")
 		case isList:
-			v.list, v.isList = append(v.list, x.value), true
+			v.list, v.isList = append(v.list, x.Value()), true
 		default:
-			v.text = x.value
+			v.text = x.Value()
 		}
 		p[name] = v
 	}

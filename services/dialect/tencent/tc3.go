@@ -32,7 +32,7 @@ func (TC3) Name() string { return algorithm }
 
 // Read returns one claim per reading, one to four. Errors are as for [dialect.Scheme]; the codes are
 // the Code constants of this package.
-func (TC3) Read(r *dialect.Request) ([]dialect.Claim, error) {
+func (TC3) Read(r *dialect.Request, s *dialect.Scratch) ([]dialect.Claim, error) {
 	text, err := authorization(r)
 	if err != nil {
 		return nil, err
@@ -53,9 +53,10 @@ func (TC3) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	if err != nil {
 		return nil, err
 	}
-	var claims []dialect.Claim
-	for _, read := range readings(a.names, values) {
-		claims = append(claims, a.claim(r, query, read, p))
+	reads := readings(a.names, values)
+	claims := s.Claims(len(reads))
+	for i, read := range reads {
+		claims[i] = a.claim(r, s, query, read, p)
 	}
 	if len(claims) > 1 && strings.HasPrefix(r.Get("X-TC-RequestClient"), "SDK_NODEJS_") {
 		claims[0], claims[1] = claims[1], claims[0] // what is likelier to hold first; the outcome is the same
@@ -147,10 +148,10 @@ func inLowerCase(values []string) (lower []string, differ bool) {
 	return lower, differ
 }
 
-func (a *assertion) claim(r *dialect.Request, query string, read reading, p payload) dialect.Claim {
-	canonical := a.appendCanonical(make([]byte, 0, 512), r, query, read.values, p)
-	all := a.appendStringToSign(canonical, canonical)
-	toSign := all[len(canonical):]
+func (a *assertion) claim(r *dialect.Request, s *dialect.Scratch, query string, read reading, p payload) dialect.Claim {
+	text := a.appendCanonical(append(s.Bytes(768), a.signature[:]...), r, query, read.values, p)
+	all := a.appendStringToSign(text, text[len(a.signature):])
+	toSign := all[len(text):]
 	covers := dialect.Method | dialect.Path | dialect.Query
 	if p.covered {
 		covers |= dialect.Body
@@ -163,9 +164,9 @@ func (a *assertion) claim(r *dialect.Request, query string, read reading, p payl
 	return dialect.Claim{
 		Scheme: algorithm, AccessKeyID: a.accessKeyID, Service: a.service, SessionToken: a.token,
 		SignedAt: a.at, Skew: skew, Covers: covers, SignedHeaders: signed,
-		Signature:        slices.Clone(a.signature[:]),
-		MAC:              func(secret []byte) []byte { return mac(scope, secret, toSign) },
-		CanonicalRequest: canonical[:len(canonical):len(canonical)], // toSign may lie behind it
+		Signature:        all[:len(a.signature):len(a.signature)],
+		Sign:             func(_ *dialect.Claim, out, secret []byte) []byte { return appendMAC(out, scope, secret, toSign) },
+		CanonicalRequest: all[len(a.signature):len(text):len(text)], // toSign lies behind it
 		StringToSign:     toSign,
 	}
 }
@@ -191,15 +192,15 @@ func (a *assertion) appendStringToSign(b, canonical []byte) []byte {
 	return hex.AppendEncode(b, sum[:])
 }
 
-// mac derives the key of a day and service from the secret and signs with it.
-func mac(scope string, secret, stringToSign []byte) []byte {
+// appendMAC derives the key of a day and service from the secret and signs with it.
+func appendMAC(out []byte, scope string, secret, stringToSign []byte) []byte {
 	key := append(append(make([]byte, 0, 64), "TC3"...), secret...)
 	for more := true; more; {
 		var part string
-		part, scope, more = cut(scope, '/')
+		part, scope, more = dialect.Cut(scope, '/')
 		sum := dialect.HMACSHA256(key, []byte(part))
 		key = append(key[:0], sum[:]...)
 	}
 	sum := dialect.HMACSHA256(key, stringToSign)
-	return sum[:]
+	return append(out, sum[:]...)
 }

@@ -43,7 +43,7 @@ func (v V1) size() int {
 
 // Read returns one claim. Errors are as for [dialect.Scheme]; the codes are the Code constants of
 // this package.
-func (v V1) Read(r *dialect.Request) ([]dialect.Claim, error) {
+func (v V1) Read(r *dialect.Request, m *dialect.Scratch) ([]dialect.Claim, error) {
 	text, method := textV1(r)
 	if text == "" || (method == "HmacSHA256") != v.SHA256 {
 		return nil, dialect.ErrUnsigned
@@ -52,7 +52,7 @@ func (v V1) Read(r *dialect.Request) ([]dialect.Claim, error) {
 	if err != nil {
 		return nil, err
 	}
-	var room [16]pair // on the stack: this is the hot path
+	var room [16]dialect.Parameter // on the stack: this is the hot path
 	pairs, err := parseForm(text, room[:])
 	if err != nil {
 		return nil, err
@@ -65,9 +65,11 @@ func (v V1) Read(r *dialect.Request) ([]dialect.Claim, error) {
 		return nil, malformed(CodeAmbiguous, "signature v1 does not tell a value that holds '&name=' from a further parameter; sign with TC3-HMAC-SHA256")
 	}
 	signature := s.signature[:v.size()]
-	b := append(make([]byte, 0, len(signature)+len(r.Method)+len(host)+len(r.Target)+len(text)+1), signature...)
+	b := append(m.Bytes(len(signature)+len(r.Method)+len(host)+len(r.Target)+len(text)+1), signature...)
 	b = appendV1(b, r, host, pairs)
-	return []dialect.Claim{v.claim(&s, b[:len(signature):len(signature)], b[len(signature):])}, nil
+	claims := m.Claims(1)
+	v.claim(&claims[0], &s, b[:len(signature):len(signature)], b[len(signature):])
+	return claims, nil
 }
 
 // speaksV1 reports whether a request carries a signature v1, or tries to. One that has an
@@ -78,7 +80,7 @@ func speaksV1(r *dialect.Request) bool {
 }
 
 // textV1 returns the form of a request that carries a signature v1, or tries to, and its SignatureMethod; else "". It is
-// asked of every request, so it looks at the form once.
+// asked of every request.
 func textV1(r *dialect.Request) (text, method string) {
 	if r.Method == http.MethodPost && !bytes.Contains(r.Body, []byte("SecretId=")) ||
 		r.Method != http.MethodPost && !strings.Contains(r.Target, "SecretId=") {
@@ -88,24 +90,33 @@ func textV1(r *dialect.Request) (text, method string) {
 		return "", ""
 	}
 	text = formText(r)
-	var id, signed bool
-	for rest := text; rest != ""; {
-		var param string
-		param, rest, _ = cut(rest, '&')
-		switch name, value, _ := cut(param, '='); name {
-		case "SecretId":
-			id = true
-		case "Nonce", "Signature":
-			signed = true
-		case "SignatureMethod":
-			method, _ = formPart(value)
-		}
-	}
-	if !id || !signed {
+	signed, method := signatureOf(text)
+	if !signed && !has(text, "Nonce") || !has(text, "SecretId") {
 		return "", ""
 	}
 	return text, method
 }
+
+// signatureOf says whether a form has a parameter Signature, and what its SignatureMethod is.
+func signatureOf(text string) (signed bool, method string) {
+	const name = "Signature"
+	for from := strings.Index(text, name); from >= 0; {
+		begins, rest := from == 0 || text[from-1] == '&', text[from+len(name):]
+		if value, of := strings.CutPrefix(rest, "Method="); begins && of {
+			method, _, _ = dialect.Cut(value, '&')
+		}
+		signed = signed || begins && (rest == "" || rest[0] == '=' || rest[0] == '&')
+		next := strings.Index(rest, name)
+		if next < 0 {
+			break
+		}
+		from += len(name) + next
+	}
+	method, _ = dialect.Unescape(method)
+	return signed, method
+}
+
+func has(text, name string) bool { _, there := dialect.Peek(text, name); return there }
 
 // wholeV1 returns the host, and refuses a request of which a part is not signed.
 func wholeV1(r *dialect.Request) (host string, err error) {
@@ -117,7 +128,7 @@ func wholeV1(r *dialect.Request) (host string, err error) {
 		err = malformed(CodeMethod, "signature v1 is for GET and POST")
 	case !strings.HasPrefix(r.Target, "/"):
 		err = malformed(CodeTarget, "the request target must be a path that begins with a slash")
-	case host == "" || strings.ContainsAny(host, "/?&= "):
+	case !hostName(host):
 		err = malformed(CodeHost, "the Host header must name a host")
 	case r.Method == http.MethodPost && r.Query() != "":
 		err = malformed(CodeQueryUnsigned, "a POST signs no query: send the parameters in the body")
@@ -125,6 +136,17 @@ func wholeV1(r *dialect.Request) (host string, err error) {
 		err = malformed(CodeBodyUnsigned, "a GET signs no body: send the parameters in the query")
 	}
 	return host, err
+}
+
+// hostName says whether a host has nothing in it that would be taken for the beginning of something else where it is signed.
+func hostName(host string) bool {
+	for i := range len(host) {
+		switch host[i] {
+		case '/', '?', '&', '=', ' ':
+			return false
+		}
+	}
+	return host != ""
 }
 
 var emptySum = sha256.Sum256(nil)
@@ -136,24 +158,24 @@ type signatureV1 struct {
 	signature               [sha256.Size]byte // its beginning, by HmacSHA1
 }
 
-func (s *signatureV1) read(pairs []pair, v V1) (err error) {
+func (s *signatureV1) read(pairs []dialect.Parameter, v V1) (err error) {
 	var stamp, nonce, signature string
 	for i := range pairs {
-		switch p := &pairs[i]; p.name {
+		switch p := &pairs[i]; p.Name {
 		case "SecretId":
-			s.secretID = p.value
+			s.secretID = p.Value()
 		case "Timestamp":
-			stamp = p.value
+			stamp = p.Value()
 		case "Nonce":
-			nonce = p.value
+			nonce = p.Value()
 		case "Signature":
-			signature = p.value
+			signature = p.Raw
 		case "Region":
-			s.region = p.value
+			s.region = p.Value()
 		case "Token":
-			s.token = p.value
+			s.token = p.Value()
 		case "SignatureMethod":
-			if p.value != v.method() {
+			if p.Value() != v.method() {
 				err = malformed(CodeAlgorithm, "SignatureMethod must be HmacSHA256 or HmacSHA1")
 			}
 		}
@@ -171,7 +193,10 @@ func (s *signatureV1) read(pairs []pair, v V1) (err error) {
 		return err
 	case len(nonce) > 20 || !digits(nonce):
 		return malformed(CodeNonce, "Nonce must be a positive integer in decimal digits")
-	case !dialect.DecodeBase64(s.signature[:v.size()], signature):
+	}
+	var room [64]byte // on the stack: more than a signature takes, unless it is escaped throughout
+	text, _ := dialect.AppendUnescaped(room[:0], signature)
+	if !dialect.DecodeBase64(s.signature[:v.size()], text) {
 		return malformed(CodeSignature, fmt.Sprintf("Signature must be the base64 form of the %d bytes of %s, the SignatureMethod that the request names (HmacSHA1 if it names none)", v.size(), v.method()))
 	}
 	s.at, err = unixTime(stamp)
@@ -193,15 +218,18 @@ func digits(s string) bool {
 
 // ambiguous reports whether the text that is signed could be read as other parameters than these: a
 // value goes into it as it is, so "&b=1" in the value of a looks like a parameter b if that is where b would stand.
-func ambiguous(sorted []pair) bool {
+func ambiguous(sorted []dialect.Parameter) bool {
 	for i := range sorted {
 		p := &sorted[i]
-		for _, rest, more := cut(p.value, '&'); more; _, rest, more = cut(rest, '&') {
-			name, _, found := cut(rest, '=')
-			if !found || !parameterName(name) || name <= p.name {
+		if p.Plain || !strings.Contains(p.Raw, "%26") { // there is no ampersand in it
+			continue
+		}
+		for _, rest, more := dialect.Cut(p.Value(), '&'); more; _, rest, more = dialect.Cut(rest, '&') {
+			name, _, found := dialect.Cut(rest, '=')
+			if !found || !parameterName(name, false) || name <= p.Name {
 				continue
 			}
-			if i == len(sorted)-1 || name < sorted[i+1].name {
+			if i == len(sorted)-1 || name < sorted[i+1].Name {
 				return true
 			}
 		}
@@ -209,40 +237,32 @@ func ambiguous(sorted []pair) bool {
 	return false
 }
 
-func (v V1) claim(s *signatureV1, signature, toSign []byte) dialect.Claim {
-	_, canonical, _ := bytes.Cut(toSign, []byte("?"))
-	return dialect.Claim{
-		Scheme: v.Name(), AccessKeyID: s.secretID, Region: s.region, SessionToken: s.token,
-		SignedAt: s.at, Skew: skew,
-		Covers: dialect.Method | dialect.Path | dialect.Query | dialect.Body, SignedHeaders: "host",
-		Signature: signature,
-		MAC: func(secret []byte) []byte {
-			if v.SHA256 {
-				sum := dialect.HMACSHA256(secret, toSign)
-				return sum[:]
-			}
-			sum := dialect.HMACSHA1(secret, toSign)
-			return sum[:]
-		},
-		CanonicalRequest: canonical, StringToSign: toSign,
+func (v V1) claim(c *dialect.Claim, s *signatureV1, signature, toSign []byte) {
+	c.Scheme, c.AccessKeyID, c.Region, c.SessionToken = v.Name(), s.secretID, s.region, s.token
+	c.SignedAt, c.Skew = s.at, skew
+	c.Covers, c.SignedHeaders = dialect.Method|dialect.Path|dialect.Query|dialect.Body, "host"
+	c.Signature, c.Sign = signature, dialect.SignSHA1
+	if v.SHA256 {
+		c.Sign = dialect.SignSHA256
 	}
+	c.CanonicalRequest, c.StringToSign = toSign[bytes.IndexByte(toSign, '?')+1:], toSign
 }
 
 // appendV1 appends method, host and path, a question mark and the parameters, sorted and decoded.
-func appendV1(b []byte, r *dialect.Request, host string, pairs []pair) []byte {
+func appendV1(b []byte, r *dialect.Request, host string, pairs []dialect.Parameter) []byte {
 	b = append(append(b, r.Method...), host...)
 	b = append(append(b, r.Path()...), '?')
 	first := true
 	for i := range pairs {
 		p := &pairs[i]
-		if p.name == "Signature" {
+		if p.Name == "Signature" {
 			continue
 		}
 		if !first {
 			b = append(b, '&')
 		}
-		b = append(append(b, p.name...), '=')
-		b, first = append(b, p.value...), false
+		b = append(append(b, p.Name...), '=')
+		b, first = p.AppendUnescaped(b), false
 	}
 	return b
 }

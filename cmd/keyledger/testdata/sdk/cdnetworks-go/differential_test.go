@@ -45,7 +45,7 @@ func TestDifferential(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := received(t, out)
-		claims, err := cdnetworks.CNC{}.Read(r)
+		claims, err := cdnetworks.CNC{}.Read(r, new(dialect.Scratch))
 		if err == nil {
 			_, err = dialect.CheckAny(claims, []byte(secret), time.Now())
 		}
