@@ -165,8 +165,8 @@ func TestAcknowledgeOnline(t *testing.T) {
 	w := installed(t)
 	in := w.installation()
 	account := events.AccountSubject(in.Operator)
-	data := strings.NewReplacer("key.gilded", "user.added", "KLAK0000000000000000", "731902846150378264", `"requestid":"r"`, `"requestid":"not one"`,
-		`"data":{}`, `"data":{"user_id":"731902846150378264","name":"mallory","kind":"user","role":"user"}`).Replace(fromTheFuture(account))
+	data := strings.NewReplacer("key.gilded", "clock.confirmed", "KLAK0000000000000000", string(in.Operator), `"requestid":"r"`, `"requestid":"not one"`,
+		`"data":{}`, fmt.Sprintf(`"data":{"account_id":%q,"clock":"2026-01-01T00:00:00Z"}`, in.Operator)).Replace(fromTheFuture(account))
 	at := w.poison(account, 1, data)
 	n := w.start()
 	w.eventually("the audit to stop", func() bool { return len(w.stopped(n, at)) == 1 })
