@@ -54,15 +54,37 @@ func (k keep) blocks(stream string) (blocks, gone []block, err error) {
 	if stream == streamUsed && len(blocks) > 0 {
 		next = blocks[0].index
 	}
-	for _, b := range blocks {
+	for i, b := range blocks {
+		var between []block
 		for ; next < b.index; next++ {
 			if g := k.block(stream, next); !known[filepath.Base(g.path)] {
-				gone = append(gone, g)
+				between = append(between, g)
 			}
 		}
 		next = b.index + 1
+		if len(between) == 0 {
+			continue
+		}
+		empty, err := follows(blocks[:i], b)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !empty {
+			gone = append(gone, between...)
+		}
 	}
 	return blocks, gone, nil
+}
+
+// follows reports whether the first message of b comes right behind the last of the blocks before it: what was between them
+// held none. A server that was killed gives the block that it had begun, and written nothing to, another number.
+func follows(before []block, b block) (bool, error) {
+	last, err := lastIn(before)
+	if err != nil {
+		return false, err
+	}
+	first, err := firstIn(b)
+	return first == last+1, err
 }
 
 // block is one that is not there.
@@ -101,6 +123,26 @@ func (k keep) purging(stream string) (bool, error) {
 		return false, nil
 	}
 	return slices.ContainsFunc(entries, func(e os.DirEntry) bool { return strings.HasSuffix(e.Name(), ".blk") }), err
+}
+
+// firstIn is the position of the first message in a block, or zero if something else is there.
+func firstIn(b block) (events.Position, error) {
+	text, err := b.plain()
+	if err != nil {
+		return 0, err
+	}
+	sum := newChecksum(b.stream, b.index)
+	for at := 0; at < len(text); {
+		r, why := recordAt(text[at:], sum)
+		if why != "" {
+			break
+		}
+		if !r.tombstone {
+			return events.Position(r.sequence), nil
+		}
+		at += r.size
+	}
+	return 0, nil
 }
 
 // lastIn is the last position that the newest block knows of.

@@ -1,10 +1,15 @@
 package journal
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -245,6 +250,38 @@ func TestMissingEndOfAKilledLog(t *testing.T) {
 	}
 	if next, err := j.AppendUses(t.Context(), "new", []byte("new:")); err != nil || events.Position(next) <= lost[0].Through {
 		t.Errorf("append: got %d, %v, want a position that nothing can have had", next, err)
+	}
+}
+
+// TestKilledBeforeTheFirstSummary kills the log several times while SUMMARY is empty: its server numbers the empty block anew at each
+// start, and nothing is missing before the one that the first page goes into.
+func TestKilledBeforeTheFirstSummary(t *testing.T) {
+	in := installation{dir: t.TempDir(), last: 3}
+	j := opened(t, testConfig(in.dir))
+	filled(t, j, int(in.last))
+	in.created = j.Created()
+	for range 3 {
+		in = copyOf(t, in) // as it is while the server runs
+		closed(t, j)
+		j = opened(t, in.config())
+	}
+	if err := j.AppendSummary(t.Context(), time.Now(), []byte("page")); err != nil {
+		t.Fatal(err)
+	}
+	closed(t, j)
+	if blocks, err := blocksOf(filepath.Join(in.stream(streamSummary), "msgs"), streamSummary); err != nil || len(blocks) != 1 || blocks[0].index == 1 {
+		t.Fatalf("got %v, %v, want one block that is not the first", blocks, err)
+	}
+	var said bytes.Buffer
+	c := in.config()
+	c.Logger = slog.New(slog.NewTextHandler(&said, nil))
+	j = opened(t, c)
+	closed(t, j)
+	if strings.Contains(said.String(), "level=ERROR") {
+		t.Errorf("a whole log is said to be damaged: %s", said.String())
+	}
+	if _, err := os.Stat(filepath.Join(in.dir, asideDir)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("something was set aside of a whole log: %v", err)
 	}
 }
 
