@@ -15,6 +15,19 @@ import (
 // fileIsMissing is what is wrong with a block that is not there.
 const fileIsMissing = "the file is missing"
 
+// checkLedger refuses a log without LEDGER, if it is known to have reached a position, before anything beside it is mended: there
+// is nothing to go on with, and what is missing may yet be put back.
+func (k keep) checkLedger(known events.Position) error {
+	if known == 0 {
+		return nil
+	}
+	_, err := os.Stat(filepath.Join(k.streams, streamLedger))
+	if errors.Is(err, fs.ErrNotExist) {
+		return refused(GuardMissing, "stream %s is not there, and this is not a first start", streamLedger)
+	}
+	return err
+}
+
 // checkPresent holds mendable streams to having all their blocks: messages go into one after the other, and
 // only USED loses any, from its front. The server takes what it finds for all there was. Where USED begins too late is for
 // holdFront to say. Only streams of which known says something are looked at.

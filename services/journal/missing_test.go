@@ -285,6 +285,25 @@ func TestKilledBeforeTheFirstSummary(t *testing.T) {
 	}
 }
 
+// TestMissingLog takes all streams away: what is missing is named, nothing is made up for it, and all is well once they are back.
+func TestMissingLog(t *testing.T) {
+	in := used(t, 2, 100)
+	streams, away := filepath.Join(in.dir, "jetstream"), filepath.Join(t.TempDir(), "away")
+	if err := os.Rename(streams, away); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		_, err := Open(t.Context(), in.config())
+		wantRefused(t, err, GuardMissing)
+	}
+	if err := errors.Join(os.RemoveAll(streams), os.Rename(away, streams)); err != nil {
+		t.Fatal(err)
+	}
+	if lost := opened(t, in.config()).Damages(); len(lost) > 0 {
+		t.Errorf("what is back is said to be lost: %v", lost)
+	}
+}
+
 // TestEndsThatCannotBeRead refuses a start that could not say whether the end of USED is there.
 func TestEndsThatCannotBeRead(t *testing.T) {
 	in := used(t, 2, 100)
