@@ -107,7 +107,11 @@ func (n *Node) secretsOpen(ctx context.Context) error {
 func (n *Node) examineUses(ctx context.Context) error {
 	var errs []error
 	for _, d := range n.journal.Unacknowledged() {
-		errs = append(errs, fmt.Errorf("%s; as it was found it is kept in %s", d, d.Aside))
+		lost := d.String()
+		if d.Aside != "" { // or there was no block to keep
+			lost += "; as it was found it is kept in " + d.Aside
+		}
+		errs = append(errs, errors.New(lost))
 	}
 	if damaged := n.journal.CheckFiles(ctx); len(damaged) > 0 { // what the server would make of them nobody knows
 		for _, f := range damaged {
