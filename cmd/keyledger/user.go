@@ -174,10 +174,27 @@ func (c *client) userID(ctx context.Context, a tenancy, user string) (string, er
 		} `json:"items"`
 	}
 	if err := c.readInto(ctx, "/v1/users", q, &found); err != nil {
+		if failureOf(err).Status == http.StatusForbidden {
+			if own := c.ownID(ctx, user); own != "" {
+				return own, nil
+			}
+		}
 		return "", err
 	}
 	if len(found.Items) == 0 {
 		return "", fail(exitNotFound, "user.not_found", "there is no user %q in the account; give an ID of 18 digits or a name", user)
 	}
 	return found.Items[0].UserID, nil
+}
+
+// ownID is the caller's own user, if that is its name: whoever may not list users works on their own keys all the same.
+func (c *client) ownID(ctx context.Context, name string) string {
+	var own struct {
+		UserID string `json:"user_id"`
+		Name   string `json:"user_name"`
+	}
+	if err := c.readInto(ctx, "/v1/caller", nil, &own); err != nil || !strings.EqualFold(own.Name, name) {
+		return ""
+	}
+	return own.UserID
 }
