@@ -16,10 +16,11 @@ func TestGarbageIsCollectedSeldomWithinWhatThereIs(t *testing.T) {
 		percent int
 		limit   int64
 	}{
-		"a large machine":       {nil, map[string]string{"proc/meminfo": "MemTotal:       24680000 kB\nMemFree: 1000 kB\n"}, 400, 1 << 30},
+		"a large machine":       {nil, map[string]string{"proc/meminfo": "MemTotal:       24680000 kB\nMemFree: 1000 kB\n"}, 400, 6_318_080_000},
 		"a small machine":       {nil, map[string]string{"proc/meminfo": "MemTotal:       1000000 kB\nMemFree: 1000 kB\n"}, 400, 768_000_000},
 		"a small container":     {nil, map[string]string{"proc/meminfo": "MemTotal: 24680000 kB\n", "sys/fs/cgroup/memory.max": "536870912\n"}, 400, 402_653_184},
-		"an unbounded one":      {nil, map[string]string{"proc/meminfo": "MemTotal: 24680000 kB\n", "sys/fs/cgroup/memory.max": "max\n"}, 400, 1 << 30},
+		"an unbounded one":      {nil, map[string]string{"proc/meminfo": "MemTotal: 24680000 kB\n", "sys/fs/cgroup/memory.max": "max\n"}, 400, 6_318_080_000},
+		"neither large":         {nil, map[string]string{"proc/meminfo": "MemTotal: 2000000 kB\n"}, 400, 1 << 30},
 		"nothing is known":      {nil, nil, 400, 1 << 30},
 		"nonsense":              {nil, map[string]string{"proc/meminfo": "MemTotal: -5 kB\n", "sys/fs/cgroup/memory.max": ""}, 400, 1 << 30},
 		"a percentage is given": {map[string]string{"GOGC": "50"}, nil, 77, 1 << 30},
