@@ -54,12 +54,12 @@ func odd(r *rand.Rand) string {
 	return b.String()
 }
 
-// TestDifferential: what the vendor's own signer makes of 10,000 random requests is what our schemes take for genuine.
+// TestDifferential: what the vendor's own signer makes of 10,000 random requests of each scheme is what our schemes take for genuine.
 func TestDifferential(t *testing.T) {
 	random := rand.New(rand.NewPCG(4, 2026))
 	seen := map[string]int{}
 	ambiguous := 0
-	for i := range 10000 {
+	for i := range 30000 { // three schemes
 		w := way{[]string{"TC3-HMAC-SHA256", "HmacSHA256", "HmacSHA1"}[i%3], []string{"POST", "GET"}[random.IntN(2)]}
 		k := ledger.Pair{ID: fmt.Sprintf("KLAK%016d", i), Secret: odd(random) + "x"}
 		host := []string{"keys.test", "keys.test:8080", "127.0.0.1:80", "[::1]:8080", "Keys.Test:8080"}[random.IntN(5)]
@@ -89,7 +89,7 @@ func TestDifferential(t *testing.T) {
 		}
 		seen[claims[0].Scheme+" "+sent.last.Method]++
 	}
-	if len(seen) != 6 || ambiguous > 100 {
+	if len(seen) != 6 || ambiguous > 300 {
 		t.Errorf("got %v, and %d refused as ambiguous", seen, ambiguous)
 	}
 }
