@@ -108,7 +108,8 @@ func isSubresource(name, prefix string) bool {
 
 type query []dialect.Parameter
 
-// appendQuery appends the parameters of a raw query.
+// appendQuery appends the parameters of a raw query. S3 and OBS bound a request target and not how many parameters it has,
+// and so do we: each is looked at but once.
 func appendQuery(q query, raw string) (query, error) {
 	q, err := dialect.AppendParameters(q, raw, math.MaxInt)
 	if err != nil {
