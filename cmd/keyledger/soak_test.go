@@ -167,8 +167,9 @@ func (r stretch) flat(t *testing.T, warm stretch) {
 	if got := end(r.memory); got > want {
 		t.Errorf("memory grows: %.0f MiB after the warm-up, %.0f MiB at the end", end(warm.memory)/mib, got/mib)
 	}
-	if got, want := end(r.goroutines), end(warm.goroutines)+5; got > want {
-		t.Errorf("goroutines grow: %.0f after the warm-up, %.0f at the end", end(warm.goroutines), got)
+	// They come and go by a dozen, with compactions and flushes: the end of a short warm-up is but a reading or two.
+	if got, most := end(r.goroutines), slices.Max(warm.goroutines); got > most+5 {
+		t.Errorf("goroutines grow: at most %.0f in the warm-up, %.0f at the end", most, got)
 	}
 	if got := slices.Max(r.lag); got > r.messages {
 		t.Errorf("access records are %.0f messages behind, at %.0f messages a second", got, r.messages)
