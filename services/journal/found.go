@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -43,9 +44,14 @@ func (s *scan) remember() {
 func (s *scan) all() []Finding {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.both()
+}
+
+// both are the findings of this round and the last in their order, each place once.
+func (s *scan) both() []Finding {
 	all := slices.Concat(s.last, s.health.Found)
-	slices.SortFunc(all, func(a, b Finding) int { return int(int64(a.Position) - int64(b.Position)) })
-	return slices.CompactFunc(all, func(a, b Finding) bool { return a.Position == b.Position })
+	slices.SortStableFunc(all, func(a, b Finding) int { return cmp.Compare(a.Position, b.Position) })
+	return slices.CompactFunc(all, Finding.samePlace)
 }
 
 // recall is what was found before the journal was opened. It counts until it has been read again.
@@ -103,7 +109,7 @@ func (j *Journal) telling(after events.Position, yield func(events.Message, erro
 
 // hear takes a finding, once.
 func (s *scan) hear(f Finding) {
-	if !slices.ContainsFunc(s.all(), func(known Finding) bool { return known.Position == f.Position }) {
+	if !slices.ContainsFunc(s.all(), f.samePlace) {
 		s.found(f)
 	}
 }

@@ -39,6 +39,8 @@ func (f Finding) Newer() bool {
 	return errors.As(f.Err, &unknown)
 }
 
+func (f Finding) samePlace(other Finding) bool { return f.Position == other.Position }
+
 func (f Finding) String() string {
 	if f.Newer() {
 		return "the log is newer than this build: " + f.Err.Error()
@@ -167,13 +169,18 @@ func (s *scan) stretch(a *audit, most int) (reached events.Position, whole bool,
 	return a.at, a.at >= s.end, nil
 }
 
+// found takes a finding, once a round: a reader may have come upon it before the scan did.
 func (s *scan) found(f Finding) {
-	s.j.log.Error("journal: the scan found something wrong", "position", uint64(f.Position), "finding", f.String())
 	s.mu.Lock()
-	if len(s.health.Found) < findingsKept {
+	known := slices.ContainsFunc(s.health.Found, f.samePlace)
+	if !known && len(s.health.Found) < findingsKept {
 		s.health.Found = append(s.health.Found, f)
 	}
 	s.mu.Unlock()
+	if known {
+		return
+	}
+	s.j.log.Error("journal: the scan found something wrong", "position", uint64(f.Position), "finding", f.String())
 	s.remember()
 	if tell := s.j.config.Scan.Found; tell != nil {
 		tell(f)
@@ -226,14 +233,8 @@ func (s *scan) state() ScanHealth {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.health
-	h.Found, h.Blocks = nil, slices.Clone(s.health.Blocks)
-	for _, found := range [][]Finding{s.last, s.health.Found} {
-		for _, f := range found {
-			if !s.j.excused(streamLedger, f.Position) {
-				h.Found = append(h.Found, f)
-			}
-		}
-	}
+	h.Blocks = slices.Clone(s.health.Blocks)
+	h.Found = slices.DeleteFunc(s.both(), func(f Finding) bool { return s.j.excused(streamLedger, f.Position) })
 	return h
 }
 

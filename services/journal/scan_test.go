@@ -165,6 +165,26 @@ func TestScan(t *testing.T) {
 	closed(t, j)
 }
 
+// TestFoundTwice has a reader, the scan and its next round come upon the same place.
+func TestFoundTwice(t *testing.T) {
+	told := 0
+	c := testConfig(t.TempDir())
+	c.Scan = Scan{Rate: -1, Found: func(Finding) { told++ }}
+	j := opened(t, c)
+	f := Finding{3, refused(GuardWhole, "position 3 is missing or damaged")}
+	j.scan.hear(f)
+	j.scan.found(f)
+	if told != 1 {
+		t.Errorf("told %d times in a round, want once", told)
+	}
+	j.scan.finish()
+	j.scan.found(f)
+	if h := j.Health().Scan; len(h.Found) != 1 || told != 2 {
+		t.Errorf("found: got %v, told %d times; want the place once, told in each round", h.Found, told)
+	}
+	closed(t, j)
+}
+
 // TestFoundBefore restarts a log that was found damaged: nothing is built on it from the first moment, long before the
 // scan comes to the place again, until the place is well or was let pass.
 func TestFoundBefore(t *testing.T) {
