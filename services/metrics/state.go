@@ -20,6 +20,8 @@ type State struct {
 	Restarts    int    // of the log's server
 	// DamagedBlocks is how many files of the log the scan found damaged.
 	DamagedBlocks int
+	// ScanRounds is how often the scan has read LEDGER through, FileRounds how often the files.
+	ScanRounds, FileRounds int
 	// Watermark is how long ago what is known here had last reached the log's end.
 	Watermark time.Duration
 	Readers   Readers
@@ -63,48 +65,49 @@ type Uses struct {
 // A state collects what ask tells.
 type state struct{ ask func() State }
 
-func gauge(name, help string, labels ...string) *prometheus.Desc {
+func metric(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(namespace+"_"+name, help, labels, nil)
 }
 
 var (
-	descPosition  = gauge("log_position", "The last position of LEDGER.")
-	descProjected = gauge("projection_position", "The last position that a projection has applied.", "projection")
-	descLag       = gauge("projection_lag_positions", "How many positions of LEDGER a projection has not applied.", "projection")
-	descBehind    = gauge("projection_lag_seconds", "The age of the oldest record of LEDGER that a projection has not applied; 0 if there is none.", "projection")
-	descDegraded  = gauge("projection_degraded", "1 if a projection has stopped at a record that it cannot apply.", "projection")
-	descRecords   = gauge("records_position", "The last message of USED that access records answer from.")
-	descRecordLag = gauge("records_lag_messages", "How many messages of USED are not applied.")
-	descRecordAge = gauge("records_lag_seconds", "The age of the oldest message of USED that is not applied; 0 if there is none.")
-	descWatermark = gauge("verifier_watermark_age_seconds", "How long ago what this node verifies by had last reached the end of the log. Over 1, it refuses to decide.")
-	descReaders   = gauge("event_readers", "Readers that follow events over HTTP.")
-	descReaderLag = gauge("consumer_lag_messages", "How many messages of a stream (ledger: one decision each, used: up to 500 records each) the reader of events over HTTP that is furthest behind has before it.", "stream")
-	descStopped   = gauge("records_stopped", "1 if access records follow the log no more.")
-	descDamaged   = gauge("records_damaged", "Places at which messages of USED or SUMMARY were lost and that no operator has let pass.")
-	descBlocks    = gauge("log_damaged_blocks", "Files of the log that the scan found damaged in its last round.")
-	descReady     = gauge("ready", "1 if commands and verification are served.")
-	descWritable  = gauge("log_writable", "1 if the log takes writes.")
-	descWhole     = gauge("log_whole", "1 if nothing is known to be wrong with what the log holds.")
-	descTrusted   = gauge("clock_trusted", "1 if the clock is trusted with purging and trimming.")
-	descFree      = gauge("log_free_bytes", "Bytes free on the disk of the log.")
-	descRestarts  = gauge("log_restarts_total", "Restarts of the log's server after its disk failed it.")
-	descRecorded  = gauge("uses_recorded_total", "Access records that the log has acknowledged.")
-	descMessages  = gauge("uses_messages_total", "Messages that they were in.")
-	descShed      = gauge("uses_shed_total", "Access records refused because more waited than may, or for longer.")
-	descUncertain = gauge("uses_uncertain_total", "Access records of which it is not known whether they were recorded.")
-	descFailed    = gauge("uses_failed_total", "Access records that were not recorded because the log took no writes; in the async mode only at a stop.")
-	descSummed    = gauge("uses_summarised_total", "Attempts that were counted and not recorded one by one.")
-	descUnknown   = gauge("uses_unknown_key_total", "Requests that named no key of this ledger.")
-	descOldest    = gauge("uses_oldest_waiting_seconds", "For how long the oldest access record that is not written has waited.")
-	descWindow    = gauge("uses_loss_window_seconds", "In the async mode, of how many seconds a crash loses access records at most: when one has waited longer, verification answers 503. 0 in the durable mode, which loses none.")
-	descWaiting   = gauge("uses_waiting", "Access records that wait to be written; in the async mode what a crash loses.")
+	descPosition  = metric("log_position", "The last position of LEDGER.")
+	descProjected = metric("projection_position", "The last position that a projection has applied.", "projection")
+	descLag       = metric("projection_lag_positions", "How many positions of LEDGER a projection has not applied.", "projection")
+	descBehind    = metric("projection_lag_seconds", "The age of the oldest record of LEDGER that a projection has not applied; 0 if there is none.", "projection")
+	descDegraded  = metric("projection_degraded", "1 if a projection has stopped at a record that it cannot apply.", "projection")
+	descRecords   = metric("records_position", "The last message of USED that access records answer from.")
+	descRecordLag = metric("records_lag_messages", "How many messages of USED are not applied.")
+	descRecordAge = metric("records_lag_seconds", "The age of the oldest message of USED that is not applied; 0 if there is none.")
+	descWatermark = metric("verifier_watermark_age_seconds", "How long ago what this node verifies by had last reached the end of the log. Over 1, it refuses to decide.")
+	descReaders   = metric("event_readers", "Readers that follow events over HTTP.")
+	descReaderLag = metric("consumer_lag_messages", "How many messages of a stream (ledger: one decision each, used: up to 500 records each) the reader of events over HTTP that is furthest behind has before it.", "stream")
+	descStopped   = metric("records_stopped", "1 if access records follow the log no more.")
+	descDamaged   = metric("records_damaged", "Places at which messages of USED or SUMMARY were lost and that no operator has let pass.")
+	descBlocks    = metric("log_damaged_blocks", "Files of the log that the scan found damaged in its last round.")
+	descRounds    = metric("log_scan_rounds_total", "How often the background scan has read all of LEDGER (part=\"ledger\") or the files of the log (part=\"files\") since the start.", "part")
+	descReady     = metric("ready", "1 if commands and verification are served.")
+	descWritable  = metric("log_writable", "1 if the log takes writes.")
+	descWhole     = metric("log_whole", "1 if nothing is known to be wrong with what the log holds.")
+	descTrusted   = metric("clock_trusted", "1 if the clock is trusted with purging and trimming.")
+	descFree      = metric("log_free_bytes", "Bytes free on the disk of the log.")
+	descRestarts  = metric("log_restarts_total", "Restarts of the log's server after its disk failed it.")
+	descRecorded  = metric("uses_recorded_total", "Access records that the log has acknowledged.")
+	descMessages  = metric("uses_messages_total", "Messages that they were in.")
+	descShed      = metric("uses_shed_total", "Access records refused because more waited than may, or for longer.")
+	descUncertain = metric("uses_uncertain_total", "Access records of which it is not known whether they were recorded.")
+	descFailed    = metric("uses_failed_total", "Access records that were not recorded because the log took no writes; in the async mode only at a stop.")
+	descSummed    = metric("uses_summarised_total", "Attempts that were counted and not recorded one by one.")
+	descUnknown   = metric("uses_unknown_key_total", "Requests that named no key of this ledger.")
+	descOldest    = metric("uses_oldest_waiting_seconds", "For how long the oldest access record that is not written has waited.")
+	descWindow    = metric("uses_loss_window_seconds", "In the async mode, of how many seconds a crash loses access records at most: when one has waited longer, verification answers 503. 0 in the durable mode, which loses none.")
+	descWaiting   = metric("uses_waiting", "Access records that wait to be written; in the async mode what a crash loses.")
 )
 
 // Describe implements prometheus.Collector.
 func (s state) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descPosition, descProjected, descLag, descDegraded, descBehind, descRecordAge, descWatermark, descReaders, descReaderLag, descRecords, descRecordLag, descStopped, descDamaged,
-		descReady, descWritable, descWhole, descBlocks, descTrusted, descFree, descRestarts, descRecorded, descMessages, descShed, descUncertain, descFailed, descSummed, descUnknown,
+		descReady, descWritable, descWhole, descBlocks, descRounds, descTrusted, descFree, descRestarts, descRecorded, descMessages, descShed, descUncertain, descFailed, descSummed, descUnknown,
 		descWaiting, descOldest, descWindow,
 	} {
 		out <- d
@@ -117,8 +120,8 @@ func (s state) Collect(out chan<- prometheus.Metric) {
 	is := func(d *prometheus.Desc, v float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	count := func(d *prometheus.Desc, v uint64) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
+	count := func(d *prometheus.Desc, v uint64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
 	}
 	if now.Position > 0 {
 		is(descPosition, float64(now.Position))
@@ -147,6 +150,8 @@ func (s state) Collect(out chan<- prometheus.Metric) {
 	is(descWaiting, float64(now.Uses.Waiting))
 	is(descOldest, now.Uses.Oldest)
 	is(descWindow, now.Uses.Window)
+	count(descRounds, uint64(now.ScanRounds), "ledger")
+	count(descRounds, uint64(now.FileRounds), "files")
 	count(descRestarts, uint64(now.Restarts))
 	count(descRecorded, now.Uses.Recorded)
 	count(descMessages, now.Uses.Messages)

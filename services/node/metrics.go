@@ -28,6 +28,7 @@ func (n *Node) metricsState() metrics.State {
 	out := metrics.State{
 		Position: s.Last, Ready: s.Ready, Writable: health.Writable, Whole: health.Whole(), Trusted: n.guard.Doubt() == "",
 		FreeBytes: health.Free, Restarts: health.Restarts, DamagedBlocks: len(health.Scan.Blocks),
+		ScanRounds: health.Scan.Rounds, FileRounds: health.Scan.FileRounds,
 		Records: metrics.Records{Position: s.Records.Position, Last: s.Records.Last, Stopped: s.Records.Stopped != "", Damaged: len(health.Damages)},
 		Uses: metrics.Uses{
 			Recorded: used.Recorded, Messages: used.Messages, Shed: used.Shed, Uncertain: used.Uncertain, Failed: used.Failed,
