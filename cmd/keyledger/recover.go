@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
 
 	"github.com/keyledger/keyledger/services/node"
 )
@@ -17,6 +18,9 @@ type recoverCommand struct {
 // Run makes a new key for the operator's root user. The key is on disk before
 // it is in the log.
 func (r *recoverCommand) Run(ctx context.Context, t *terminal) error {
+	if _, err := os.Lstat(r.CredentialsOut); err == nil {
+		return taken(r.CredentialsOut)
+	}
 	made, err := node.Recover(ctx, r.config(r.listenFlags, t), r.CredentialsOut)
 	var refused *node.RefusedError
 	if errors.As(err, &refused) {

@@ -29,7 +29,7 @@ const reservedBytes = 4096
 func reserve(path string) (*secretFile, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return nil, usage("%s is there already and is not overwritten; name another file", path)
+		return nil, taken(path)
 	}
 	if err != nil {
 		return nil, usage("the file for the secret cannot be made: %v", err)
@@ -41,6 +41,10 @@ func reserve(path string) (*secretFile, error) {
 		return nil, usage("the file for the secret cannot be written: %v", err)
 	}
 	return s, nil
+}
+
+func taken(path string) error {
+	return usage("%s is there already and is not overwritten; name another file", path)
 }
 
 // fill gives the file its content, on disk when fill returns.

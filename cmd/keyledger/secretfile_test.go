@@ -23,6 +23,9 @@ func TestASecretFileIsMadeBeforeItsSecret(t *testing.T) {
 	if _, err := reserve(path); exitFor(err) != exitUsage || !strings.Contains(err.Error(), "not overwritten") {
 		t.Errorf("a second one got %v", err)
 	}
+	if err := (&recoverCommand{CredentialsOut: path}).Run(t.Context(), nil); exitFor(err) != exitUsage || !strings.Contains(err.Error(), "not overwritten") {
+		t.Errorf("recover into it got %v", err)
+	}
 	if err := f.fill([]byte("content")); err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ func (s *server) accountRoutes(api huma.API) {
 
 type openAccountInput struct {
 	Body struct {
-		Name      string          `json:"name" doc:"1 to 128 printable characters"`
+		Name      string          `json:"name" doc:"1 to 128 printable characters; need not be unique"`
 		Preset    string          `json:"preset,omitempty" doc:"strict if left out"`
 		Overrides json.RawMessage `json:"overrides,omitempty" doc:"a partial policy: what differs from the preset"`
 	}

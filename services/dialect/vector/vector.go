@@ -47,7 +47,7 @@ type Vector struct {
 }
 
 // Load reads a JSON array of vectors. Fields it does not know are passed over.
-// It returns an error that names the entry if one cannot be judged.
+// It returns an error if there is none, or that names the entry if one cannot be judged.
 func Load(r io.Reader) ([]Vector, error) {
 	var vectors []Vector
 	d := json.NewDecoder(r)
@@ -56,6 +56,9 @@ func Load(r io.Reader) ([]Vector, error) {
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return nil, errors.New("vectors: want one JSON array of requests, and nothing behind it")
+	}
+	if len(vectors) == 0 {
+		return nil, errors.New("vectors: want an array of at least one request: there is none in it")
 	}
 	for i, v := range vectors {
 		if err := v.complete(); err != nil {

@@ -117,6 +117,8 @@ func TestLoadRefuses(t *testing.T) {
 		`{}`:                    "JSON array",
 		`[] []`:                 "nothing behind it",
 		`[{"body_base64":"!"}]`: "JSON array",
+		`[]`:                    "there is none in it",
+		`null`:                  "there is none in it",
 		`[{}]`:                  "no name",
 		`[{"name":"a"}]`:        "method and request_target",
 		strings.Replace(head, `1`, `0`, 1) + `}]`: "verify_at",
