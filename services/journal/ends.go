@@ -15,7 +15,7 @@ import (
 	"github.com/keyledger/keyledger/services/durable"
 )
 
-// endsFile says how far USED and SUMMARY are known to have reached: docs/format/data-directory.md.
+// endsFile says how far USED and SUMMARY are known to have reached, and how far USED was trimmed: docs/format/data-directory.md.
 const endsFile = "ends"
 
 // endsEvery is how often it is written. It lags by as much, so that it is never ahead of
@@ -28,6 +28,8 @@ type ends struct {
 	// Exact: the log was closed, and nothing was behind them.
 	Exact bool                       `json:"exact,omitempty"`
 	Last  map[string]events.Position `json:"last"`
+	// Trimmed is how far USED was trimmed. SUMMARY says so, too, and before: this is for when that is lost.
+	Trimmed events.Position `json:"used_trimmed,omitempty"`
 }
 
 // readEnds is what is written down: nothing of any stream, where nothing is yet.
@@ -79,10 +81,14 @@ func (r *reach) note(stream string, p events.Position) {
 	r.last[stream] = max(r.last[stream], p)
 }
 
-func (r *reach) ends() ends {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return ends{Last: maps.Clone(r.last)}
+func (j *Journal) ends() ends {
+	j.reach.mu.Lock()
+	defer j.reach.mu.Unlock()
+	return ends{Last: maps.Clone(j.reach.last), Trimmed: events.Position(j.trimmed.Load())}
+}
+
+func (e ends) equal(other ends) bool {
+	return maps.Equal(e.Last, other.Last) && e.Trimmed == other.Trimmed
 }
 
 // beginEnds says that what is written down is exact no more, and learns how far the streams go.
@@ -97,6 +103,7 @@ func (j *Journal) beginEnds(ctx context.Context) error {
 			return err
 		}
 	}
+	j.trimmed.Store(uint64(known.Trimmed))
 	return j.lookEnds(ctx)
 }
 
@@ -115,13 +122,13 @@ func (j *Journal) lookEnds(ctx context.Context) error {
 func (j *Journal) keepEnds() {
 	t := time.NewTicker(endsEvery)
 	defer t.Stop()
-	for written, before := (ends{}), j.reach.ends(); ; before = j.reach.ends() {
+	for written, before := (ends{}), j.ends(); ; before = j.ends() {
 		select {
 		case <-j.ctx.Done():
 			return
 		case <-t.C:
 		}
-		if maps.Equal(written.Last, before.Last) {
+		if written.equal(before) {
 			continue
 		}
 		if err := before.write(j.config.Dir); err != nil {
@@ -136,7 +143,7 @@ func (j *Journal) keepEnds() {
 func (j *Journal) endEnds() {
 	err := j.lookEnds(context.Background())
 	if err == nil {
-		e := j.reach.ends()
+		e := j.ends()
 		e.Exact = true
 		err = e.write(j.config.Dir)
 	}

@@ -163,6 +163,35 @@ func TestMissingFrontOfTrimmedUsed(t *testing.T) {
 	}
 }
 
+// TestMissingSummariesOfTrimmedUsed loses all of SUMMARY, and with it the word of how far USED was trimmed:
+// what was trimmed is not told as lost, and what is lost behind it is.
+func TestMissingSummariesOfTrimmedUsed(t *testing.T) {
+	whole, from := usedBlocks(t)
+	j := opened(t, whole.config())
+	if err := errors.Join(j.AppendSummary(t.Context(), time.Now(), []byte("a page")), j.TrimUses(t.Context(), from[1]-1)); err != nil {
+		t.Fatal(err)
+	}
+	closed(t, j)
+	for _, used := range []bool{false, true} {
+		in := copyOf(t, whole)
+		remove(t, filepath.Join(in.stream(streamSummary), "msgs", "1.blk"))
+		if used {
+			remove(t, in.usedBlock(2))
+		}
+		for range 2 {
+			j := opened(t, in.config())
+			lost := j.Unacknowledged()
+			if len(lost) == 0 || lost[0].Stream != streamSummary || len(lost) > 1 && !used {
+				t.Errorf("got %v, want what is lost of SUMMARY", lost)
+			}
+			if used && (len(lost) != 2 || access.Position(lost[1].From) != from[1] || access.Position(lost[1].Through) != from[2]-1) {
+				t.Errorf("got %v, want %d to %d of USED as well", lost, from[1], from[2]-1)
+			}
+			closed(t, j)
+		}
+	}
+}
+
 // TestFrontTrimmedByAnOlderBuild starts on a front that was trimmed when nothing said how far.
 func TestFrontTrimmedByAnOlderBuild(t *testing.T) {
 	in, from := usedBlocks(t)

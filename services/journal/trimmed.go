@@ -59,14 +59,16 @@ func (j *Journal) recordTrim(ctx context.Context, last events.Position) error {
 	}
 }
 
-// learnTrimmed is for a start: it learns how far USED was trimmed, and holds USED to it.
+// learnTrimmed is for a start: it learns how far USED was trimmed, and holds USED to it. What SUMMARY says may be lost: then
+// what was written down beside it counts.
 func (j *Journal) learnTrimmed(ctx context.Context) error {
 	through, at, err := j.recordedTrim(ctx)
 	if err != nil {
 		return err
 	}
+	through = max(through, events.Position(j.trimmed.Load()))
 	j.trimmed.Store(uint64(through))
-	if at == 0 {
+	if at == 0 && through == 0 {
 		if err := j.adoptFront(ctx); err != nil {
 			return err
 		}
