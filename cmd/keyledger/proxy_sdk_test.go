@@ -80,8 +80,9 @@ func inFront(t *testing.T, p proxy) {
 	}
 	at.aws(k, "", "", "s3api", "put-object", "--bucket", "photos", "--key", "a picture.png", "--body", file)
 	w.namesClient(k, "127.0.0.1")
-	w.hidesForged(k, front, func() http.Header { return seen })
+	w.hidesForged(k, front, "", func() http.Header { return seen })
 	w.keyledger("aws.json", "key", "restrict", k.id)
+	w.hidesForged(k, front, "true", func() http.Header { return seen })
 	at.aws(k, "", "", "s3api", "head-bucket", "--bucket", "photos")
 	wants(t, "what the service saw of a restricted key", seen.Get("X-Keyledger-Restricted"), "true")
 	seen = nil
@@ -121,7 +122,7 @@ func (w *world) namesClient(k pair, address string) {
 
 // hidesForged holds that a service behind the proxy sees no identity but that of
 // the key, whatever a genuine client claims besides, and records no address it claims.
-func (w *world) hidesForged(k pair, front string, seen func() http.Header) {
+func (w *world) hidesForged(k pair, front, restricted string, seen func() http.Header) {
 	w.t.Helper()
 	req, err := http.NewRequest("GET", front+"/photos", nil)
 	if err != nil {
@@ -130,8 +131,9 @@ func (w *world) hidesForged(k pair, front string, seen func() http.Header) {
 	aws.Sign(req, nil, k.id, k.secret, "photos", "local", time.Now())
 	for name, value := range map[string]string{
 		"X-Keyledger-Key-Id": "none", "X-Keyledger-User-Id": "1", "X-Keyledger-Position": "1", "X-Keyledger-Scheme": "none", "X-Keyledger-Restricted": "none", "X-Forwarded-For": "203.0.113.1", "X-Real-IP": "203.0.113.1",
+		"X_Keyledger_Key_Id": "none", "X-Keyledger_User-Id": "1", "Connection": "x-keyledger-key-id, X-Keyledger-User-Id, X-Keyledger-Account-Id, X-Keyledger-Restricted",
 	} {
-		req.Header.Set(name, value)
+		req.Header[name] = []string{value}
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -142,11 +144,16 @@ func (w *world) hidesForged(k pair, front string, seen func() http.Header) {
 		w.t.Fatalf("genuine, with claims besides: got %d %v", res.StatusCode, res.Header)
 	}
 	for name, values := range seen() {
-		if strings.HasPrefix(name, "X-Keyledger-") && (len(values) != 1 || values[0] == "1" || values[0] == "none") {
+		ours := strings.HasPrefix(strings.ReplaceAll(strings.ToLower(name), "_", "-"), "x-keyledger-")
+		if ours && (len(values) != 1 || values[0] == "1" || values[0] == "none") {
 			w.t.Errorf("the service saw %s: %q", name, values)
 		}
 	}
 	wants(w.t, "the key that the service saw", seen().Get("X-Keyledger-Key-Id"), k.id)
+	wants(w.t, "restricted, as the service saw it", seen().Get("X-Keyledger-Restricted"), restricted)
+	if seen().Get("X-Keyledger-User-Id") == "" || seen().Get("X-Keyledger-Account-Id") == "" {
+		w.t.Errorf("the service saw %v, want user and account", seen())
+	}
 	w.namesClient(k, "127.0.0.1")
 }
 
