@@ -91,8 +91,8 @@ func nothingEmpty(c *kong.Context) error {
 			continue
 		}
 		text, one := v.Target.Interface().(string)
-		list, _ := v.Target.Interface().([]string)
-		if one && text == "" || slices.Contains(list, "") {
+		list, many := v.Target.Interface().([]string)
+		if one && text == "" || many && (len(list) == 0 || slices.Contains(list, "")) {
 			return usageIn(c, "%s is empty; give it a value, or leave it out where it may be", v.ShortSummary())
 		}
 	}
