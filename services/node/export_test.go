@@ -46,6 +46,9 @@ func (n *Node) AwaitRecords(ctx context.Context) error {
 	return n.records.wait(ctx, last)
 }
 
+// BeganAt has the node find that the log reached a message of USED when it started.
+func (n *Node) BeganAt(p uint64) { n.records.begun.Store(p) }
+
 // LookOften has the nodes of this process notice at once who may read over NATS.
 func LookOften(t interface{ Cleanup(func()) }) {
 	was := usersEvery

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/keyledger/keyledger/events"
@@ -28,6 +29,7 @@ type records struct {
 	store *access.Store
 
 	passed func(uses.Position) bool // whether an operator let a message pass; set before it follows
+	begun  atomic.Uint64            // the end of the log when the node started
 
 	mu      sync.Mutex
 	stopped error         // why it does not follow now
@@ -102,23 +104,42 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// List, LastOf and Counts answer as the store does, but not once it does not follow.
+// catchUpPatience is how long a question waits for what was in the log before the start: after a stop, that is soon applied.
+const catchUpPatience = 500 * time.Millisecond
+
+// caughtUp is why nothing can be told yet, or any more. As long as what was in the log before the start is
+// not applied, a key that is in use could seem never to have been used.
+func (r *records) caughtUp() error {
+	begun := uses.Position(r.begun.Load())
+	if r.store.Position() >= begun {
+		return r.sound()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), catchUpPatience)
+	defer cancel()
+	err := r.wait(ctx, begun)
+	if err != nil && ctx.Err() != nil {
+		return &events.UnavailableError{Reason: fmt.Sprintf("access records are still being read from the log, up to message %d of %d; ask again", r.store.Position(), begun)}
+	}
+	return err
+}
+
+// List, LastOf and Counts answer as the store does, but not before it has caught up, nor once it does not follow.
 func (r *records) List(q access.Query, cursor string, limit int) (projections.Page[access.Entry], error) {
-	if err := r.sound(); err != nil {
+	if err := r.caughtUp(); err != nil {
 		return projections.Page[access.Entry]{}, err
 	}
 	return r.store.List(q, cursor, limit)
 }
 
 func (r *records) LastOf(keys []events.AccessKeyID) ([]access.Last, error) {
-	if err := r.sound(); err != nil {
+	if err := r.caughtUp(); err != nil {
 		return nil, err
 	}
 	return r.store.LastOf(keys)
 }
 
 func (r *records) Counts(key events.AccessKeyID, p access.Period) ([]access.DayCounts, error) {
-	if err := r.sound(); err != nil {
+	if err := r.caughtUp(); err != nil {
 		return nil, err
 	}
 	return r.store.Counts(key, p)
@@ -201,6 +222,7 @@ func (n *Node) openRecords(ctx context.Context) error {
 	}
 	n.records.store = store
 	last, err := n.journal.LastUse(ctx)
+	n.records.begun.Store(uint64(last))
 	if err == nil && last < store.Position() {
 		return refuse(GuardProjections, nil, "the access records in %s reach message %d, but the log ends at %d: it was cut or replaced", dir, store.Position(), last)
 	}

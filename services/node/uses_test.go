@@ -115,6 +115,28 @@ func TestUsesOutliveTheirRecords(t *testing.T) {
 	}
 }
 
+// TestRecordsBeforeTheyHaveCaughtUp asks while what was in the log before the start is still being read: nobody is told
+// that a key was never used.
+func TestRecordsBeforeTheyHaveCaughtUp(t *testing.T) {
+	w := installed(t)
+	n := w.start()
+	c := w.client(n)
+	key := c.usedKey()
+	if err := n.AwaitRecords(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	n.BeganAt(1000)
+	for _, path := range []string{"/v1/keys/" + key + "/records", "/v1/records", "/v1/keys/" + key + "/last-used", "/v1/reports/unused?days=7"} {
+		if status, answer := c.send(http.MethodGet, path, ""); status != http.StatusServiceUnavailable || !strings.Contains(string(answer), "still being read from the log, up to message") {
+			t.Errorf("%s: got %d %s", path, status, answer)
+		}
+	}
+	n.BeganAt(1)
+	if got := c.ask(http.MethodGet, "/v1/keys/"+key+"/last-used", "")["last_used_at"]; got == nil {
+		t.Error("the key seems never to have been used")
+	}
+}
+
 // usedKey is a key of the root user that has been used once, disabled since.
 func (c *client) usedKey() string {
 	c.Helper()
