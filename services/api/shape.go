@@ -25,7 +25,7 @@ type AccountInput struct {
 // list is a page of a list.
 type list[T any] struct {
 	Items      []T    `json:"items" nullable:"false"`
-	NextCursor string `json:"next_cursor,omitempty" doc:"of the next page; absent at the end"`
+	NextCursor string `json:"next_cursor,omitempty" doc:"of the next page; absent at the end. A page may hold fewer than limit, even none, and have one: go on until it is absent"`
 }
 
 // written is the answer to a command that changed something.
