@@ -269,13 +269,14 @@ func (in inbound) mayAsk(owner events.Subject) bool {
 // asked is a decision as whoever asks may learn it. Whoever signs with an access key
 // may ask about requests of his own keys only; a gateway about those of the accounts
 // that it serves. What is not theirs to know gets the same answer as a key that does
-// not exist, and is not on anybody's record. Out of time, the one and the other hear of the clock.
+// not exist, and is not on anybody's record. Out of time, the one and the other hear of the clock; and of what is wrong with
+// what was written down.
 func asked(in inbound, d verify.Decision) (verify.Decision, error) {
 	switch {
 	case in.gateway != nil && d.Owner.Account != "" && !in.mayAsk(d.Owner):
 		hidden := verify.Decision{Key: d.Key, Claim: d.Claim, Position: d.Position, Reason: verify.UnknownKey, Detail: verify.DetailUnknownKey}
-		if d.Refused != nil && d.Refused.OutOfTime() {
-			hidden.Reason, hidden.Detail, hidden.Refused = d.Reason, d.Detail, d.Refused
+		if d.Malformed != nil || d.Refused != nil && d.Refused.OutOfTime() {
+			hidden.Reason, hidden.Detail, hidden.Refused, hidden.Malformed = d.Reason, d.Detail, d.Refused, d.Malformed
 		}
 		return hidden, nil
 	case in.gateway != nil, d.Key == "", in.mayAsk(d.Owner):

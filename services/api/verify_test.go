@@ -316,6 +316,18 @@ func TestVerifyForGateways(t *testing.T) {
 	if got := a.records(t, "/v1/keys/"+k.id+"/records?outcome=allowed", 2); len(got) != 2 {
 		t.Errorf("the gateways left %d records, want 2", len(got))
 	}
+	tampered := good.with("body_base64", "YQ==")
+	if got := decode[verdict](t, ask(hers, tampered).ok(t, 200)); got.Reason != "payload_hash_mismatch" || got.AccessKeyID != k.id || got.AccountID != a.id {
+		t.Errorf("with another body: got %+v", got)
+	}
+	if got := a.records(t, "/v1/keys/"+k.id+"/records?outcome=attempt", 1); got[0].Reason != "payload_hash_mismatch" {
+		t.Errorf("with another body the record says %v", got)
+	}
+	unknown = decode[verdict](t, ask(theirs, signedBy(t, nobody, "x").with("body_base64", "YQ==")).ok(t, 200))
+	foreign = decode[verdict](t, ask(theirs, tampered).ok(t, 200))
+	if unknown.AccessKeyID, unknown.RequestID = foreign.AccessKeyID, foreign.RequestID; foreign != unknown || foreign.AccountID != "" || foreign.Reason != "payload_hash_mismatch" {
+		t.Errorf("with another body, another account's gateway: got %+v about a key, and %+v about none", foreign, unknown)
+	}
 	refused(t, ask("klgw_"+strings.Repeat("0", 36), good), 401, "gateway_token.required")
 	refused(t, k.send(t, call{method: "GET", path: "/v1/caller", unsigned: true, after: header("Authorization", "Bearer "+everywhere)}), 401, "signature.required")
 	refused(t, k.send(t, call{method: "POST", path: "/v1/users", body: `{"name":"x"}`, unsigned: true, after: header("Authorization", "Bearer "+everywhere)}), 401, "signature.required")

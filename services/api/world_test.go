@@ -68,7 +68,9 @@ func failed(err error) int {
 // mute is a scheme that nobody signs by.
 type mute struct{}
 
-func (mute) Name() string { return "MUTE-HMAC-SHA256" }
+func (mute) Name() string                  { return "MUTE-HMAC-SHA256" }
+func (mute) Names(*dialect.Request) string { return "" }
+
 func (mute) Read(*dialect.Request, *dialect.Scratch) ([]dialect.Claim, error) {
 	return nil, dialect.ErrUnsigned
 }

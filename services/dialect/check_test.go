@@ -100,7 +100,9 @@ type scheme struct {
 	err  error
 }
 
-func (s scheme) Name() string { return s.name }
+func (s scheme) Name() string                { return s.name }
+func (scheme) Names(*dialect.Request) string { return "KEY" }
+
 func (s scheme) Read(*dialect.Request, *dialect.Scratch) ([]dialect.Claim, error) {
 	return []dialect.Claim{{Scheme: s.name}}, s.err
 }
@@ -116,12 +118,16 @@ func TestReadTakesTheFirstThatSpeaks(t *testing.T) {
 		{nil, "", dialect.ErrUnsigned},
 		{[]dialect.Scheme{silent}, "", dialect.ErrUnsigned},
 		{[]dialect.Scheme{silent, speaks, broken}, "b", nil},
-		{[]dialect.Scheme{silent, broken, speaks}, "", bad},
 	} {
 		claims, err := dialect.Read(&dialect.Request{}, c.schemes)
 		if !errors.Is(err, c.err) || err == nil && claims[0].Scheme != c.want {
 			t.Errorf("got %v, %v; want %s, %v", claims, err, c.want, c.err)
 		}
+	}
+	_, err := dialect.Read(&dialect.Request{}, []dialect.Scheme{silent, broken, speaks})
+	want := dialect.MalformedError{Code: "missing_date", Detail: "no date", Scheme: "c", AccessKeyID: "KEY"}
+	if got, ok := errors.AsType[*dialect.MalformedError](err); !ok || *got != want || bad.Scheme != "" {
+		t.Errorf("got %+v, want %+v, and the scheme's own error as it was: %+v", err, want, bad)
 	}
 }
 

@@ -70,9 +70,13 @@ func Lockouts(of []Dialect) map[string]Lockout {
 // must give the same answer when called again.
 //
 // The claims and their bytes may lie in s, and end with it; their strings must not.
+//
+// Names is the ID of the access key that a request names which Read found malformed: as it is written, whatever else is wrong; empty
+// if it names none, or if it cannot be told which.
 type Scheme interface {
 	Name() string
 	Read(r *Request, s *Scratch) ([]Claim, error)
+	Names(r *Request) string
 }
 
 // A Digester is a Scheme whose clients send the SHA-256 of the body along in a
@@ -123,6 +127,8 @@ func (*NetworkError) Unwrap() error { return ErrUnknownKey }
 type MalformedError struct {
 	Code   string // stable, for machines: "missing_date"
 	Detail string // for people: what was wrong and what would be right
+	// Scheme is the name of the scheme, and AccessKeyID what [Scheme].Names says: set by [Read].
+	Scheme, AccessKeyID string
 }
 
 func (e *MalformedError) Error() string {
@@ -141,6 +147,9 @@ func (s *Scratch) Read(r *Request, schemes []Scheme) ([]Claim, error) {
 		claims, err := scheme.Read(r, s)
 		if errors.Is(err, ErrUnsigned) {
 			continue
+		}
+		if bad, ok := errors.AsType[*MalformedError](err); ok {
+			return nil, bad.named(scheme, r)
 		}
 		return claims, err
 	}

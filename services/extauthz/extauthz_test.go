@@ -34,7 +34,9 @@ func (anybody) Gateway(string) (api.GatewayToken, bool, error) { return api.Gate
 // A scheme does something to whoever reads by it.
 type scheme func() error
 
-func (scheme) Name() string { return "TEST-HMAC-SHA256" }
+func (scheme) Name() string                  { return "TEST-HMAC-SHA256" }
+func (scheme) Names(*dialect.Request) string { return "" }
+
 func (s scheme) Read(*dialect.Request, *dialect.Scratch) ([]dialect.Claim, error) {
 	return nil, s()
 }

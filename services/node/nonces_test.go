@@ -22,6 +22,8 @@ type once struct{}
 
 func (once) Name() string { return "ONCE" }
 
+func (once) Names(*dialect.Request) string { return "" }
+
 func (once) Read(r *dialect.Request, _ *dialect.Scratch) ([]dialect.Claim, error) {
 	part := strings.Split(r.Get("Authorization"), " ")
 	if len(part) != 5 || part[0] != "ONCE" {

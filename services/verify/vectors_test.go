@@ -52,6 +52,44 @@ func TestVectors(t *testing.T) {
 	}
 }
 
+// TestNames: each captured request, with something wrong in its query, goes on the record of the key that it names.
+func TestNames(t *testing.T) {
+	v := openVault(t)
+	for _, d := range builtin.All() {
+		t.Run(d.Name, func(t *testing.T) {
+			named := map[string]bool{}
+			for _, entry := range dialecttest.Load(t, filepath.Join("../dialect", d.Name, "testdata/vectors")) {
+				r := entry.Request()
+				claims, err := dialect.Read(r, builtin.Schemes())
+				if err != nil {
+					continue
+				}
+				r = entry.Request()
+				spoil(r)
+				got, err := verifierOf(t, v, entry).Verify(t.Context(), r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got.Malformed == nil {
+					t.Errorf("%s: got %+v, want it to be malformed", entry.Name, got)
+				}
+				if string(got.Key) != claims[0].AccessKeyID || got.Claim.Scheme != claims[0].Scheme || entry.AccessKeyID == claims[0].AccessKeyID && got.Owner.Account == "" {
+					t.Errorf("%s: got the key %q of %v, scheme %q; want %q, %q", entry.Name, got.Key, got.Owner, got.Claim.Scheme, claims[0].AccessKeyID, claims[0].Scheme)
+				}
+				named[got.Claim.Scheme] = true
+			}
+			for _, s := range d.Schemes {
+				if !named[s.Name()] {
+					t.Errorf("no request of %s was there", s.Name())
+				}
+			}
+		})
+	}
+}
+
+// spoil makes a request malformed, whatever its scheme: its target is no path any more.
+func spoil(r *dialect.Request) { r.Target = "*" + r.Target }
+
 // verifierOf makes a verifier that knows one entry's key, at that entry's time.
 func verifierOf(t *testing.T, v *vault.Vault, entry vector.Vector) *verify.Verifier {
 	t.Helper()

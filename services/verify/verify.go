@@ -184,9 +184,7 @@ func (v *Verifier) verify(ctx context.Context, r *dialect.Request, managing bool
 	defer scratch.Release()
 	claims, err := scratch.Read(r, v.Schemes)
 	if err != nil || len(claims) == 0 {
-		d, err := unread(err)
-		d.Position = v.Applied()
-		return d, err
+		return v.attempt(err)
 	}
 	d, err := v.judge(claims, asked{source: r.Source, managing: managing}, func(owner events.Subject, id events.AccessKeyID, c dialect.Claim) (Nonce, bool, error) {
 		if !may(owner) {
@@ -201,7 +199,24 @@ func (v *Verifier) verify(ctx context.Context, r *dialect.Request, managing bool
 	return d, err
 }
 
-// unread is the decision about a request that no scheme could read.
+// attempt is the decision about a request that no scheme could read. It goes on the record of the key that it names, if it
+// names one that there is: as one that is out of time does.
+func (v *Verifier) attempt(reading error) (Decision, error) {
+	at := v.Applied()
+	d, err := unread(reading)
+	d.Position = at
+	if err != nil || d.Malformed == nil || d.Malformed.AccessKeyID == "" {
+		return d, err
+	}
+	d.Key, d.Claim.Scheme = events.AccessKeyID(d.Malformed.AccessKeyID), d.Malformed.Scheme
+	e, err := v.find(d.Key)
+	if err == nil && e.found {
+		d.Owner, d.Status = e.key.Owner, e.key.Status
+	}
+	return d, err
+}
+
+// unread is the decision about a request that no scheme could read, whoever it names.
 func unread(err error) (Decision, error) {
 	if err == nil || errors.Is(err, dialect.ErrUnsigned) {
 		return Decision{Reason: Unsigned, Detail: "the request carries no signature"}, nil

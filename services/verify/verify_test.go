@@ -32,6 +32,7 @@ type bench struct {
 	looking func() // called amid the lookup
 	claims  []dialect.Claim
 	unread  error
+	names   events.AccessKeyID // what is not read names it all the same
 	// everything has every ID name a key.
 	everything bool
 	did        []string      // in order
@@ -42,6 +43,8 @@ type bench struct {
 }
 
 func (b *bench) Name() string { return "TEST" }
+
+func (b *bench) Names(*dialect.Request) string { return string(b.names) }
 
 func (b *bench) Read(*dialect.Request, *dialect.Scratch) ([]dialect.Claim, error) {
 	b.did = append(b.did, "read")
@@ -125,6 +128,15 @@ func TestVerify(t *testing.T) {
 		{"unsigned", func(b *bench) { b.unread = dialect.ErrUnsigned }, verify.Unsigned, false, ""},
 		{"no claims", func(*bench) {}, verify.Unsigned, false, ""},
 		{"malformed", func(b *bench) { b.unread = &dialect.MalformedError{Code: "missing_date", Detail: "no date"} }, "missing_date", false, ""},
+		{"malformed, and names a key", func(b *bench) {
+			b.unread, b.names = &dialect.MalformedError{Code: "missing_date", Detail: "no date"}, known
+		}, "missing_date", false, known},
+		{"malformed, and names an unknown key", func(b *bench) {
+			b.unread, b.names = &dialect.MalformedError{Code: "missing_date", Detail: "no date"}, unknown
+		}, "missing_date", false, unknown},
+		{"malformed, and names no end", func(b *bench) {
+			b.unread, b.names = &dialect.MalformedError{Code: "missing_date", Detail: "no date"}, events.AccessKeyID(strings.Repeat("K", 129))
+		}, "missing_date", false, ""},
 		{"unknown", func(b *bench) { b.sign(unknown, secret) }, verify.UnknownKey, false, unknown},
 		{"unknown, signed as the decoy is", func(b *bench) { b.sign(unknown, decoySecret) }, verify.UnknownKey, false, unknown},
 		{"the decoy itself", func(b *bench) { b.sign("DECOY-KEY-OF-NOBODY-", decoySecret) }, verify.UnknownKey, false, "DECOY-KEY-OF-NOBODY-"},

@@ -91,6 +91,9 @@ func (ACS3) Read(r *dialect.Request, s *dialect.Scratch) ([]dialect.Claim, error
 	return claims, nil
 }
 
+// Names reads Credential.
+func (ACS3) Names(r *dialect.Request) string { return dialect.KeyInHeader(r, "Credential") }
+
 // assertions are those that no request needs now: a claim holds on to nothing of one.
 var assertions = sync.Pool{New: func() any { return new(assertion) }}
 

@@ -101,6 +101,15 @@ func (RPC) Read(r *dialect.Request, s *dialect.Scratch) ([]dialect.Claim, error)
 	return claims, nil
 }
 
+// Names reads AccessKeyId, of the query or the form.
+func (RPC) Names(r *dialect.Request) string {
+	id := dialect.KeyInText(r.Query(), paramKeyID)
+	if isForm(r) {
+		id = dialect.EitherKey(id, dialect.KeyInText(string(r.Body), paramKeyID))
+	}
+	return id
+}
+
 // readCommon reads the parameters that every request has.
 func readCommon(c *dialect.Claim, sent *[sha1.Size]byte, pairs []dialect.Parameter) error {
 	var method, version, stamp, signature string

@@ -73,6 +73,11 @@ func (SigV4) Read(r *dialect.Request, s *dialect.Scratch) ([]dialect.Claim, erro
 	return claims, nil
 }
 
+// Names reads Credential, of the header or the query.
+func (SigV4) Names(r *dialect.Request) string {
+	return dialect.EitherKey(dialect.KeyInHeader(r, "Credential"), dialect.KeyInText(r.Query(), "X-Amz-Credential"))
+}
+
 // collapses reports whether the value of a signed header has runs of spaces.
 func (a *assertion) collapses(r *dialect.Request) bool {
 	for i := range r.Header {

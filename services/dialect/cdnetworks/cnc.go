@@ -45,6 +45,9 @@ func (CNC) Read(r *dialect.Request, s *dialect.Scratch) ([]dialect.Claim, error)
 	return claims, nil
 }
 
+// Names reads Credential.
+func (CNC) Names(r *dialect.Request) string { return dialect.KeyInHeader(r, "Credential") }
+
 var emptySum = sha256.Sum256(nil)
 
 // appendQuery appends what stands for the query: nothing for a POST, and otherwise the query decoded as a form, in its

@@ -36,6 +36,9 @@ func (SDKHMAC) Read(r *dialect.Request, s *dialect.Scratch) ([]dialect.Claim, er
 	return read(r, s, familySDK)
 }
 
+// Names reads Access.
+func (SDKHMAC) Names(r *dialect.Request) string { return dialect.KeyInHeader(r, "Access") }
+
 // Digest is the SHA-256 that X-Sdk-Content-Sha256 names.
 func (SDKHMAC) Digest(r *dialect.Request) *[sha256.Size]byte { return digest(r) }
 
@@ -52,6 +55,9 @@ func (V11HMAC) Name() string { return algorithmV11 }
 func (V11HMAC) Read(r *dialect.Request, s *dialect.Scratch) ([]dialect.Claim, error) {
 	return read(r, s, familyV11)
 }
+
+// Names reads Credential.
+func (V11HMAC) Names(r *dialect.Request) string { return dialect.KeyInHeader(r, "Credential") }
 
 // Digest is the SHA-256 that X-Sdk-Content-Sha256 names.
 func (V11HMAC) Digest(r *dialect.Request) *[sha256.Size]byte { return digest(r) }

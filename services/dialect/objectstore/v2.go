@@ -74,6 +74,11 @@ func (v V2) Read(r *dialect.Request, s *dialect.Scratch) ([]dialect.Claim, error
 	return a.claims(r, s, p), nil
 }
 
+// Names reads the key of the header, or of the signed URL.
+func (v V2) Names(r *dialect.Request) string {
+	return dialect.EitherKey(dialect.KeyBefore(r, v.Word), dialect.KeyInText(r.Query(), v.KeyParameter))
+}
+
 // said is what follows the vendor's word in an Authorization header; ok is false if that begins otherwise.
 func (v *V2) said(authorization string) (text string, ok bool) {
 	if text, ok = strings.CutPrefix(authorization, v.Word); ok {

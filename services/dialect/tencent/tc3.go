@@ -64,6 +64,9 @@ func (TC3) Read(r *dialect.Request, s *dialect.Scratch) ([]dialect.Claim, error)
 	return claims, nil
 }
 
+// Names reads Credential.
+func (TC3) Names(r *dialect.Request) string { return dialect.KeyInHeader(r, "Credential") }
+
 // A payload is the last line of a canonical request.
 type payload struct {
 	sum     [sha256.Size]byte

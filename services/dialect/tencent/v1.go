@@ -72,6 +72,9 @@ func (v V1) Read(r *dialect.Request, m *dialect.Scratch) ([]dialect.Claim, error
 	return claims, nil
 }
 
+// Names reads SecretId.
+func (V1) Names(r *dialect.Request) string { return dialect.KeyInText(formText(r), "SecretId") }
+
 // speaksV1 reports whether a request carries a signature v1, or tries to. One that has an
 // Authorization header speaks something else.
 func speaksV1(r *dialect.Request) bool {
