@@ -27,7 +27,7 @@ type recordCommands struct {
 
 var recordColumns = []column{
 	{"TIME", "time"}, {"ACCESS KEY ID", "access_key_id"}, {"OUTCOME", "outcome"}, {"REASON", "reason"}, {"SERVICE", "service"},
-	{"ACTION", "action"}, {"SOURCE IP", "source_ip"}, {"REQUEST", "request_id"},
+	{"ACTION", "action"}, {"SOURCE IP", "source_ip"}, {"COUNT", "count"}, {"REQUEST", "request_id"},
 }
 
 // recordFilter says which records are wanted.

@@ -174,11 +174,18 @@ func parameters(r route) []*huma.Param {
 		return nil
 	}
 	longest, shortest := 130, 1
+	does := "sent again with the same body it is answered as it was, and acts once; with another it is refused (request.reused)"
+	if r.tag == tagVerification {
+		does = "the answer and the access records hold it. Sent again, a request is decided about anew, and recorded again"
+	}
 	return []*huma.Param{{
 		Name: headerIdempotency, In: "header", Schema: &huma.Schema{Type: "string", MinLength: &shortest, MaxLength: &longest},
-		Description: "names the request, 1 to 128 printable ASCII characters other than '#': sent again with the same body it is answered as it was, and acts once; with another it is refused (request.reused)",
+		Description: "names the request, 1 to 128 printable ASCII characters other than '#': " + does,
 	}}
 }
+
+// tagVerification is of the operations that decide about requests and change nothing.
+const tagVerification = "verification"
 
 // refuseBody refuses a body that an operation would not read: whoever sends one
 // expects something of it.

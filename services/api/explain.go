@@ -13,7 +13,7 @@ import (
 )
 
 func (s *server) explainRoutes(api huma.API) {
-	add(api, route{http.MethodPost, "/v1/explain", "explain-request", "Explain what a signed request says and why it is refused, to an admin of its key's account", 200, "verification"}, s.explainRequest)
+	add(api, route{http.MethodPost, "/v1/explain", "explain-request", "Explain what a signed request says and why it is refused, to an admin of its key's account", 200, tagVerification}, s.explainRequest)
 }
 
 // SignedRequest is signedRequest by a name that huma sees.

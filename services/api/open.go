@@ -97,7 +97,7 @@ func describeForwardAuth(api huma.API) {
 		pathForwardNginx: {"forward-auth-nginx", "X-Original-", "X-Real-IP", true},
 	} {
 		o := &huma.Operation{
-			OperationID: of.id, Method: http.MethodGet, Path: path, Tags: []string{"verification"}, Description: note,
+			OperationID: of.id, Method: http.MethodGet, Path: path, Tags: []string{tagVerification}, Description: note,
 			Summary:  "Say to a proxy whether the request that it holds is genuine and may go on",
 			Security: []map[string][]string{{"proxy": {}}},
 			Parameters: []*huma.Param{

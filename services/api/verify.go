@@ -23,8 +23,8 @@ var verifications = map[string]bool{verifyOne: true, "verify-requests": true}
 const verifyOne = "verify-request"
 
 func (s *server) verifyRoutes(api huma.API) {
-	add(api, route{http.MethodPost, "/v1/verify", verifyOne, "Say whether a signed request is genuine and may go on", 200, "verification"}, s.verifyRequest)
-	add(api, route{http.MethodPost, "/v1/verify/batch", "verify-requests", "Say of up to 100 signed requests whether each is genuine and may go on", 200, "verification"}, s.verifyRequests)
+	add(api, route{http.MethodPost, "/v1/verify", verifyOne, "Say whether a signed request is genuine and may go on", 200, tagVerification}, s.verifyRequest)
+	add(api, route{http.MethodPost, "/v1/verify/batch", "verify-requests", "Say of up to 100 signed requests whether each is genuine and may go on", 200, tagVerification}, s.verifyRequests)
 }
 
 // A headerLine is one line of a request's header. Lines of one name are in the

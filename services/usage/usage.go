@@ -169,6 +169,7 @@ func (r *Recorder) Record(ctx context.Context, rec access.Record) error {
 // returns when Record would.
 func (r *Recorder) Submit(rec access.Record) (wait func(context.Context) error, err error) {
 	if off := r.able(); off != nil {
+		r.refused(off)
 		return nil, off
 	}
 	if rec.Outcome == access.Attempt && r.surplus.counts(rec) {
@@ -194,6 +195,18 @@ func (r *Recorder) able() error {
 		return nil
 	}
 	return r.Admit()
+}
+
+// refused counts a record that the log would take no write for. What is refused because of the async mode's window is
+// counted where that is looked at.
+func (r *Recorder) refused(off error) {
+	if r.Async {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stats.Failed++
+	r.complain("access records are not recorded", r.stats.Failed, off)
 }
 
 // stalled is how long a durable write may take before whoever names no key of ours is told

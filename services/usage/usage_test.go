@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -112,6 +113,24 @@ func TestRecord(t *testing.T) {
 	if err := r.Record(t.Context(), use("late")); !errors.As(err, &off) {
 		t.Errorf("after Close: got %v, want an UnavailableError", err)
 	}
+}
+
+// TestNotAdmitted has the log take no writes: what is refused for that is counted as not recorded, a stranger's request is not.
+func TestNotAdmitted(t *testing.T) {
+	c := config(opened(t))
+	off := &events.UnavailableError{Reason: "the disk is full"}
+	c.Admit = func() error { return off }
+	r := usage.New(c)
+	if err := r.Record(t.Context(), use("A")); !errors.Is(err, off) {
+		t.Errorf("got %v, want %v", err, off)
+	}
+	if err := r.Stranger(netip.MustParseAddr("192.0.2.1")); !errors.Is(err, off) {
+		t.Errorf("a stranger: got %v, want %v", err, off)
+	}
+	if s := r.Stats(); s.Failed != 1 || s.Recorded != 0 {
+		t.Errorf("stats: got %+v, want one record that failed", s)
+	}
+	ended(t, r)
 }
 
 // TestSurplus has attempts on one key beyond the bound be counted, not recorded;
