@@ -139,21 +139,15 @@ func (s *start) find(ctx context.Context, f From) error {
 	return s.since(ctx, f.time)
 }
 
-// since begins at the first event of a time or later.
+// since begins at the first event of a time or later, in both streams: the cursor names the
+// place in the one that is not wanted, too, and another filter may go on from it.
 func (s *start) since(ctx context.Context, t time.Time) error {
-	s.at, s.notBefore = s.until, t
-	if s.Filter.wantsLedger() {
-		before, err := s.feed.LedgerAt(t.Add(-time.Nanosecond))
-		if err != nil {
-			return err
-		}
-		s.at.Ledger = Point{Message: uint64(before) + 1}
-	}
-	if !s.Filter.wantsUsed() {
-		return nil
+	before, err := s.feed.LedgerAt(t.Add(-time.Nanosecond))
+	if err != nil {
+		return err
 	}
 	p, err := search(s.firstUse, s.until.Used.Message, t.Add(-disorder), s.newest(ctx))
-	s.at.Used = Point{Message: p}
+	s.at, s.notBefore = Cursor{Ledger: Point{Message: uint64(before) + 1}, Used: Point{Message: p}}, t
 	return err
 }
 

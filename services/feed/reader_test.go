@@ -174,6 +174,57 @@ func TestFromPosition(t *testing.T) {
 	}
 }
 
+// TestWiden begins with a filter that wants one stream and goes on with one that wants both:
+// it is told what the wide one would have been told from the start, whatever the beginning was.
+func TestWiden(t *testing.T) {
+	w := newWorld(t)
+	w.populate()
+	narrow := []feed.Filter{{Types: map[string]bool{"dev.keyledger.key.created.v1": true}}, {Types: map[string]bool{access.TypeUsed: true}}}
+	places := []string{"earliest", "now", "1", "4", "5"}
+	for minute := range 9 {
+		places = append(places, noon.Add(time.Duration(minute-60)*time.Minute).Format(time.RFC3339))
+	}
+	for _, place := range places {
+		whole, begin, _ := w.toEnd(feed.Filter{}, place)
+		for i, f := range narrow {
+			some, at, end := w.toEnd(f, place)
+			if at != begin {
+				t.Errorf("from %s, filter %d begins at %s, and one that wants all at %s", place, i, at, begin)
+			}
+			rest, _, _ := w.toEnd(feed.Filter{}, end.String())
+			got := append(ids(some), ids(rest)...)
+			for _, e := range whole {
+				unwanted := e.kind == access.TypeUsed || e.kind == access.TypeAttempted
+				if f.Types[access.TypeUsed] {
+					unwanted = !unwanted
+				}
+				if (unwanted || f.Types[e.kind]) && !slices.Contains(got, e.ID) {
+					t.Errorf("from %s, filter %d, then all: %s is left out", place, i, e.short())
+				}
+			}
+		}
+	}
+}
+
+// toEnd reads to where the log ends, and tells the first cursor and the last, too.
+func (w *world) toEnd(f feed.Filter, place string) (out []told, first, last feed.Cursor) {
+	w.Helper()
+	r, err := w.feed.Open(w.Context(), feed.Query{Caller: feed.Caller{Account: acme, User: alice, Oversees: true}, Filter: f, From: from(w, place)})
+	if err != nil {
+		w.Fatalf("from %s: %v", place, err)
+	}
+	defer r.Close()
+	for i := range r.Items(w.Context()) {
+		if first == (feed.Cursor{}) {
+			first = i.Cursor
+		}
+		if last = i.Cursor; i.Event != nil {
+			out = append(out, hear(w, i))
+		}
+	}
+	return out, first, last
+}
+
 // TestRefused begins where nobody can.
 func TestRefused(t *testing.T) {
 	w := newWorld(t)
