@@ -160,6 +160,7 @@ func (t *tailing) connect(ctx context.Context) (read bool, err error) {
 	defer func() { _ = res.Body.Close() }()
 	lines := bufio.NewScanner(res.Body)
 	lines.Buffer(nil, maxLine)
+	lines.Split(wholeLine)
 	for {
 		dead.Reset(silence)
 		if !lines.Scan() {
@@ -170,6 +171,15 @@ func (t *tailing) connect(ctx context.Context) (read bool, err error) {
 			return read, err
 		}
 	}
+}
+
+// wholeLine splits off a line that has its end. What is left of an answer that was cut in
+// the middle of a line is none: the line comes again, whole, to whoever goes on.
+func wholeLine(data []byte, _ bool) (advance int, line []byte, err error) {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
+		return i + 1, data[:i], nil
+	}
+	return 0, nil, nil
 }
 
 func (t *tailing) lost(err error) *failure {
