@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -9,7 +10,10 @@ import (
 )
 
 // numbers is a server that lists the numbers below n, at most 1000 a page.
-func numbers(n int, asked *[]string) reply {
+func numbers(n int, asked *[]string) reply { return counts(n, "%d", asked) }
+
+// counts is one that lists something of each number below n.
+func counts(n int, format string, asked *[]string) reply {
 	return func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
 		*asked = append(*asked, q.Get("limit"))
@@ -17,7 +21,7 @@ func numbers(n int, asked *[]string) reply {
 		limit, _ := strconv.Atoi(q.Get("limit"))
 		var p page
 		for i := from; i < min(from+limit, n); i++ {
-			p.Items = append(p.Items, json.RawMessage(strconv.Itoa(i)))
+			p.Items = append(p.Items, json.RawMessage(fmt.Sprintf(format, i)))
 		}
 		if from+limit < n {
 			p.NextCursor = strconv.Itoa(from + limit)

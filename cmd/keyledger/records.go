@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,8 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/schollz/progressbar/v3"
 )
 
 type recordCommands struct {
@@ -93,113 +90,6 @@ func (r *recordList) Run(ctx context.Context, t *terminal, c *client) error {
 	return r.list(ctx, t, c, path, q, recordColumns)
 }
 
-type recordExport struct {
-	recordFilter
-	Format string `enum:"csv,jsonl" default:"jsonl" help:"csv or jsonl (${default} if left out)."`
-}
-
-// csvFields are the columns of an export, in their order.
-var csvFields = []string{
-	"time", "access_key_id", "account_id", "user_id", "outcome", "reason", "scheme", "service", "action", "region", "source_ip",
-	"user_agent", "request_id", "position", "count", "id",
-}
-
-// Run writes page by page, so that an export of any size takes no memory.
-func (r *recordExport) Run(ctx context.Context, t *terminal, c *client) error {
-	path, q := r.at()
-	w := exporter{t: t, csv: r.Format == "csv"}
-	if err := w.begin(); err != nil {
-		return err
-	}
-	for cursor := ""; ; {
-		p, err := fetchPage(ctx, c, path, q, maxPage, cursor)
-		if err != nil {
-			return err
-		}
-		if err := w.write(p.Items); err != nil {
-			return err
-		}
-		if cursor = p.NextCursor; cursor == "" {
-			return w.end()
-		}
-	}
-}
-
-// An exporter writes records, and shows how many where somebody watches.
-type exporter struct {
-	t       *terminal
-	csv     bool
-	written int
-	bar     *progressbar.ProgressBar
-}
-
-func (e *exporter) begin() error {
-	if e.t.watched {
-		e.bar = progressBar(e.t, -1)
-	}
-	if !e.csv {
-		return nil
-	}
-	return e.rows([][]string{csvFields})
-}
-
-func (e *exporter) write(items []json.RawMessage) error {
-	e.written += len(items)
-	if e.bar != nil {
-		_ = e.bar.Set(e.written)
-	}
-	if e.csv {
-		return e.writeCSV(items)
-	}
-	var text bytes.Buffer
-	for _, item := range items {
-		if err := json.Compact(&text, item); err != nil {
-			return err
-		}
-		text.WriteByte('\n')
-	}
-	return e.t.write(text.Bytes())
-}
-
-func (e *exporter) writeCSV(items []json.RawMessage) error {
-	rows := make([][]string, len(items))
-	for i, item := range items {
-		for _, name := range csvFields {
-			rows[i] = append(rows[i], inert(textAt(item, name)))
-		}
-	}
-	return e.rows(rows)
-}
-
-func (e *exporter) rows(rows [][]string) error {
-	var text bytes.Buffer
-	if err := csv.NewWriter(&text).WriteAll(rows); err != nil {
-		return err
-	}
-	return e.t.write(text.Bytes())
-}
-
-// textAt is a field of a document as it stands there; empty if it is not there.
-func textAt(document json.RawMessage, name string) string {
-	var fields map[string]json.RawMessage
-	var text string
-	if json.Unmarshal(document, &fields) != nil {
-		return ""
-	}
-	if json.Unmarshal(fields[name], &text) != nil {
-		return string(fields[name])
-	}
-	return text
-}
-
-func (e *exporter) end() error {
-	if e.bar != nil {
-		_ = e.bar.Finish()
-		e.t.hint("%d records", e.written)
-	}
-	return nil
-}
-
 type recordTail struct {
 	recordFilter
 	Every time.Duration `default:"1s" help:"How often to look; 100ms or more."`
@@ -262,22 +152,26 @@ func (s recordsSeen) forget(before time.Time) {
 }
 
 // fresh says whether a record is to be printed.
-func (s recordsSeen) fresh(item json.RawMessage) bool {
-	id := textAt(item, "id")
+func (s recordsSeen) fresh(record row) bool {
+	id := record.text("id")
 	_, printed := s.records[id]
-	_, own := s.calls[textAt(item, "request_id")]
-	s.records[id], _ = time.Parse(time.RFC3339Nano, textAt(item, "time"))
+	_, own := s.calls[record.text("request_id")]
+	s.records[id], _ = time.Parse(time.RFC3339Nano, record.text("time"))
 	return !printed && !own
 }
 
 func (r *recordTail) print(t *terminal, items []json.RawMessage, seen recordsSeen) error {
 	for _, item := range items {
-		if !seen.fresh(item) {
+		record, err := parseRow(item)
+		if err != nil {
+			return err
+		}
+		if !seen.fresh(record) {
 			continue
 		}
 		line := item
 		if !t.json {
-			line = recordLine(item)
+			line = recordLine(record)
 		}
 		if err := t.write(append(bytes.TrimSpace(line), '\n')); err != nil {
 			return err
@@ -287,13 +181,13 @@ func (r *recordTail) print(t *terminal, items []json.RawMessage, seen recordsSee
 }
 
 // recordLine is a record for people, in one line.
-func recordLine(item json.RawMessage) []byte {
+func recordLine(record row) []byte {
 	var line []byte
 	for i, c := range recordColumns {
 		if i > 0 {
 			line = append(line, ' ', ' ')
 		}
-		line = append(line, visible(cmp.Or(textAt(item, c.field), "-"))...)
+		line = append(line, visible(cmp.Or(record.text(c.field), "-"))...)
 	}
 	return line
 }

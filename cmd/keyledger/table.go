@@ -100,6 +100,17 @@ func parseRow(document json.RawMessage) (row, error) {
 	return r, nil
 }
 
+// text is a field as the server sent it, a string or a number; empty if it is not there.
+func (r row) text(name string) string {
+	switch v := r[name].(type) {
+	case string:
+		return v
+	case json.Number:
+		return v.String()
+	}
+	return ""
+}
+
 // cell is the field at a path as people read it; empty if it is not there.
 func (r row) cell(path string) string {
 	var value any = map[string]any(r)

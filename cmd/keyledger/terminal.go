@@ -19,6 +19,7 @@ type terminal struct {
 	out, err    io.Writer
 	interactive bool // a person can answer: standard input is a terminal
 	watched     bool // a person reads standard error
+	shown       bool // a person reads standard output
 	json        bool // answers are for programs
 }
 
@@ -26,6 +27,7 @@ func newTerminal() *terminal {
 	return &terminal{
 		in: bufio.NewReader(os.Stdin), out: os.Stdout, err: os.Stderr,
 		interactive: term.IsTerminal(int(os.Stdin.Fd())), watched: term.IsTerminal(int(os.Stderr.Fd())),
+		shown: term.IsTerminal(int(os.Stdout.Fd())),
 	}
 }
 
@@ -71,6 +73,15 @@ func (t *terminal) write(text []byte) error {
 		return fail(exitRefused, codeFile, "the answer could not be written to standard output: %v", err)
 	}
 	return nil
+}
+
+// tame is a text on one line as a person may be shown it: a terminal would act on what others had put on record. In a
+// file or a pipe it stays as it is.
+func (t *terminal) tame(text string) string {
+	if !t.shown {
+		return text
+	}
+	return visible(text)
 }
 
 // writeValue writes what v is in JSON.
