@@ -312,6 +312,27 @@ func TestBadQueries(t *testing.T) {
 	}
 }
 
+// TestWhatWouldBeRight: a problem says what to give instead.
+func TestWhatWouldBeRight(t *testing.T) {
+	a := open(t, "strict", "")
+	for query, want := range map[string]string{
+		"/v1/records?since=2026-11-22":                                      "query.since: want a time in RFC 3339, such as 2026-11-22T00:00:00Z",
+		"/v1/keys/" + a.client.id + "?as_of=yesterday":                      "query.as_of: want a time in RFC 3339, such as 2026-11-22T00:00:00Z",
+		"/v1/events?follow=perhaps":                                         "query.follow: want true or false",
+		"/v1/records?until=0001-01-01T00:00:00Z":                            "query.until: must be later than the year 1",
+		"/v1/records?until=2026-11-01T00:00:00Z&since=2026-11-02T00:00:00Z": "query.until: must be later than since",
+		"/v1/events?type=key.used,foo":                                      `type: "foo" is no type of event; want such as key.used or dev.keyledger.key.used.v1`,
+		"/v1/events?type=key.used,," + "key.created":                        `type: "" is no type of event`,
+		"/v1/events?type=" + strings.Repeat("f", 100):                       `type: "` + strings.Repeat("f", 64) + `" is no type`,
+	} {
+		answer := a.get(t, query)
+		refused(t, answer, 422, "request.invalid")
+		if got := answer.problem().Detail; !strings.Contains(got, want) {
+			t.Errorf("%s: got %q, want %q", query, got, want)
+		}
+	}
+}
+
 func TestMethods(t *testing.T) {
 	for path, methods := range the.document.Paths {
 		path = regexp.MustCompile(`\{[^}]*\}`).ReplaceAllString(path, "1")

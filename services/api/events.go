@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/events/access"
 	"github.com/keyledger/keyledger/services/feed"
 	"github.com/keyledger/keyledger/services/permission"
 )
@@ -200,7 +202,7 @@ func eventTypes(text string) (map[string]bool, error) {
 	for _, name := range names {
 		t, known := feed.TypeOf(strings.TrimSpace(name))
 		if !known {
-			return nil, invalidBody("type: there is no event of that type; see docs/events-out.md")
+			return nil, invalidBody(fmt.Sprintf("type: %.64q is no type of event; want such as key.used or %s, joined by commas. docs/events-out.md has them", name, access.TypeUsed))
 		}
 		types[t] = true
 	}

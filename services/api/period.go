@@ -14,9 +14,13 @@ type PeriodInput struct {
 
 // Resolve refuses a period that holds nothing: whoever asks for one has made a mistake.
 func (in *PeriodInput) Resolve(ctx huma.Context) []error {
-	until := ctx.Query("until") != ""
-	if until && !in.Since.Before(in.Until) {
-		return []error{&huma.ErrorDetail{Location: "query.until", Message: "must be later than since, and than the year 1", Value: ctx.Query("until")}}
+	until := ctx.Query("until")
+	if until == "" || in.Since.Before(in.Until) {
+		return nil
 	}
-	return nil
+	than := "since"
+	if in.Since.IsZero() {
+		than = "the year 1"
+	}
+	return []error{&huma.ErrorDetail{Location: "query.until", Message: "must be later than " + than, Value: until}}
 }

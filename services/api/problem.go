@@ -119,9 +119,20 @@ func init() {
 func describe(err error) string {
 	var d *huma.ErrorDetail
 	if errors.As(err, &d) {
-		return d.Location + ": " + d.Message
+		return d.Location + ": " + wanted(d.Message)
 	}
 	return err.Error()
+}
+
+// wanted says what would be right where huma says in Go's words that something is wrong.
+func wanted(message string) string {
+	switch {
+	case strings.HasPrefix(message, "invalid date/time"):
+		return "want a time in RFC 3339, such as 2026-11-22T00:00:00Z"
+	case message == "invalid boolean":
+		return "want true or false"
+	}
+	return message
 }
 
 func codeOf(status int) string {
