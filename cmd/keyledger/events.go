@@ -7,10 +7,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,7 +62,7 @@ func (e *eventTail) Run(ctx context.Context, t *terminal, c *client) error {
 		case err == nil:
 			return tail.remember()
 		case !failureOf(err).Retryable || !e.Follow && n >= maxAttempts:
-			return errors.Join(err, tail.remember())
+			return errors.Join(tail.blamed(err), tail.remember())
 		}
 		t.hint("cut off: %v; going on from %s", failureOf(err).Detail, tail.query.Get("from"))
 		if c.pause(ctx, backoff(min(n, 10), 0)) != nil {
@@ -118,8 +120,25 @@ func (t *tailing) recall() error {
 		return usage("the --cursor-file cannot be read: %v", err)
 	}
 	t.kept = strings.TrimSpace(string(text))
+	if t.kept == "" || len(t.kept) > maxCursor || strings.ContainsFunc(t.kept, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return usage("%s holds no cursor; --cursor-file names a file that this command wrote, or one that is not there yet: then it begins at --from", t.CursorFile)
+	}
 	t.query.Set("from", t.kept)
 	return nil
+}
+
+// maxCursor is more than the text of a cursor has.
+const maxCursor = 128
+
+// blamed is err, and where it is about the place that the cursor file holds, says so.
+func (t *tailing) blamed(err error) error {
+	f := *failureOf(err)
+	if t.kept == "" || t.query.Get("from") != t.kept || !slices.Contains([]string{"cursor.invalid", "events.ahead", "events.expired"}, f.Code) {
+		return err
+	}
+	f.raw, f.Detail = nil, fmt.Sprintf("the place in %s (--cursor-file): %s", t.CursorFile, f.Detail)
+	f.advice = "to begin anew, move that file away and say --from"
+	return &f
 }
 
 // rememberEvery is how often the cursor is kept at most.

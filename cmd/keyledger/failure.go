@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -62,11 +63,12 @@ func usage(format string, args ...any) *failure {
 
 // usageOf is what the parser of the command line complains of.
 func usageOf(err error) *failure {
+	text := strings.Replace(err.Error(), `must be one of "",`, "must be one of ", 1) // to leave it out is no value to name
 	var parse *kong.ParseError
 	if errors.As(err, &parse) && parse.Context != nil && parse.Context.Selected() != nil {
-		return usageIn(parse.Context, "%v", err)
+		return usageIn(parse.Context, "%s", text)
 	}
-	f := usage("%v", err)
+	f := usage("%s", text)
 	f.advice = "keyledger --help lists the commands"
 	return f
 }

@@ -108,6 +108,9 @@ func (r recordTail) Validate() error {
 func (r *recordTail) Run(ctx context.Context, t *terminal, c *client) error {
 	if r.Since.IsZero() {
 		r.Since.Time = time.Now()
+		if !r.Until.IsZero() && !r.Until.After(r.Since.Time) {
+			return usage("--until %s has passed, and without --since a tail begins now; give a --since before it", r.Until.text())
+		}
 	}
 	seen := recordsSeen{records: map[string]time.Time{}, calls: map[string]time.Time{}}
 	c.sent = func(id string) { seen.calls[id] = time.Now() }
