@@ -130,6 +130,36 @@ func TestOutletReads(t *testing.T) {
 	}
 }
 
+// TestOutletSaysWhatIsWrong holds that a request that cannot be answered is told why.
+func TestOutletSaysWhatIsWrong(t *testing.T) {
+	nc, _ := newAudience(t).connect()
+	for request, want := range map[string]string{
+		``:                           `the request is not JSON`,
+		`{"seq":1`:                   `the request is not JSON`,
+		`{"seq":1} x`:                `the request is not JSON`,
+		`7`:                          `want a JSON object, such as {"seq":1}`,
+		`[1]`:                        `want a JSON object, such as {"seq":1}`,
+		`{}`:                         `want seq, start_time, next_by_subj or last_by_subj`,
+		`{"seq":0}`:                  `want seq, start_time, next_by_subj or last_by_subj`,
+		`{"seq":-1}`:                 `seq is no whole number; want one that is not below 0`,
+		`{"seq":"1"}`:                `seq is no whole number; want one that is not below 0`,
+		`{"seq":1.5}`:                `seq is no whole number; want one that is not below 0`,
+		`{"seq":1,"batch":"9"}`:      `batch is no whole number; want one that is not below 0`,
+		`{"seq":1,"max_bytes":-1}`:   `batch and max_bytes are not below 0`,
+		`{"start_time":"xx"}`:        `start_time is no time; want RFC 3339, such as "2026-11-22T00:00:00Z"`,
+		`{"start_time":5}`:           `start_time is no time; want RFC 3339, such as "2026-11-22T00:00:00Z"`,
+		`{"seq":1,"next_by_subj":5}`: `next_by_subj is no string`,
+	} {
+		m, err := nc.Request("$JS.API.DIRECT.GET.LEDGER", []byte(request), 5*time.Second)
+		if err != nil {
+			t.Fatalf("%s: %v", request, err)
+		}
+		if got := m.Header.Get("Description"); m.Header.Get("Status") != "400" || got != want {
+			t.Errorf("%s: got %s %q, want 400 %q", request, m.Header.Get("Status"), got, want)
+		}
+	}
+}
+
 func numbers(first, last uint64) (out []uint64) {
 	for n := first; n <= last; n++ {
 		out = append(out, n)

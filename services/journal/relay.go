@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -112,7 +113,7 @@ func readQuestion(body []byte, subject string) (question, error) {
 		return question{LastFor: subject}, nil
 	}
 	if err := json.Unmarshal(body, &q); err != nil {
-		return q, errors.New("the request is not JSON")
+		return q, misread(err)
 	}
 	if q.Seq == 0 && q.Start == nil && q.LastFor == "" && q.NextFor == "" {
 		return q, errors.New("want seq, start_time, next_by_subj or last_by_subj")
@@ -127,6 +128,23 @@ func readQuestion(body []byte, subject string) (question, error) {
 		q.MaxBytes = 0
 	}
 	return q, nil
+}
+
+// misread says what is wrong with a request that cannot be read, and what would be right.
+func misread(err error) error {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return errors.New("the request is not JSON")
+	case !errors.As(err, &kind): // of time's own
+		return errors.New("start_time is no time; want RFC 3339, such as \"2026-11-22T00:00:00Z\"")
+	case kind.Field == "":
+		return errors.New("want a JSON object, such as {\"seq\":1}")
+	case kind.Type.Kind() == reflect.String:
+		return fmt.Errorf("%s is no string", kind.Field)
+	}
+	return fmt.Errorf("%s is no whole number; want one that is not below 0", kind.Field)
 }
 
 // info passes on what the log's server says of a stream. Nothing of the request goes
