@@ -233,6 +233,11 @@ func TestBadEvents(t *testing.T) {
 	for _, b := range []bad{
 		{"an unknown type", at("type=key.vanished"), 422, "request.invalid"},
 		{"an empty type between others", at("type=key.created,,key.used"), 422, "request.invalid"},
+		{"no type", at("type="), 422, "request.invalid"},
+		{"no key", at("type=key.used&access_key_id="), 422, "request.invalid"},
+		{"no user", at("user_id="), 422, "request.invalid"},
+		{"an account without a number", at("account_id="), 422, "request.invalid"},
+		{"until nothing", at("until="), 422, "request.invalid"},
 		{"types without end", at("type=" + strings.Repeat("key.used,", 100) + "key.used"), 422, "request.invalid"},
 		{"no place", at("from=yesterday"), 422, "cursor.invalid"},
 		{"half a cursor", at("from=1-1.0"), 422, "cursor.invalid"},
