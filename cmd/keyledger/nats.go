@@ -26,12 +26,15 @@ type usersFile struct {
 	Users string `default:"keyledger-data-nats-users" placeholder:"FILE" help:"The file of who may read, on the server's machine (${default} if left out)."`
 }
 
-func (f usersFile) read() ([]journal.OutletUser, error) {
+// read is who may read. A file that is not there is the caller's mistake, unless it is about to be made.
+func (f usersFile) read(toCreate bool) ([]journal.OutletUser, error) {
 	text, err := os.ReadFile(f.Users)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && toCreate:
 		return nil, nil
-	}
-	if err != nil {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, usage("there is no %s; --users names the file that keyledger nats user create made", f.Users)
+	case err != nil:
 		return nil, usage("the --users file cannot be read: %v", err)
 	}
 	users, err := journal.ParseOutletUsers(string(text))
@@ -60,7 +63,7 @@ type natsUserCreate struct {
 
 // Run writes the seed first: a user whose seed nobody has would be of no use.
 func (n *natsUserCreate) Run(t *terminal) error {
-	users, err := n.read()
+	users, err := n.read(true)
 	if err != nil {
 		return err
 	}
@@ -84,7 +87,7 @@ func (n *natsUserCreate) Run(t *terminal) error {
 type natsUserList struct{ usersFile }
 
 func (n *natsUserList) Run(t *terminal) error {
-	users, err := n.read()
+	users, err := n.read(false)
 	if err != nil {
 		return err
 	}
@@ -112,7 +115,7 @@ type natsUserRevoke struct {
 }
 
 func (n *natsUserRevoke) Run(t *terminal) error {
-	users, err := n.read()
+	users, err := n.read(false)
 	if err != nil {
 		return err
 	}
