@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -126,6 +128,42 @@ func TestOutletReads(t *testing.T) {
 		m, err := heard.NextMsg(5 * time.Second)
 		if err != nil || m.Header.Get("Nats-Sequence") != strconv.Itoa(21+n) || m.Subject != logtest.Keyring(100+n).String() {
 			t.Fatalf("new: got %+v, %v; want %d", m, err, 21+n)
+		}
+	}
+}
+
+// TestOutletHeaders holds docs/events-out.md to the headers with which a message comes, told and asked for.
+func TestOutletHeaders(t *testing.T) {
+	a := newAudience(t)
+	nc, _ := a.connect()
+	heard, err := nc.SubscribeSync("ledger.>")
+	if err != nil || nc.Flush() != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.journal.Append(t.Context(), logtest.Decision(logtest.Keyring(1), 0)); err != nil {
+		t.Fatal(err)
+	}
+	told, err := heard.NextMsg(5 * time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := nc.Request("$JS.API.DIRECT.GET.LEDGER", []byte(`{"seq":1}`), 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(told.Header)), func(name string) bool { return name == headerContentType })
+	more := slices.DeleteFunc(slices.Sorted(maps.Keys(got.Header)), func(name string) bool { return told.Header[name] != nil })
+	page, err := os.ReadFile("../../docs/events-out.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := len(names) - 1
+	for _, want := range []string{
+		"as it comes has the headers `" + strings.Join(names[:last], "`, `") + "` and `" + names[last] + "`;",
+		"what was asked for has `" + strings.Join(more, "`, `") + "`,",
+	} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("docs/events-out.md does not say %q", want)
 		}
 	}
 }
