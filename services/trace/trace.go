@@ -47,10 +47,14 @@ func New(ctx context.Context, endpoint, version string, log *slog.Logger) (*Trac
 	if err != nil {
 		return nil, fmt.Errorf("trace: %w", err)
 	}
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("spans were not delivered", "error", err) }))
+	warn := func(what string) {
+		otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn(what, "error", err) }))
+	}
+	warn("a variable of the environment that says how to trace (OTEL_...) will not do; its default is taken")
 	provider := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(resource.NewSchemaless(
 		attribute.String("service.name", "keyledger"), attribute.String("service.version", version),
 	)))
+	warn("spans were not delivered")
 	return &Tracer{provider, provider.Tracer("github.com/keyledger/keyledger")}, nil
 }
 

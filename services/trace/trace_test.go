@@ -1,0 +1,38 @@
+package trace_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/keyledger/keyledger/services/trace"
+)
+
+// TestWarnings tells a wrong environment from spans that could not be delivered.
+func TestWarnings(t *testing.T) {
+	nobody := httptest.NewServer(http.NotFoundHandler())
+	nobody.Close()
+	for _, c := range []struct{ sampler, argument, want string }{
+		{"bogus", "", `(OTEL_...) will not do; its default is taken" error="unsupported sampler: bogus"`},
+		{"traceidratio", "2", `(OTEL_...) will not do; its default is taken" error="invalid trace ID ratio: greater than 1.0"`},
+		{"always_off", "", ""},
+	} {
+		t.Setenv("OTEL_TRACES_SAMPLER", c.sampler)
+		t.Setenv("OTEL_TRACES_SAMPLER_ARG", c.argument)
+		var out bytes.Buffer
+		tracer, err := trace.New(t.Context(), nobody.URL, "test", slog.New(slog.NewTextHandler(&out, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := out.String(); !strings.Contains(got, c.want) || c.want == "" && got != "" || strings.Contains(got, "spans were not delivered") {
+			t.Errorf("%s %s: it says %q, want %q", c.sampler, c.argument, got, c.want)
+		}
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		_ = tracer.Close(ended)
+	}
+}
