@@ -216,6 +216,7 @@ func TestVerifyBadInput(t *testing.T) {
 		"a user of a host":      plain.with("host", "me@x"),
 		"a path of a host":      plain.with("host", "x/y"),
 		"a space in the host":   plain.with("host", "x "),
+		"two hosts":             plain.with("headers", line("host", "y")),
 		"a header of none":      plain.with("headers", line("", "x")),
 		"a space in a name":     plain.with("headers", line("X Y", "x")),
 		"a space behind a name": plain.with("headers", line("Host ", "x")),

@@ -54,6 +54,9 @@ func (in *signedRequest) sendable() error {
 		if strings.ContainsAny(h.Value, "\r\n\x00") {
 			return invalidBody("headers holds a line whose value has a line end or NUL: give each line of a header for itself")
 		}
+		if strings.EqualFold(h.Name, "Host") && strings.Trim(h.Value, " \t") != in.Host {
+			return invalidBody("headers holds a Host line other than host: leave it out, and give as host what the client sent")
+		}
 	}
 	return nil
 }

@@ -80,7 +80,7 @@ func (n *Node) checkSecrets(ctx context.Context) {
 			n.secrets.set(fmt.Sprintf("%d of %d keys have no secret that opens (the log of the server names the first)", r.Failed, r.Keys))
 			n.config.Logger.Error("keys without a secret that opens", "failed", r.Failed, "keys", r.Keys, "first", r.Failures[0].Key)
 		default:
-			n.secrets.set(fmt.Sprintf("each of the %d keys of %s has one that opens", r.Keys, n.config.Now().UTC().Format(time.RFC3339)))
+			n.secrets.set(fmt.Sprintf("opened for all keys (%d), last at %s", r.Keys, n.config.Now().UTC().Format(time.RFC3339)))
 		}
 		select {
 		case <-ctx.Done():
