@@ -127,7 +127,7 @@ func later(a, b time.Time) time.Time {
 // remove keeps what must outlive the messages of a span, and then removes them.
 func (t *Trimmer) remove(ctx context.Context, s span) error {
 	pages := 0
-	for page, err := range t.summaries(s.oldest.Truncate(day), s.newest) {
+	for page, err := range t.summaries(s) {
 		if err != nil {
 			return err
 		}
@@ -144,11 +144,11 @@ func (t *Trimmer) remove(ctx context.Context, s span) error {
 }
 
 // summaries are those of the days of a span; none if its messages tell of no time.
-func (t *Trimmer) summaries(first, end time.Time) iter.Seq2[[]byte, error] {
-	if end.IsZero() {
+func (t *Trimmer) summaries(s span) iter.Seq2[[]byte, error] {
+	if s.newest.IsZero() {
 		return func(func([]byte, error) bool) {}
 	}
-	return t.Store.Summaries(first, end)
+	return t.Store.Summaries(s.oldest.Truncate(day), s.newest.Truncate(day).Add(day))
 }
 
 // finish drops what the store has of months that are trimmed. While something that is not

@@ -224,6 +224,22 @@ func TestTrimWaitsForTheStore(t *testing.T) {
 	first(t, j, 4)
 }
 
+// TestTrimAtMidnight trims a day of which all that there is was at its first moment.
+func TestTrimAtMidnight(t *testing.T) {
+	j, s := opened(t), newStore(t)
+	old := use("OLD")
+	old.Time = newYear
+	appendBatch(t, j, "midnight", old)
+	read(t, s, j)
+	trim(t, trimmer(j, s), newYear.AddDate(0, 0, 93))
+	first(t, j, 2)
+	again := rebuilt(t, j)
+	knowTheSame(t, again, s, newYear)
+	if last, err := again.Last("OLD"); err != nil || last.Used == nil || !last.Used.Time.Equal(newYear) {
+		t.Errorf("a key used at midnight: got %+v, %v", last, err)
+	}
+}
+
 // TestTrimKeepsWhatIsToCome has a clock that ran a year ahead for one message: it and what lies behind it
 // stay, and so does what the store knows of them.
 func TestTrimKeepsWhatIsToCome(t *testing.T) {
