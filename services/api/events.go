@@ -187,7 +187,7 @@ func (s *server) stillReads(was permission.Caller, op permission.Operation, t pe
 	if err != nil {
 		return err
 	}
-	if !found || k.Status != events.StatusActive {
+	if !found || k.Status != events.StatusActive || !k.Restriction.Since.IsZero() {
 		return feed.ErrNoLonger
 	}
 	now, err := s.Queries.Caller(k.Owner)

@@ -144,18 +144,22 @@ func TestEventsOfUser(t *testing.T) {
 	}
 }
 
-// TestReaderIsCutOff ends the reader whose key is disabled, and the one whose user is
-// an auditor no more.
+// TestReaderIsCutOff ends the reader whose key is disabled, the one whose key leaked, and the one
+// whose user is an auditor no more.
 func TestReaderIsCutOff(t *testing.T) {
 	a := open(t, "strict", "")
 	one, two := a.add(t, "one", "auditor"), a.add(t, "two", "auditor")
-	k, l := a.create(t, one), a.create(t, two)
-	disabled, demoted := k.follow(t, "/v1/events?type=user.added"), l.follow(t, "/v1/events?type=user.added")
-	disabled.next()
-	demoted.next()
+	k, l, m := a.create(t, one), a.create(t, one), a.create(t, two)
+	const quiet = "/v1/events?type=user.added"
+	disabled, leaked, demoted := k.follow(t, quiet), l.follow(t, quiet), m.follow(t, quiet)
+	readers := []*follower{disabled, leaked, demoted}
+	for _, f := range readers {
+		f.next()
+	}
 	a.do(t, "PATCH", "/v1/keys/"+k.id, `{"status":"disabled"}`).ok(t, 200)
+	a.do(t, "POST", "/v1/keys/"+l.id+"/restrict", leak).ok(t, 200)
 	a.do(t, "PATCH", "/v1/users/"+two, `{"role":"user"}`).ok(t, 200)
-	for _, f := range []*follower{disabled, demoted} {
+	for _, f := range readers {
 		if end := f.event(); end.End == nil || end.End.Code != "events.denied" || end.End.Resumable {
 			t.Errorf("got %+v", end)
 		}
