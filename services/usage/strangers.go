@@ -1,6 +1,7 @@
 package usage
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"sync"
@@ -93,10 +94,7 @@ func (s *strangers) most(limit int) []Source {
 		out = append(out, *src)
 	}
 	slices.SortFunc(out, func(a, b Source) int {
-		if a.Count != b.Count {
-			return int(min(max(int64(b.Count)-int64(a.Count), -1), 1))
-		}
-		return a.Prefix.Addr().Compare(b.Prefix.Addr())
+		return cmp.Or(cmp.Compare(b.Count, a.Count), a.Prefix.Addr().Compare(b.Prefix.Addr()))
 	})
 	return out[:min(limit, len(out))]
 }
