@@ -20,8 +20,9 @@ const ReasonSurplus = "attempts_beyond_bound"
 type surplus struct {
 	bound int
 
-	mu   sync.Mutex
-	keys map[events.AccessKeyID]*tally
+	mu     sync.Mutex
+	keys   map[events.AccessKeyID]*tally
+	closed bool // everything was taken, and nobody comes for more
 }
 
 type tally struct {
@@ -30,10 +31,14 @@ type tally struct {
 	over   access.Record // its Count is what goes into the summary
 }
 
-// counts reports whether an attempt is beyond the bound, and counts it if it is.
+// counts reports whether an attempt is beyond the bound, and counts it if it is. Once everything was
+// taken none is: it goes in line like the others, where it is refused.
 func (s *surplus) counts(rec access.Record) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
 	if s.keys == nil {
 		s.keys = map[events.AccessKeyID]*tally{}
 	}
@@ -63,6 +68,7 @@ func (s *surplus) counts(rec access.Record) bool {
 func (s *surplus) take(now time.Time, everything bool) (out []access.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.closed = s.closed || everything
 	for key, t := range s.keys {
 		if t.over.Count > 0 {
 			out = append(out, t.over)

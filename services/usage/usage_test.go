@@ -171,6 +171,23 @@ func TestSurplus(t *testing.T) {
 	}
 }
 
+// TestSurplusAfterClose takes no attempt that nobody will record, however many there are.
+func TestSurplusAfterClose(t *testing.T) {
+	c := config(opened(t))
+	c.Attempts = 1
+	r := usage.New(c)
+	if err := r.Record(t.Context(), attempt("KEY")); err != nil {
+		t.Fatal(err)
+	}
+	ended(t, r)
+	var off *events.UnavailableError
+	for i := range 3 {
+		if err := r.Record(t.Context(), attempt("KEY")); !errors.As(err, &off) {
+			t.Errorf("attempt %d after Close: got %v, want that it was not recorded", i+1, err)
+		}
+	}
+}
+
 // TestBounds cuts what comes from outside.
 func TestBounds(t *testing.T) {
 	j := opened(t)
