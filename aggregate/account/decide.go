@@ -54,7 +54,7 @@ func openAccount(s State, c Open) ([]events.Event, error) {
 		return nil, aggregate.Refuse(aggregate.Conflict, "account.exists", "the account %s is open already", s.ID)
 	}
 	name, err := accountName(c.Name)
-	if err := firstOf(validAccount(c.Account), err, validUser(c.RootUser), validName(c.RootName)); err != nil {
+	if err := cmp.Or(validAccount(c.Account), err, validUser(c.RootUser), validName(c.RootName)); err != nil {
 		return nil, err
 	}
 	preset := cmp.Or(c.Preset, policy.Default)
@@ -106,7 +106,7 @@ func compact(overrides json.RawMessage) json.RawMessage {
 }
 
 func acknowledge(s State, c Acknowledge) ([]events.Event, error) {
-	if err := firstOf(operatorOnly(s), validAcknowledge(c)); err != nil {
+	if err := cmp.Or(operatorOnly(s), validAcknowledge(c)); err != nil {
 		return nil, err
 	}
 	return facts(events.RecordAcknowledged{Projection: c.Projection, Position: c.Position, Through: c.Through, Reason: c.Reason})

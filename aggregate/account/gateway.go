@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/keyledger/keyledger/aggregate"
@@ -19,7 +20,7 @@ type GatewayToken struct {
 
 func createGatewayToken(s State, c CreateGatewayToken) ([]events.Event, error) {
 	name, err := gatewayTokenName(c.Name)
-	if err := firstOf(validGatewayToken(c.Token), err, validHash(c.Hash)); err != nil {
+	if err := cmp.Or(validGatewayToken(c.Token), err, validHash(c.Hash)); err != nil {
 		return nil, err
 	}
 	_, taken := s.GatewayTokens[c.Token]

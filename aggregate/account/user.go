@@ -1,12 +1,14 @@
 package account
 
 import (
+	"cmp"
+
 	"github.com/keyledger/keyledger/aggregate"
 	"github.com/keyledger/keyledger/events"
 )
 
 func addUser(s State, c AddUser) ([]events.Event, error) {
-	if err := firstOf(validUser(c.User), validName(c.Name), validKind(c.Kind), validRole(c.Role)); err != nil {
+	if err := cmp.Or(validUser(c.User), validName(c.Name), validKind(c.Kind), validRole(c.Role)); err != nil {
 		return nil, err
 	}
 	if _, taken := s.Users[c.User]; taken {

@@ -18,16 +18,6 @@ const (
 	maxGatewayTokenName = 64
 )
 
-// firstOf is the first of the errors that is one.
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func invalid(rule, format string, args ...any) error {
 	return aggregate.Refuse(aggregate.Invalid, rule, format, args...)
 }

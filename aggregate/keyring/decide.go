@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"cmp"
 	"reflect"
 	"time"
 
@@ -55,7 +56,7 @@ func Decide(s State, c Command, now time.Time) ([]events.Event, error) {
 
 func create(s State, c Create) ([]events.Event, error) {
 	warnings, err := mayOwn(c)
-	if err := firstOf(
+	if err := cmp.Or(
 		validText("description", c.Description), validCause(c.Cause), validPolicy(c.Policy), err,
 		mayTake(s, c.Key), roomFor(s, c.Policy, Active),
 	); err != nil {

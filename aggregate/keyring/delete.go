@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/keyledger/keyledger/aggregate"
@@ -10,7 +11,7 @@ import (
 
 func remove(s State, c Delete, now time.Time) ([]events.Event, error) {
 	root, err := isRoot(c.OwnerKind)
-	k, err := lookup(s, c.Key, firstOf(validPolicy(c.Policy), err))
+	k, err := lookup(s, c.Key, cmp.Or(validPolicy(c.Policy), err))
 	switch {
 	case err != nil:
 		return nil, err

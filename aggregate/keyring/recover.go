@@ -1,13 +1,14 @@
 package keyring
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/keyledger/keyledger/events"
 )
 
 func recoverRoot(s State, c Recover, now time.Time) ([]events.Event, error) {
-	if err := firstOf(validPolicy(c.Policy), mayTake(s, c.Key)); err != nil {
+	if err := cmp.Or(validPolicy(c.Policy), mayTake(s, c.Key)); err != nil {
 		return nil, err
 	}
 	var out []events.Event

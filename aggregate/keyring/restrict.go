@@ -1,6 +1,8 @@
 package keyring
 
 import (
+	"cmp"
+
 	"github.com/keyledger/keyledger/aggregate"
 	"github.com/keyledger/keyledger/aggregate/policy"
 	"github.com/keyledger/keyledger/events"
@@ -12,7 +14,7 @@ const ruleUnrestrict = "leak.unrestrict"
 // restrict is refused for no key that is there: a leak does not wait for its key to be in the
 // right state.
 func restrict(s State, c Restrict) ([]events.Event, error) {
-	k, err := lookup(s, c.Key, firstOf(validText("reason", c.Reason), validTextOf("found_in", c.FoundIn, maxFoundIn)))
+	k, err := lookup(s, c.Key, cmp.Or(validText("reason", c.Reason), validTextOf("found_in", c.FoundIn, maxFoundIn)))
 	switch {
 	case err != nil:
 		return nil, err
@@ -23,7 +25,7 @@ func restrict(s State, c Restrict) ([]events.Event, error) {
 }
 
 func unrestrict(s State, c Unrestrict) ([]events.Event, error) {
-	k, err := lookup(s, c.Key, firstOf(validText("reason", c.Reason), validPolicy(c.Policy)))
+	k, err := lookup(s, c.Key, cmp.Or(validText("reason", c.Reason), validPolicy(c.Policy)))
 	switch {
 	case err != nil:
 		return nil, err

@@ -26,16 +26,6 @@ func lookup(s State, id events.AccessKeyID, before error) (Key, error) {
 	return Key{}, aggregate.Refuse(aggregate.NotFound, "key.not_found", "the user has no key %q; it may have been purged", id)
 }
 
-// firstOf is the first of the errors that is one.
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // validText holds what people write about a key to one line of bounded length.
 func validText(field, text string) error { return validTextOf(field, text, MaxText) }
 

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -80,7 +81,7 @@ const (
 // check returns the refusal that the first wrong field deserves, or nil.
 func check(p events.Policy) error {
 	confirms := []string{ConfirmNone, ConfirmClick, ConfirmTypeDelete, ConfirmTypeKeyID}
-	return first(
+	return cmp.Or(
 		within("quota.max", int64(p.Quota.Max), 1, maxQuota),
 		oneOf("quota.counts", p.Quota.Counts, CountActive, CountActiveAndDisabled),
 		within("recycle.retention_seconds", p.Recycle.RetentionSeconds, 0, MaxSeconds),
@@ -98,15 +99,6 @@ func check(p events.Policy) error {
 		oneOf("leak.action", p.Leak.Action, LeakDenyAll, LeakDenyManagement),
 		oneOf("leak.unrestrict", p.Leak.Unrestrict, UnrestrictAdmin, UnrestrictNever),
 	)
-}
-
-func first(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func within(field string, n, low, high int64) error {
