@@ -311,8 +311,8 @@ func (r *Reader) leftOut(ctx context.Context) *End {
 func (r *Reader) used(ctx context.Context, m access.Message, yield func(Item) bool) *End {
 	position := uint64(m.Position)
 	excused := func(p uint64) bool { return r.feed.ExcusedUse != nil && r.feed.ExcusedUse(access.Position(p)) }
-	if position > r.at.Used.Message && excused(r.at.Used.Message) {
-		r.at.Used = Point{Message: position}
+	for r.at.Used.Message < position && excused(r.at.Used.Message) { // each: what lies behind may have been trimmed
+		r.at.Used = Point{Message: r.at.Used.Message + 1}
 	}
 	if position != r.at.Used.Message {
 		return r.leftOut(ctx)

@@ -379,6 +379,32 @@ func TestLostUse(t *testing.T) {
 	}
 }
 
+// TestExcusedUses: leave to pass a message of USED is no leave to pass those behind it that were
+// trimmed under the reader.
+func TestExcusedUses(t *testing.T) {
+	for excused, want := range map[access.Position]feed.End{1: feed.EndExpired, 3: feed.EndCaughtUp} {
+		w := newWorld(t, func(c *feed.Config) { c.ExcusedUse = func(p access.Position) bool { return p <= excused } })
+		for range 5 {
+			w.uses.append(use(noon, acme, alice, aliceKey, access.Allowed))
+		}
+		r, err := w.feed.Open(t.Context(), feed.Query{Caller: feed.Caller{Account: acme, User: alice, Oversees: true}, From: from(t, "1-1.0-1.0")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.uses.trim(3)
+		told := 0
+		for i := range r.Items(t.Context()) {
+			if i.Event != nil {
+				told++
+			}
+			if i.End != nil && (*i.End != want || told > 0 != (want == feed.EndCaughtUp)) {
+				t.Errorf("let pass to %d: told %d and %s, want %s", excused, told, i.End.Code, want.Code)
+			}
+		}
+		r.Close()
+	}
+}
+
 // TestTrimmedUnderReader trims what a reader was about to read.
 func TestTrimmedUnderReader(t *testing.T) {
 	w := newWorld(t)
