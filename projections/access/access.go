@@ -6,8 +6,7 @@
 // [Store.Position] says where to follow the log from. [Store.List] answers by key, account,
 // address, time and outcome, [Store.Last] and [Store.LastOf] when keys were last used,
 // [Store.Counts] how often. [Store.Drop] forgets whole months; [Store.Summaries] and
-// [Store.ApplySummary] carry what must outlive the log; [Store.ReplayHashes] refills a
-// verifier's memory.
+// [Store.ApplySummary] carry what must outlive the log.
 //
 // The limits: one goroutine applies, drops and summarises, any number may ask. Rows and
 // the position that they are of are written in one batch and not synced: after a crash the

@@ -24,8 +24,6 @@ const (
 	tableCounts    byte = 0x04 // key, day
 )
 
-const monthBytes = 3 // of a key before its table
-
 func appendMonth(dst []byte, m month) []byte {
 	return binary.BigEndian.AppendUint16(append(dst, spaceMonths), uint16(m))
 }
@@ -68,19 +66,6 @@ func appendDay(dst []byte, d day) []byte {
 func parseDay(b []byte) day { return day(binary.BigEndian.Uint32(b) ^ 1<<31) }
 
 func lastKey(dst []byte, k events.AccessKeyID) []byte { return append(append(dst, spaceLast), k...) }
-
-// parseRecordKey reads a key of the table of records; prefix is how many bytes the
-// records of the same access key share.
-func parseRecordKey(b []byte) (a events.AccountID, k events.AccessKeyID, at place, prefix int, err error) {
-	p := row.Parse(b)
-	for range monthBytes + 1 {
-		p.Byte()
-	}
-	a, k = p.Account(), events.AccessKeyID(p.Text())
-	prefix = len(b) - p.Left()
-	at = readPlace(&p)
-	return a, k, at, prefix, p.Done()
-}
 
 // behind is the first key that does not begin with prefix, which is not all ones.
 func behind(prefix []byte) []byte {

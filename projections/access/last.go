@@ -2,7 +2,6 @@ package access
 
 import (
 	"fmt"
-	"iter"
 	"net/netip"
 	"time"
 
@@ -64,19 +63,6 @@ func (s *Store) LastOf(keys []events.AccessKeyID) ([]Last, error) {
 		}
 	}
 	return out, nil
-}
-
-// EachLast yields when each of any number of keys was last used, for reports over all keys
-// of an account. An error ends it.
-func (s *Store) EachLast(keys iter.Seq[events.AccessKeyID]) iter.Seq2[Last, error] {
-	return func(yield func(Last, error) bool) {
-		for k := range keys {
-			last, err := s.Last(k)
-			if !yield(last, err) || err != nil {
-				return
-			}
-		}
-	}
 }
 
 // lastVersion is the version of the value of a row of a key.

@@ -121,7 +121,6 @@ func TestAnswers(t *testing.T) {
 			checkList(t, s, m, draw)
 		}
 		checkKeys(t, s, m, draw)
-		checkReplays(t, s, m, draw)
 	})
 }
 
@@ -197,29 +196,6 @@ func checkKeys(t *rapid.T, s *access.Store, m model, draw drawer) {
 		if want := m.counts(k, p); err != nil || len(got) != len(want) || len(got) > 0 && !reflect.DeepEqual(got, want) {
 			t.Fatalf("counts of %s in %+v:\ngot  %+v, %v\nwant %+v", k, p, got, err, want)
 		}
-	}
-}
-
-func checkReplays(t *rapid.T, s *access.Store, m model, draw drawer) {
-	since := begin
-	if len(m.entries) > 0 {
-		since = m.entries[draw(len(m.entries))].Time
-	}
-	want := map[access.Replay]int{}
-	for _, e := range m.entries {
-		if e.Replay != [16]byte{} && !e.Time.Before(since) && !e.Time.Before(m.low) {
-			want[access.Replay{Key: e.Key, Time: e.Time, Outcome: e.Outcome, Hash: e.Replay}]++
-		}
-	}
-	got := map[access.Replay]int{}
-	for r, err := range s.ReplayHashes(since) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		got[r]++
-	}
-	if !reflect.DeepEqual(got, want) {
-		t.Fatalf("replay hashes since %v: got %d, want %d", since, len(got), len(want))
 	}
 }
 
