@@ -78,7 +78,7 @@ func useRecords(t *testing.T, log access.Log) (out []access.Record) {
 
 // TestUsesOutliveTheirRecords has a key that was used once and then not for a hundred
 // days: its records are gone, when it was last used is known, also after everything that is known was read from
-// the log anew.
+// the log anew. It is reported as unused, and the key that asks is not.
 func TestUsesOutliveTheirRecords(t *testing.T) {
 	w := installed(t)
 	n := w.start()
@@ -112,6 +112,18 @@ func TestUsesOutliveTheirRecords(t *testing.T) {
 	w.eventually("the record to be known again", func() bool { return lastUsed() == want })
 	if items := c.ask(http.MethodGet, "/v1/keys/"+once.as.AccessKeyID+"/records", "")["items"].([]any); len(items) != 0 {
 		t.Errorf("records of a hundred days ago: %v", items)
+	}
+	unused := func(days int) string {
+		out := ""
+		for _, item := range c.ask(http.MethodGet, fmt.Sprint("/v1/reports/unused?days=", days), "")["items"].([]any) {
+			k := item.(map[string]any)
+			out += fmt.Sprint(k["access_key_id"], " ", k["status"], " ", k["last_used_at"], "\n")
+		}
+		return out
+	}
+	w.eventually("that key alone to be unused for 90 days", func() bool { return unused(90) == once.as.AccessKeyID+" active "+want+"\n" })
+	if got := unused(101); got != "" {
+		t.Errorf("unused for 101 days: %s", got)
 	}
 }
 
