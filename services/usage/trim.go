@@ -151,12 +151,13 @@ func (t *Trimmer) summaries(s span) iter.Seq2[[]byte, error] {
 	return t.Store.Summaries(s.oldest.Truncate(day), s.newest.Truncate(day).Add(day))
 }
 
-// finish drops what the store has of months that are trimmed. While something that is not
-// due holds back what lies behind it, their summaries are still to be made, from these rows.
+// finish drops what the store has of months that are trimmed, a day later: what is not due may
+// hold records of the day before, or hold them back behind it, and their summaries are still to be made,
+// from these rows. What a wrong clock holds back is waited for.
 func (t *Trimmer) finish(s span, cutoff, now time.Time) error {
 	if s.rest.After(now.Add(day)) {
 		t.Logger.Warn("access records are not trimmed: the first that is left has a time to come", "time", s.rest)
-	} else if err := t.Store.Drop(cutoff); err != nil {
+	} else if err := t.Store.Drop(cutoff.Add(-day)); err != nil {
 		return err
 	}
 	t.done = cutoff

@@ -240,6 +240,23 @@ func TestTrimAtMidnight(t *testing.T) {
 	}
 }
 
+// TestTrimOverTheEndOfAMonth trims a message that began in one month and ended in the next, on the
+// day on which only the first half of it was old enough and on the day after.
+func TestTrimOverTheEndOfAMonth(t *testing.T) {
+	j, s := opened(t), newStore(t)
+	february := newYear.AddDate(0, 1, 0)
+	before, after := use("OLD"), use("DAILY")
+	before.Time, after.Time = february.Add(-time.Millisecond), february.Add(time.Millisecond)
+	appendBatch(t, j, "midnight", before, after)
+	read(t, s, j)
+	r := trimmer(j, s)
+	trim(t, r, february.Add(access.Kept))
+	first(t, j, 1)
+	trim(t, r, february.Add(access.Kept).AddDate(0, 0, 1))
+	first(t, j, 2)
+	knowTheSame(t, rebuilt(t, j), s, february)
+}
+
 // TestTrimKeepsWhatIsToCome has a clock that ran a year ahead for one message: it and what lies behind it
 // stay, and so does what the store knows of them.
 func TestTrimKeepsWhatIsToCome(t *testing.T) {
