@@ -139,23 +139,14 @@ func (k keep) purging(stream string) (bool, error) {
 }
 
 // firstIn is the position of the first message in a block, or zero if something else is there.
-func firstIn(b block) (events.Position, error) {
-	text, err := b.plain()
-	if err != nil {
-		return 0, err
-	}
-	sum := newChecksum(b.stream, b.index)
-	for at := 0; at < len(text); {
-		r, why := recordAt(text[at:], sum)
-		if why != "" {
-			break
-		}
+func firstIn(b block) (first events.Position, err error) {
+	err = eachRecord(b, func(r record) bool {
 		if !r.tombstone {
-			return events.Position(r.sequence), nil
+			first = events.Position(r.sequence)
 		}
-		at += r.size
-	}
-	return 0, nil
+		return r.tombstone
+	})
+	return first, err
 }
 
 // lastIn is the last position that the newest block knows of.
@@ -163,18 +154,26 @@ func lastIn(blocks []block) (last events.Position, err error) {
 	if len(blocks) == 0 {
 		return 0, nil
 	}
-	b := blocks[len(blocks)-1]
+	err = eachRecord(blocks[len(blocks)-1], func(r record) bool {
+		last = max(last, events.Position(r.sequence))
+		return true
+	})
+	return last, err
+}
+
+// eachRecord calls visit with the records of a block until it wants no more, or something else comes.
+func eachRecord(b block, visit func(record) (more bool)) error {
 	text, err := b.plain()
 	if err != nil {
-		return 0, err
+		return err
 	}
 	sum := newChecksum(b.stream, b.index)
 	for at := 0; at < len(text); {
 		r, why := recordAt(text[at:], sum)
-		if why != "" {
+		if why != "" || !visit(r) {
 			break
 		}
-		at, last = at+r.size, max(last, events.Position(r.sequence))
+		at += r.size
 	}
-	return last, nil
+	return nil
 }
