@@ -11,17 +11,16 @@ type Page[T any] struct {
 
 // Bounds of the number of items of a page.
 const (
-	DefaultLimit = 100
-	MaxLimit     = 1000
+	defaultLimit = 100
+	maxLimit     = 1000
 )
 
-// Limit is n within the bounds: the default if it is not positive, at most
-// MaxLimit.
+// Limit is n within the bounds of a page: 100 if it is not positive, 1000 at most.
 func Limit(n int) int {
 	if n <= 0 {
-		return DefaultLimit
+		return defaultLimit
 	}
-	return min(n, MaxLimit)
+	return min(n, maxLimit)
 }
 
 // Collect makes a page of at most limit items out of rows that follow the

@@ -39,8 +39,8 @@ type DayCounts struct {
 	Counts
 }
 
-// MaxDays is how many days Counts answers: the latest of those asked for.
-const MaxDays = 400
+// maxDays is how many days Counts answers: the latest of those asked for.
+const maxDays = 400
 
 // A Period is what time is asked about.
 type Period struct {
@@ -51,7 +51,7 @@ type Period struct {
 }
 
 // Counts is how often a key was named on each day that has a moment within the period,
-// the earliest first. Days on which it was not are left out.
+// the earliest first. Days on which it was not are left out; of more than 400, the earliest are.
 func (s *Store) Counts(key events.AccessKeyID, p Period) ([]DayCounts, error) {
 	low, high := p.bounds()
 	if low >= high {
@@ -68,12 +68,12 @@ func (s *Store) Counts(key events.AccessKeyID, p Period) ([]DayCounts, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(out) >= MaxDays {
+		if len(out) >= maxDays {
 			break
 		}
 	}
 	slices.SortFunc(out, func(a, b DayCounts) int { return a.Day.Compare(b.Day) })
-	return out[max(0, len(out)-MaxDays):], nil
+	return out[max(0, len(out)-maxDays):], nil
 }
 
 // bounds are the first microsecond of the period and the first behind it.

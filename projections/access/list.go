@@ -22,13 +22,13 @@ type Query struct {
 	Which    Which
 	Period
 	// Look is how many rows a page looks at, at most: about so many if the records
-	// must be fetched one by one. DefaultLook if zero. A page that has looked at so many is short, even
+	// must be fetched one by one. 20,000 if zero. A page that has looked at so many is short, even
 	// empty, and has a cursor.
 	Look int
 }
 
-// DefaultLook is how many rows a page looks at unless its query says otherwise.
-const DefaultLook = 20_000
+// defaultLook is how many rows a page looks at unless its query says otherwise.
+const defaultLook = 20_000
 
 // Which says which outcomes are listed.
 type Which uint8
@@ -83,7 +83,7 @@ func (s *Store) List(q Query, cursor string, limit int) (projections.Page[Entry]
 	}
 	p := page{query: q, id: q.id(), limit: projections.Limit(limit), look: q.Look}
 	if p.look <= 0 {
-		p.look = DefaultLook
+		p.look = defaultLook
 	}
 	if err := s.walk(q, w, p.offer); err != nil {
 		return projections.Page[Entry]{}, err
