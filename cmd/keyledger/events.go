@@ -61,13 +61,23 @@ func (e *eventTail) Run(ctx context.Context, t *terminal, c *client) error {
 			return tail.remember()
 		case err == nil:
 			return tail.remember()
-		case !failureOf(err).Retryable || !e.Follow && n >= maxAttempts:
+		case !failureOf(err).Retryable || !e.Follow && (n >= maxAttempts || failureOf(err).Code == endUnreadable):
 			return errors.Join(tail.blamed(err), tail.remember())
 		}
+		tail.tellUnreadable(failureOf(err))
 		t.hint("cut off: %v; going on from %s", failureOf(err).Detail, tail.query.Get("from"))
 		if c.pause(ctx, backoff(min(n, 10), 0)) != nil {
 			return tail.remember()
 		}
+	}
+}
+
+// tellUnreadable warns a program, once for each place, that nothing comes before an operator has done something: otherwise
+// that looks like a log in which nothing happens.
+func (t *tailing) tellUnreadable(f *failure) {
+	if at := t.query.Get("from"); t.t.json && f.Code == endUnreadable && at != t.stuck {
+		t.stuck = at
+		t.t.warn("%s: %s; waiting at %s", f.Code, f.Detail, at)
 	}
 }
 
@@ -105,6 +115,7 @@ type tailing struct {
 	query  url.Values // its from is where to go on
 	saved  time.Time  // when the cursor was last kept
 	kept   string     // the cursor that was
+	stuck  string     // where it was last told that what comes next cannot be read
 }
 
 // recall begins where an earlier run stopped.
@@ -227,6 +238,8 @@ const (
 	endCaughtUp = "events.caught_up"
 	endUntil    = "events.until"
 	endDenied   = "events.denied"
+
+	endUnreadable = "events.unreadable" // until an operator has done something
 )
 
 // line prints what a line says, and then keeps where to go on.

@@ -17,6 +17,23 @@ func sends(text string) reply {
 	}
 }
 
+// TestTailAtWhatCannotBeRead is told that what comes next cannot be read: who does not follow ends with that, and who
+// does is told once, and waits.
+func TestTailAtWhatCannotBeRead(t *testing.T) {
+	const stuck = `{"cursor":"1-1.0-7.0","end":{"code":"events.unreadable","detail":"what comes next cannot be read","resumable":true}}` + "\n"
+	client, _ := against(t, sends(stuck))
+	var out, told bytes.Buffer
+	err := (&eventTail{From: "earliest"}).Run(t.Context(), &terminal{out: &out, err: &told, json: true}, client)
+	if err == nil || failureOf(err).Code != "events.unreadable" || told.Len() > 0 {
+		t.Errorf("without following: got %v, told %q", err, told.String())
+	}
+	client, _ = against(t, sends(stuck), sends(stuck), sends(`{"cursor":"1-1.0-7.0","end":{"code":"events.until"}}`+"\n"))
+	err = (&eventTail{From: "earliest", Follow: true}).Run(t.Context(), &terminal{out: &out, err: &told, json: true}, client)
+	if err != nil || strings.Count(told.String(), "events.unreadable: what comes next cannot be read; waiting at 1-1.0-7.0") != 1 {
+		t.Errorf("following: got %v, told %q", err, told.String())
+	}
+}
+
 // TestTailCutInMidLine cuts the connection behind every byte of an answer: the tail goes on from the last cursor
 // that came whole, and prints every event once.
 func TestTailCutInMidLine(t *testing.T) {

@@ -15,16 +15,19 @@ type Health struct {
 	// Damages are the places at which messages of USED and SUMMARY were lost and that no
 	// operator has let pass.
 	Damages []Damage
+	// Suspects are the streams beside LEDGER of which something was met that is damaged since the server began: which messages are
+	// lost, its next start says.
+	Suspects []string
 }
 
 // Whole reports whether nothing is known to be wrong with what the log holds.
 func (h Health) Whole() bool {
-	return h.Fault == nil && len(h.Scan.Found)+len(h.Scan.Blocks)+len(h.Damages) == 0
+	return h.Fault == nil && len(h.Scan.Found)+len(h.Scan.Blocks)+len(h.Damages)+len(h.Suspects) == 0
 }
 
 // Health says how the log is. It is cheap and may be asked for often.
 func (j *Journal) Health() Health {
-	h := Health{Sick: j.host.sick(), Fault: j.fault.Load(), Scan: j.scan.state(), Damages: j.Unacknowledged()}
+	h := Health{Sick: j.host.sick(), Fault: j.fault.Load(), Scan: j.scan.state(), Damages: j.Unacknowledged(), Suspects: j.suspects.met()}
 	j.watch.mu.Lock()
 	h.Free, h.Restarts = j.watch.free, j.watch.restarts
 	j.watch.mu.Unlock()

@@ -47,6 +47,13 @@ func (s *suspects) take() []string {
 	return s.names()
 }
 
+// met are the streams that were found damaged since the server began.
+func (s *suspects) met() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.since)
+}
+
 // clear is for a start that has read every block of what it took. What was found meanwhile, while a server was
 // restarted, stays.
 func (s *suspects) clear() error {

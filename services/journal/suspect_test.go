@@ -28,6 +28,9 @@ func TestSuspectedUsedIsMended(t *testing.T) {
 			j := opened(t, in.config())
 			_, err := reading(t, j, 0, 60)
 			wantRefused(t, err, GuardWhole)
+			if h := j.Health(); h.Whole() || !slices.Equal(h.Suspects, []string{streamUsed}) {
+				t.Errorf("health: got %+v, want USED suspected", h)
+			}
 			closed(t, j)
 		},
 		"a check": func(t *testing.T, in installation) {

@@ -86,7 +86,10 @@ func whatIsWrong(h journal.Health) string {
 	if len(h.Scan.Blocks) > 0 {
 		return h.Scan.Blocks[0].Err.Detail
 	}
-	return h.Damages[0].String()
+	if len(h.Damages) > 0 {
+		return h.Damages[0].String()
+	}
+	return fmt.Sprintf("stream %s is damaged: restart the server, and the start says which messages are lost", h.Suspects[0])
 }
 
 // damage is what was lost beside LEDGER.
