@@ -41,7 +41,7 @@ func (t *Trimmer) Trim(ctx context.Context, now time.Time) error {
 			return fmt.Errorf("usage: trim: %w", err)
 		}
 		if s.last == 0 {
-			return t.finish(s, cutoff, now)
+			return t.finish(ctx, s, cutoff, now)
 		}
 		if t.Store.Position() < s.last {
 			return nil
@@ -154,10 +154,12 @@ func (t *Trimmer) summaries(s span) iter.Seq2[[]byte, error] {
 // finish drops what the store has of months that are trimmed, a day later: what is not due may
 // hold records of the day before, or hold them back behind it, and their summaries are still to be made,
 // from these rows. What a wrong clock holds back is waited for.
-func (t *Trimmer) finish(s span, cutoff, now time.Time) error {
+func (t *Trimmer) finish(ctx context.Context, s span, cutoff, now time.Time) error {
 	if s.rest.After(now.Add(day)) {
 		t.Logger.Warn("access records are not trimmed: the first that is left has a time to come", "time", s.rest)
 	} else if err := t.Store.Drop(cutoff.Add(-day)); err != nil {
+		return err
+	} else if err := t.Store.Reclaim(ctx); err != nil {
 		return err
 	}
 	t.done = cutoff
