@@ -16,16 +16,22 @@ func (e *MalformedError) named(scheme Scheme, r *Request) *MalformedError {
 }
 
 // KeyInHeader is what a parameter of the Authorization header holds up to its first slash, which ends an access key ID in every
-// scheme that has such parameters: "WORD Credential=KEY/SCOPE, ...". Empty if there is none, or more than one header.
-func KeyInHeader(r *Request, parameter string) string {
+// scheme that has such parameters: "WORD Credential=KEY/SCOPE, ...". Empty if there is none, or more than one header, or if
+// the parameter comes again with another key.
+func KeyInHeader(r *Request, parameter string) (id string) {
 	_, params, _ := strings.Cut(onlyAuthorization(r), " ")
 	for param := range strings.SplitSeq(params, ",") {
-		if name, value, _ := strings.Cut(strings.Trim(param, " "), "="); name == parameter {
-			id, _, _ := strings.Cut(value, "/")
-			return id
+		name, value, _ := strings.Cut(strings.Trim(param, " "), "=")
+		if name != parameter {
+			continue
 		}
+		key, _, _ := strings.Cut(value, "/")
+		if id != "" && key != id {
+			return ""
+		}
+		id = key
 	}
-	return ""
+	return id
 }
 
 // KeyBefore is what stands behind the word of an Authorization header and before a colon: "WORD KEY:SIGNATURE". Empty as with
@@ -39,11 +45,21 @@ func KeyBefore(r *Request, word string) string {
 	return id
 }
 
-// KeyInText is what a parameter of a query or a form holds, unescaped, up to its first slash; empty if there is none.
-func KeyInText(text, parameter string) string {
-	raw, _ := Peek(text, parameter)
-	value, _ := Unescape(raw)
-	id, _, _ := strings.Cut(value, "/")
+// KeyInText is what a parameter of a query or a form holds, unescaped, up to its first slash; empty if there is none, or if it
+// comes again with another key.
+func KeyInText(text, parameter string) (id string) {
+	for param := range strings.SplitSeq(text, "&") {
+		name, raw, _ := strings.Cut(param, "=")
+		if name, _ = Unescape(name); name != parameter {
+			continue
+		}
+		value, _ := Unescape(raw)
+		key, _, _ := strings.Cut(value, "/")
+		if id != "" && key != id {
+			return ""
+		}
+		id = key
+	}
 	return id
 }
 
