@@ -54,6 +54,11 @@ func (c client) vendorAt(t *testing.T, at time.Time, action, identity string, pa
 		req.Header.Set("Amz-Sdk-Invocation-Id", identity)
 	}
 	aws.Sign(req, []byte(body), c.id, c.secret, service, "us-east-1", at)
+	return sendVendor(t, req)
+}
+
+func sendVendor(t *testing.T, req *http.Request) iam {
+	t.Helper()
 	res, err := direct.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +70,7 @@ func (c client) vendorAt(t *testing.T, at time.Time, action, identity string, pa
 	}
 	var out iam
 	if err := xml.Unmarshal(text, &out); err != nil {
-		t.Fatalf("%s: %v: %s", action, err, text)
+		t.Fatalf("%v: %s", err, text)
 	}
 	out.Status = res.StatusCode
 	if out.Key.SecretAccessKey != "" {

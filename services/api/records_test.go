@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/keyledger/keyledger/services/dialect/aws"
 )
 
 type recorded struct {
@@ -242,4 +244,71 @@ func TestRecordsBadInput(t *testing.T) {
 	} {
 		b.run(t, a.client)
 	}
+}
+
+// TestMalformedIsOnRecord: whoever has seen a request and sends it again, but not as it was signed, is on the record of its
+// key at every door, with what was wrong. What names no key of ours is counted.
+func TestMalformedIsOnRecord(t *testing.T) {
+	a := open(t, "strict", "")
+	k := a.create(t, a.add(t, "alice", "user"))
+	token := *a.gateway(t, "edge").Token
+	tampered := signedBy(t, k, "x").with("body_base64", "YQ==")
+	if got := k.verify(t, tampered); got.Reason != "payload_hash_mismatch" || got.AccessKeyID != k.id || got.Scheme != "AWS4-HMAC-SHA256" || got.Genuine {
+		t.Errorf("its owner asks: got %+v", got)
+	}
+	k.do(t, "POST", "/v1/verify/batch", `{"requests":[`+tampered.with("action", "InABatch").json()+`]}`).ok(t, 200)
+	refused(t, k.send(t, call{method: "GET", path: "/v1/caller", after: func(r *http.Request) { r.Header.Del("X-Amz-Date") }}), 401, "signature.missing_date")
+	k.tamperedVendor(t).refused(t, 403, "SignatureDoesNotMatch")
+	held := proxied(t, k, token, byNginx)
+	held.Header.Del("X-Amz-Date")
+	if res := ask(t, held); res.StatusCode != 401 || res.Header.Get("X-Keyledger-Reason") != "missing_date" {
+		t.Errorf("nginx: got %d %v", res.StatusCode, res.Header)
+	}
+	in := k.enquiry(t, "a picture")
+	in.Attributes.Request.Http.RawBody = []byte("a Picture")
+	if got := told(envoy(t).Check(shown(t, "Bearer "+token), in)); got != "401 payload_hash_mismatch PermissionDenied" {
+		t.Errorf("Envoy: got %s", got)
+	}
+	var got []string
+	for _, r := range a.records(t, "/v1/keys/"+k.id+"/records?outcome=attempt", 6) {
+		got = append(got, r.Service+" "+r.Action+" "+r.Reason)
+	}
+	slices.Sort(got)
+	want := []string{
+		" InABatch payload_hash_mismatch", " PutPhoto payload_hash_mismatch", "albums PutPhoto payload_hash_mismatch",
+		"aws ListAccessKeys payload_hash_mismatch", "keyledger show-caller missing_date", "photos PutPhoto missing_date",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("on record: got %q, want %q", got, want)
+	}
+	k.id = "KLAK0000000000000000"
+	before := unknownKeys(t)
+	refused(t, k.send(t, call{method: "GET", path: "/v1/caller", after: func(r *http.Request) { r.Header.Del("X-Amz-Date") }}), 401, "signature.missing_date")
+	if n := unknownKeys(t); n != before+1 {
+		t.Errorf("requests that named no key of ours: got %d, want %d", n, before+1)
+	}
+}
+
+// tamperedVendor calls a vendor's API by a request whose body somebody has changed.
+func (c client) tamperedVendor(t *testing.T) iam {
+	t.Helper()
+	const body = "Action=ListAccessKeys&Version=2010-05-08"
+	req, err := http.NewRequestWithContext(t.Context(), "POST", c.url+"/", strings.NewReader(body+"&UserName=bob"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	aws.Sign(req, []byte(body), c.id, c.secret, "iam", "us-east-1", time.Now())
+	return sendVendor(t, req)
+}
+
+// unknownKeys is how many requests named no key of this ledger.
+func unknownKeys(t *testing.T) (n int) {
+	t.Helper()
+	scrape := string(the.root.send(t, call{method: "GET", path: "/metrics", unsigned: true}).ok(t, 200).body)
+	_, text, _ := strings.Cut(scrape, "\nkeyledger_uses_unknown_key_total ")
+	if _, err := fmt.Sscan(text, &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

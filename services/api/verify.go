@@ -56,7 +56,7 @@ type verdict struct {
 	Detail      string `json:"detail,omitempty" doc:"for people"`
 	AccountID   string `json:"account_id,omitempty" doc:"of the key, if it is known"`
 	UserID      string `json:"user_id,omitempty"`
-	AccessKeyID string `json:"access_key_id,omitempty" doc:"that the request named"`
+	AccessKeyID string `json:"access_key_id,omitempty" doc:"that the request named, also where it could not be read to its end; absent if it named none, or two"`
 	Scheme      string `json:"scheme,omitempty"`
 	Restricted  bool   `json:"restricted,omitempty" doc:"the request is genuine, and its key under leak protection: somebody else may know its secret. Whoever asks refuses what does most harm. Absent if it is not"`
 	Position    uint64 `json:"position" doc:"of the log, at which it was decided"`

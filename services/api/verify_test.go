@@ -176,6 +176,7 @@ func TestVerifyOfOthers(t *testing.T) {
 		for what, f := range map[string]foreign{"a key": signedBy(t, k, "x"), "no key": signedBy(t, nobody, "x")} {
 			t.Run(name+" about "+what, func(t *testing.T) {
 				refused(t, asker.do(t, "POST", "/v1/verify", f.json()), 403, "permission.denied")
+				refused(t, asker.do(t, "POST", "/v1/verify", f.with("body_base64", "YQ==").json()), 403, "permission.denied")
 			})
 		}
 	}
