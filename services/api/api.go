@@ -140,7 +140,7 @@ func add[I, O any](api huma.API, r route, h func(context.Context, *I) (*O, error
 // output are known.
 func describeRoute(r route) huma.Operation {
 	return huma.Operation{
-		Parameters: parameters(r), Security: security(r),
+		Parameters: parameters(r), Security: security(r), Description: description(r),
 		OperationID: r.id, Method: r.method, Path: r.path, Summary: r.summary, Tags: []string{r.tag},
 		DefaultStatus: r.status, MaxBodyBytes: maxBody + 1, // huma refuses what is as large
 		RejectUnknownQueryParameters: true,
@@ -170,18 +170,25 @@ func security(r route) []map[string][]string {
 // parameters are those of every operation of a kind: what changes something can be
 // sent again under the same name.
 func parameters(r route) []*huma.Param {
-	if r.method == http.MethodGet {
+	if r.method == http.MethodGet || r.tag == tagVerification {
 		return nil
 	}
 	longest, shortest := 130, 1
-	does := "sent again with the same body it is answered as it was, and acts once; with another it is refused (request.reused)"
-	if r.tag == tagVerification {
-		does = "the answer and the access records hold it. Sent again, a request is decided about anew, and recorded again"
-	}
 	return []*huma.Param{{
 		Name: headerIdempotency, In: "header", Schema: &huma.Schema{Type: "string", MinLength: &shortest, MaxLength: &longest},
-		Description: "names the request, 1 to 128 printable ASCII characters other than '#': " + does,
+		Description: "names the request, 1 to 128 printable ASCII characters other than '#': sent again with the same body it is answered as it was, and acts once; with another it is refused (request.reused)",
 	}}
+}
+
+// description is what there is to say of an operation beside its summary.
+func description(r route) string {
+	switch {
+	case verifications[r.id]:
+		return "Nothing is remembered of an answer: a request that is sent again is decided about anew, and recorded again. The request_id of a verdict is for the caller to keep: it stands in the access record."
+	case r.tag == tagVerification:
+		return "Nothing is recorded of the request in question: one that is sent again is explained anew."
+	}
+	return ""
 }
 
 // tagVerification is of the operations that decide about requests and change nothing.

@@ -34,6 +34,8 @@ type document struct {
 
 type operation struct {
 	ID          string `json:"operationId"`
+	Tags        []string
+	Description string
 	Parameters  []parameter
 	Security    []map[string][]string
 	RequestBody *struct {
@@ -399,6 +401,29 @@ func TestDocument(t *testing.T) {
 			for _, status := range []string{"400", "401", "403", "404", "409", "413", "422", "500", "503"} {
 				if _, ok := o.Responses[status]; !ok {
 					t.Errorf("%s: %s is not documented", o.ID, status)
+				}
+			}
+		}
+	}
+}
+
+// TestIdempotencyIsPromised: of what is sent again under one Idempotency-Key the description says that it acts once, and of a
+// verification, which does not, it says that.
+func TestIdempotencyIsPromised(t *testing.T) {
+	for path, methods := range the.document.Paths {
+		for method, o := range methods {
+			promised := slices.ContainsFunc(o.Parameters, func(p parameter) bool { return p.Name == "Idempotency-Key" })
+			anew := slices.Contains(o.Tags, "verification")
+			if promised != (method != "get" && !anew) {
+				t.Errorf("%s %s: takes an Idempotency-Key: %v", method, path, promised)
+			}
+			says := []string{"anew"}
+			if strings.HasPrefix(path, "/v1/verify") {
+				says = append(says, "request_id")
+			}
+			for _, word := range says {
+				if anew && method != "get" && !strings.Contains(o.Description, word) {
+					t.Errorf("%s %s: does not say %q: %q", method, path, word, o.Description)
 				}
 			}
 		}

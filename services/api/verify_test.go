@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -163,6 +164,30 @@ func decisions(t *testing.T) (n int) {
 		n += count
 	}
 	return n
+}
+
+// TestVerifyIsDecidedAnew has one verification sent twice, also under one Idempotency-Key: what has changed between tells, each is
+// on record, and the record is found by what its answer was named.
+func TestVerifyIsDecidedAnew(t *testing.T) {
+	a := open(t, "strict", "")
+	u := a.add(t, "alice", "user")
+	k, asker := a.create(t, u), a.create(t, u)
+	body := signedBy(t, k, "x").json()
+	first := decode[verdict](t, asker.named(t, "twice", "POST", "/v1/verify", body).ok(t, 200))
+	a.do(t, "PATCH", "/v1/keys/"+k.id, `{"status":"disabled"}`).ok(t, 200)
+	second := decode[verdict](t, asker.named(t, "twice", "POST", "/v1/verify", body).ok(t, 200))
+	batch := decode[page[verdict]](t, asker.do(t, "POST", "/v1/verify/batch", `{"requests":[`+body+`]}`).ok(t, 200)).Items
+	if !first.Allowed || second.Reason != "key_disabled" || batch[0].Reason != "key_disabled" {
+		t.Errorf("got %+v, then %+v, then %+v", first, second, batch)
+	}
+	var got []string
+	for _, r := range a.records(t, "/v1/keys/"+k.id+"/records", 3) {
+		got = append(got, r.Outcome+" "+r.RequestID)
+	}
+	want := []string{"denied " + batch[0].RequestID, "denied " + second.RequestID, "allowed " + first.RequestID}
+	if !slices.Equal(got, want) {
+		t.Errorf("on record: got %q, want %q", got, want)
+	}
 }
 
 // TestVerifyOfOthers has nobody ask about another user's key, whoever he is:
