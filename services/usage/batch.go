@@ -65,6 +65,11 @@ func (r *Recorder) run() {
 		switch {
 		case b != nil:
 			r.publish(b)
+			select {
+			case <-tick.C: // a busy log is no reason for a summary to wait: a crash would lose it
+				r.summarise(false)
+			default:
+			}
 			continue
 		case closing && !r.summarise(true):
 			return

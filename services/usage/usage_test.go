@@ -171,6 +171,42 @@ func TestSurplus(t *testing.T) {
 	}
 }
 
+// A busy log has another record in line whenever it takes some, until there is a summary.
+type busy struct {
+	*journal.Journal
+	r     *usage.Recorder
+	since time.Time
+}
+
+func (b *busy) AppendUses(ctx context.Context, id string, data []byte) (access.Position, error) {
+	if b.r.Stats().Summarised == 0 && time.Since(b.since) < 10*time.Second {
+		if _, err := b.r.Submit(use("BUSY")); err != nil {
+			return 0, err
+		}
+	}
+	return b.Journal.AppendUses(ctx, id, data)
+}
+
+// TestSurplusWhileBusy has a summary not wait for a moment in which nothing else is to be recorded.
+func TestSurplusWhileBusy(t *testing.T) {
+	log := &busy{Journal: opened(t), since: time.Now()}
+	c := config(log)
+	c.Attempts = 1
+	log.r = usage.New(c)
+	for range 3 {
+		if err := log.r.Record(t.Context(), attempt("KEY")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for log.r.Stats().Waiting > 0 {
+		time.Sleep(time.Millisecond) // until nothing more comes
+	}
+	if time.Since(log.since) >= 10*time.Second {
+		t.Error("attempts were counted for ten seconds, and no summary was written while there was something else to write")
+	}
+	ended(t, log.r)
+}
+
 // TestSurplusAfterClose takes no attempt that nobody will record, however many there are.
 func TestSurplusAfterClose(t *testing.T) {
 	c := config(opened(t))
