@@ -96,11 +96,11 @@ var (
 	descShed      = metric("uses_shed_total", "Access records refused because more waited than may, or for longer.")
 	descUncertain = metric("uses_uncertain_total", "Access records of which it is not known whether they were recorded.")
 	descFailed    = metric("uses_failed_total", "Access records that were not recorded because the log took no writes; in the async mode only at a stop.")
-	descSummed    = metric("uses_summarised_total", "Attempts that were counted and not recorded one by one.")
+	descSummed    = metric("uses_summarised_total", "Attempts beyond the bound for a key and second: counted in a summary, not recorded one by one.")
 	descUnknown   = metric("uses_unknown_key_total", "Requests that named no key of this ledger.")
 	descOldest    = metric("uses_oldest_waiting_seconds", "For how long the oldest access record that is not written has waited.")
-	descWindow    = metric("uses_loss_window_seconds", "In the async mode, of how many seconds a crash loses access records at most: when one has waited longer, verification answers 503. 0 in the durable mode, which loses none.")
-	descWaiting   = metric("uses_waiting", "Access records that wait to be written; in the async mode what a crash loses.")
+	descWindow    = metric("uses_loss_window_seconds", "In the async mode, of how many seconds a crash loses access records at most: when one has waited longer, verification answers 503. 0 in the durable mode, in which none is lost that was answered for, but for what docs/operate.md says of attempts beyond a bound.")
+	descWaiting   = metric("uses_waiting", "Access records that wait to be written; in the async mode what a crash loses, beside what is counted of attempts.")
 )
 
 // Describe implements prometheus.Collector.

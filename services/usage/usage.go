@@ -13,7 +13,7 @@
 // those that were are kept, and written when it does.
 //
 // The limits: attempts on a key beyond a bound in a second are counted and
-// recorded as one summary. Requests that name no key of ours are counted by source, in
+// recorded as one summary, for which nobody waits: it is lost if the process dies before. Requests that name no key of ours are counted by source, in
 // memory only ([Recorder.Strangers]). What does not fit into the queue is shed with
 // [ErrOverloaded] before memory grows. It decides nothing.
 package usage
