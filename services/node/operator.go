@@ -139,7 +139,7 @@ func (o *operator) stoppedAt(stopped error, p events.Position) error {
 func (o *operator) Rebuild(projection string) error {
 	named := func(p projections.Status) bool { return p.Name == projection }
 	if !slices.ContainsFunc(o.runner.Status(), named) {
-		return aggregate.Refuse(aggregate.NotFound, "projection.not_found", "there is no projection %q", projection)
+		return aggregate.Refuse(aggregate.NotFound, "projection.not_found", "there is no projection %q: the status names those there are (access records are built anew by removing the folder records while the server is stopped)", projection)
 	}
 	finish, err := o.runner.StartRebuild(projection)
 	if errors.Is(err, projections.ErrRebuilding) {
