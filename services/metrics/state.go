@@ -65,8 +65,13 @@ type Uses struct {
 // A state collects what ask tells.
 type state struct{ ask func() State }
 
+// descriptions are those of all metrics of a state.
+var descriptions []*prometheus.Desc
+
 func metric(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc(namespace+"_"+name, help, labels, nil)
+	d := prometheus.NewDesc(namespace+"_"+name, help, labels, nil)
+	descriptions = append(descriptions, d)
+	return d
 }
 
 var (
@@ -104,12 +109,8 @@ var (
 )
 
 // Describe implements prometheus.Collector.
-func (s state) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{
-		descPosition, descProjected, descLag, descDegraded, descBehind, descRecordAge, descWatermark, descReaders, descReaderLag, descRecords, descRecordLag, descStopped, descDamaged,
-		descReady, descWritable, descWhole, descBlocks, descRounds, descTrusted, descFree, descRestarts, descRecorded, descMessages, descShed, descUncertain, descFailed, descSummed, descUnknown,
-		descWaiting, descOldest, descWindow,
-	} {
+func (state) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range descriptions {
 		out <- d
 	}
 }
