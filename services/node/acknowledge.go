@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/keyledger/keyledger/aggregate"
@@ -32,9 +34,9 @@ func Acknowledge(ctx context.Context, c Config, projection string, p events.Posi
 }
 
 func (n *Node) acknowledge(ctx context.Context, projection string, p events.Position, reason string) error {
-	through, lost := lostAt(n.journal, projection, p)
-	names, err := []string{projection}, error(nil)
-	if !lost {
+	through, lost, err := lostAt(n.journal, projection, p)
+	names := []string{projection}
+	if err == nil && !lost {
 		names, err = n.stoppedAt(ctx, projection, p)
 	}
 	if err != nil {
@@ -56,18 +58,26 @@ func (n *Node) acknowledge(ctx context.Context, projection string, p events.Posi
 	return n.until(ctx, func(s projections.Status) bool { return !stops(s, projection, p) })
 }
 
-// lostAt is up to where messages are lost beside LEDGER from p on, under the name they are let pass by.
-func lostAt(log *journal.Journal, name string, p events.Position) (through events.Position, lost bool) {
+// lostAt is up to where messages are lost beside LEDGER from p on, under the name they are let pass by. What was let pass before
+// is refused: there is nothing more to it.
+func lostAt(log *journal.Journal, name string, p events.Position) (through events.Position, lost bool, err error) {
 	for _, d := range log.Damages() {
-		if nameOf(d.Stream) == name && d.From == p {
-			return d.Through, true
+		if nameOf(d.Stream) != name || d.From != p {
+			continue
 		}
+		if log.Passed(d.Stream, d.From) {
+			return 0, false, aggregate.Refuse(aggregate.Conflict, "acknowledge.not_stopped", "what was lost of %q from position %d on was let pass already: there is nothing left to acknowledge there", name, p)
+		}
+		return d.Through, true, nil
 	}
-	return 0, false
+	return 0, false, nil
 }
 
 // stoppedAt is the projections that stopped at p and that projection names.
 func (n *Node) stoppedAt(ctx context.Context, projection string, p events.Position) ([]string, error) {
+	if err := projectionNamed(n.runner, projection); err != nil && projection != EveryProjection {
+		return nil, err
+	}
 	wrong := n.anyDegraded(ctx) // when it returns, all have come as far as they can
 	var names []string
 	for _, s := range n.runner.Status() {
@@ -82,6 +92,18 @@ func (n *Node) stoppedAt(ctx context.Context, projection string, p events.Positi
 		return nil, aggregate.Refuse(aggregate.Conflict, "acknowledge.not_stopped", "no projection has stopped; there is nothing to acknowledge")
 	}
 	return nil, aggregate.Refuse(aggregate.Conflict, "acknowledge.not_stopped", "the projection %q has not stopped at position %d; what has stopped: %v", projection, p, wrong)
+}
+
+// projectionNamed refuses a name that nothing has by which a record could be let pass.
+func projectionNamed(r *projections.Runner, name string) error {
+	names := []string{recordsName, summaryName}
+	for _, s := range r.Status() {
+		names = append(names, s.Name)
+	}
+	if slices.Contains(names, name) {
+		return nil
+	}
+	return aggregate.Refuse(aggregate.NotFound, "projection.not_found", "there is no projection %q; want one of %s", name, strings.Join(names, ", "))
 }
 
 func stops(s projections.Status, projection string, p events.Position) bool {

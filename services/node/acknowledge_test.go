@@ -138,7 +138,7 @@ func TestAcknowledgeNothing(t *testing.T) {
 		rule       string
 	}{
 		{"keyrings", at - 1, "the one before", "acknowledge.not_stopped"},
-		{"keyring", at, "no such projection", "acknowledge.not_stopped"},
+		{"keyring", at, "no such projection", "projection.not_found"},
 		{"keyrings", at, "", "acknowledge.reason"},
 	} {
 		w.refusedBy(node.Acknowledge(t.Context(), w.config, test.projection, test.position, test.reason), test.rule)

@@ -107,6 +107,12 @@ func TestDamagedUses(t *testing.T) {
 		status, answer := list()
 		return status == http.StatusOK && strings.Contains(answer, "add-user")
 	})
+	for name, want := range map[string]string{"records": "let pass already", "recods": "want one of records, summary, "} {
+		status, answer := c.send(http.MethodPost, "/v1/projections/"+name+"/acknowledge", fmt.Sprintf(pass, 3))
+		if status/100 != 4 || !strings.Contains(string(answer), want) {
+			t.Errorf("leave for %s once more: got %d %s", name, status, answer)
+		}
+	}
 	if _, answer := list(); strings.Count(answer, `"show-caller"`) != 5 {
 		t.Errorf("got %s, want the five calls that are not lost", answer)
 	}

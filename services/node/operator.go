@@ -111,11 +111,14 @@ func (o *operator) Stopped(projection string, p events.Position) (through events
 			return 0, nil
 		}
 	}
-	if through, lost := lostAt(o.journal, projection, p); lost {
-		return through, nil
+	if through, lost, err := lostAt(o.journal, projection, p); lost || err != nil {
+		return through, err
 	}
 	if at, stopped := o.records.state(); projection == recordsName && lostUse(stopped) && events.Position(at)+1 == p {
 		return 0, o.stoppedAt(stopped, p)
+	}
+	if err := projectionNamed(o.runner, projection); err != nil {
+		return 0, err
 	}
 	return 0, aggregate.Refuse(aggregate.Conflict, "acknowledge.not_stopped", "the projection %q has not stopped at position %d; the status shows which ones have", projection, p)
 }
