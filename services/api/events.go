@@ -133,8 +133,8 @@ func (s *server) readable(ctx context.Context, in *followEventsInput) (feed.Filt
 		return feed.Filter{}, nil, err
 	}
 	filter := feed.Filter{Account: target.Account, User: target.User, Key: events.AccessKeyID(in.Key), Types: types}
-	caller := inboundOf(ctx).caller
-	return filter, func() error { return s.stillReads(caller, op, target) }, nil
+	call := inboundOf(ctx).call
+	return filter, func() error { return s.stillReads(call, op, target) }, nil
 }
 
 // readsEvents is what has to be allowed for a reader: a user's own events are the user's
@@ -182,15 +182,15 @@ func (s *server) keyIs(ctx context.Context, id string, one func(Key) bool) error
 
 // stillReads asks again what was asked when a reader began: an answer goes on for as
 // long as the reader likes, its key may not.
-func (s *server) stillReads(was permission.Caller, op permission.Operation, t permission.Target) error {
-	k, found, err := s.Queries.Key(was.Key)
+func (s *server) stillReads(m *managementCall, op permission.Operation, t permission.Target) error {
+	stands, err := s.Verifier.Stands(m.decision, m.from)
 	if err != nil {
 		return err
 	}
-	if !found || k.Status != events.StatusActive || !k.Restriction.Since.IsZero() {
+	if !stands {
 		return feed.ErrNoLonger
 	}
-	now, err := s.Queries.Caller(k.Owner)
+	now, err := s.Queries.Caller(m.decision.Owner)
 	if err == nil && now.May(op, t) != permission.Allowed {
 		err = feed.ErrNoLonger
 	}

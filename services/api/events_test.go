@@ -144,21 +144,21 @@ func TestEventsOfUser(t *testing.T) {
 	}
 }
 
-// TestReaderIsCutOff ends the reader whose key is disabled, the one whose key leaked, and the one
-// whose user is an auditor no more.
+// TestReaderIsCutOff ends the reader whose key is disabled, the one whose key leaked, the one that may not come from where
+// it is any more, and the one whose user is an auditor no more.
 func TestReaderIsCutOff(t *testing.T) {
 	a := open(t, "strict", "")
-	one, two := a.add(t, "one", "auditor"), a.add(t, "two", "auditor")
-	k, l, m := a.create(t, one), a.create(t, one), a.create(t, two)
+	one, two, three := a.add(t, "one", "auditor"), a.add(t, "two", "auditor"), a.add(t, "three", "auditor")
+	k, l, m, n := a.create(t, one), a.create(t, one), a.create(t, two), a.create(t, three)
 	const quiet = "/v1/events?type=user.added"
-	disabled, leaked, demoted := k.follow(t, quiet), l.follow(t, quiet), m.follow(t, quiet)
-	readers := []*follower{disabled, leaked, demoted}
+	readers := []*follower{k.follow(t, quiet), l.follow(t, quiet), m.follow(t, quiet), n.follow(t, quiet)}
 	for _, f := range readers {
 		f.next()
 	}
 	a.do(t, "PATCH", "/v1/keys/"+k.id, `{"status":"disabled"}`).ok(t, 200)
 	a.do(t, "POST", "/v1/keys/"+l.id+"/restrict", leak).ok(t, 200)
 	a.do(t, "PATCH", "/v1/users/"+two, `{"role":"user"}`).ok(t, 200)
+	a.do(t, "PUT", "/v1/keys/"+n.id+"/network-policy", allowing("192.0.2.1")).ok(t, 200)
 	for _, f := range readers {
 		if end := f.event(); end.End == nil || end.End.Code != "events.denied" || end.End.Resumable {
 			t.Errorf("got %+v", end)

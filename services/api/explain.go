@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/keyledger/keyledger/aggregate"
+	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/permission"
 	"github.com/keyledger/keyledger/services/verify"
@@ -57,9 +58,13 @@ func (s *server) explainRequest(ctx context.Context, in *explainInput) (*read[ex
 	if err != nil {
 		return nil, err
 	}
-	if d.Key != "" {
+	of := permission.Target{Account: d.Owner.Account}
+	switch {
+	case d.Malformed != nil && c.May(permission.KeyExplain, of) != permission.Allowed:
+		d.Owner = events.Subject{} // what is wrong with it is in the request, whosever key it names
+	case d.Key != "":
 		unknown := aggregate.Refuse(aggregate.NotFound, "key.not_found", "there is no access key %q", d.Key)
-		if err := allow(ctx, permission.KeyExplain, permission.Target{Account: d.Owner.Account}, unknown); err != nil {
+		if err := allow(ctx, permission.KeyExplain, of, unknown); err != nil {
 			return nil, err
 		}
 	}

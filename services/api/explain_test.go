@@ -66,6 +66,14 @@ func TestExplain(t *testing.T) {
 	if got := a.explain(t, foreign{"method": "GET", "target": "/", "host": "x"}); got.Reason != "unsigned" || got.AccessKeyID != "" {
 		t.Errorf("unsigned: got %+v", got)
 	}
+	// What cannot be read names its key all the same.
+	cut := genuine.with("body_base64", "YQ==")
+	if got := a.explain(t, cut); got.Reason != "payload_hash_mismatch" || got.AccessKeyID != k.id || got.UserID != u {
+		t.Errorf("another body: got %+v", got)
+	}
+	if got := open(t, "strict", "").explain(t, cut); got.Reason != "payload_hash_mismatch" || got.AccessKeyID != k.id || got.UserID != "" {
+		t.Errorf("another body, told to another account: got %+v", got)
+	}
 	// Requests are looked into long after they were made: of the signature it is told all the same.
 	for name, c := range map[string]client{"right": k, "wrong": {k.url, k.id, k.secret + "x"}} {
 		if got := a.explain(t, signedAt(t, c, "a picture", time.Now().Add(-time.Hour))); got.Genuine || got.Reason != "request_expired" || got.SignatureMatches != (name == "right") {

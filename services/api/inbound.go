@@ -160,9 +160,10 @@ func (s *server) enter(r *http.Request, wire *dialect.Request, id events.Request
 	in, p := s.inboundNative(r, wire, d, id)
 	if p != nil {
 		call.settle()
+		return in, p
 	}
-	in.call = call
-	return in, p
+	call.record.RequestID, in.call = string(in.request.ID), call
+	return in, nil
 }
 
 // offersToken says whether a request has a token in the place of a signature.

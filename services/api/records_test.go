@@ -246,6 +246,21 @@ func TestRecordsBadInput(t *testing.T) {
 	}
 }
 
+// TestManagementCallOnRecord is found by what its answer was named.
+func TestManagementCallOnRecord(t *testing.T) {
+	a := open(t, "strict", "")
+	k := a.create(t, a.add(t, "boss", "admin"))
+	first := k.named(t, "mine", "POST", "/v1/users", `{"name":"alice"}`).ok(t, 201).header.Get("X-Keyledger-Request-Id")
+	second := k.get(t, "/v1/caller").ok(t, 200).header.Get("X-Keyledger-Request-Id")
+	var got []string
+	for _, r := range a.records(t, "/v1/keys/"+k.id+"/records", 2) {
+		got = append(got, r.RequestID)
+	}
+	if want := []string{second, "mine"}; first != "mine" || !slices.Equal(got, want) {
+		t.Errorf("on record: got %q, want %q", got, want)
+	}
+}
+
 // TestMalformedIsOnRecord: whoever has seen a request and sends it again, but not as it was signed, is on the record of its
 // key at every door, with what was wrong. What names no key of ours is counted.
 func TestMalformedIsOnRecord(t *testing.T) {

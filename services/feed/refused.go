@@ -44,6 +44,6 @@ var (
 	EndStopping    = End{"events.stopping", "the server is stopping; go on from the cursor", true}
 	EndUnavailable = End{"events.unavailable", "the log cannot be read now; go on from the cursor", true}
 	EndExpired     = End{"events.expired", "what comes next is not kept any more; begin anew, from=earliest is the oldest there is", false}
-	EndDenied      = End{"events.denied", "the key is not active any more or under leak protection, or its user may not read this any more", false}
+	EndDenied      = End{"events.denied", "the key is not active any more, under leak protection or not to be used from there, or its user may not read this any more", false}
 	EndUnreadable  = End{"events.unreadable", "what comes next cannot be read; an operator has to look at the log", true}
 )

@@ -23,7 +23,7 @@ func (v *Verifier) Explain(ctx context.Context, r *dialect.Request) (Explanation
 	}
 	claims, err := dialect.Read(r, v.Schemes)
 	if err != nil || len(claims) == 0 {
-		d, err := unread(err)
+		d, err := v.attempt(err)
 		return Explanation{Decision: d}, err
 	}
 	d, err := v.judge(claims, asked{source: r.Source}, v.seen)

@@ -275,14 +275,31 @@ func (v *Verifier) judge(claims []dialect.Claim, a asked, replayed nonceJudge) (
 		}
 		d.Nonce = n
 	}
-	d.Genuine, d.Restricted = true, e.key.Restriction != Unrestricted
-	if d = d.state(e.key); d.Allowed {
-		d = d.restriction(e.key.Restriction, a.managing)
+	d.Genuine = true
+	return d.standing(e.key, a), nil
+}
+
+// standing decides about a genuine request by what its key may do now.
+func (d Decision) standing(k Key, a asked) Decision {
+	d.Restricted = k.Restriction != Unrestricted
+	if d = d.state(k); d.Allowed {
+		d = d.restriction(k.Restriction, a.managing)
 	}
 	if d.Allowed {
-		d = d.network(e.key.Networks, a.source)
+		d = d.network(k.Networks, a.source)
 	}
-	return d, nil
+	return d
+}
+
+// Stands says whether a request to the ledger itself that was allowed would be allowed now, as far as that is up to its key
+// and to where it came from: for an answer that goes on for long.
+func (v *Verifier) Stands(d Decision, source netip.Addr) (bool, error) {
+	e, err := v.find(d.Key)
+	if err != nil || !e.found {
+		return false, err
+	}
+	d.Allowed = false
+	return d.standing(e.key, asked{source: source, managing: true}).Allowed, nil
 }
 
 // unheld is the decision about a request none of whose claims holds.
