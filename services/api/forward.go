@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/services/clientip"
@@ -37,6 +38,9 @@ func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request, id events.R
 	a, p := s.forwarded(r, id)
 	if p != nil {
 		a = Refusal(forwardStatus(r, p.Status), p.Code)
+		if p.Status == http.StatusBadRequest { // whoever configures the proxy is to learn what it leaves out
+			a.Header = append(a.Header, dialect.Field{Name: headerDetail, Value: p.Detail})
+		}
 	}
 	for _, f := range a.Header {
 		w.Header().Set(f.Name, f.Value)
@@ -88,11 +92,17 @@ func originalOf(r *http.Request) (*dialect.Request, *Problem) {
 	if r.URL.Path == pathForwardNginx {
 		family = "X-Original-"
 	}
-	part := func(name string) string { return once(r.Header.Values(family + name)) }
+	var wrong []string
+	part := func(name string) string {
+		value := once(r.Header.Values(family + name))
+		if value == "" {
+			wrong = append(wrong, family+name)
+		}
+		return value
+	}
 	wire := &dialect.Request{Method: part("Method"), Target: part("Uri"), Host: part("Host")}
-	if wire.Method == "" || wire.Target == "" || wire.Host == "" {
-		return nil, problem(http.StatusBadRequest, codeInvalid,
-			"the proxy has to say, each once, what it holds: "+family+"Method, "+family+"Uri and "+family+"Host")
+	if len(wrong) > 0 {
+		return nil, problem(http.StatusBadRequest, codeInvalid, "the proxy has to say what it holds; missing, empty or there more than once: "+strings.Join(wrong, ", "))
 	}
 	wire.Header = append(wire.Header, dialect.Field{Name: "Host", Value: wire.Host})
 	for name, values := range r.Header {

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,6 +99,14 @@ func TestForwardAuth(t *testing.T) {
 		res := ask(t, proxied(t, k, c.token, c.own))
 		if res.StatusCode != c.status || res.Header.Get("X-Keyledger-Reason") != c.reason {
 			t.Errorf("%s: got %d %q, want %d %q", name, res.StatusCode, res.Header.Get("X-Keyledger-Reason"), c.status, c.reason)
+		}
+		for _, told := range map[string][]string{
+			"no method to nginx":      {"X-Original-Method"},
+			"nothing said by a proxy": {"X-Forwarded-Method, X-Forwarded-Uri, X-Forwarded-Host"},
+		}[name] {
+			if detail := res.Header.Get("X-Keyledger-Detail"); !strings.HasSuffix(detail, ": "+told) {
+				t.Errorf("%s: it says %q, want it to end in %s", name, detail, told)
+			}
 		}
 		if c.status == 204 && res.Header.Get("X-Keyledger-Key-Id") != k.id {
 			t.Errorf("%s: got the identity %q", name, res.Header.Get("X-Keyledger-Key-Id"))

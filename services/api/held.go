@@ -46,6 +46,7 @@ const (
 	headerUser    = "X-Keyledger-User-Id"
 	headerScheme  = "X-Keyledger-Scheme"
 	headerReason  = "X-Keyledger-Reason"
+	headerDetail  = "X-Keyledger-Detail" // what is wrong with the question, for people
 	// headerRestricted is "true" if the key is under leak protection, and may be used all the same.
 	headerRestricted = "X-Keyledger-Restricted"
 )

@@ -117,7 +117,7 @@ func describeForwardAuth(api huma.API) {
 			o.Parameters = append(o.Parameters, heldHeader("X-Keyledger-Service", false, "what it is for, for the access record"), heldHeader("X-Keyledger-Action", false, "what it wants to do, likewise"))
 			o.Responses["403"].Description += ", or nothing can be decided now: nginx knows no other status"
 		} else {
-			o.Responses["400"] = refused("the proxy does not say what it holds")
+			o.Responses["400"] = &huma.Response{Description: "the proxy does not say what it holds", Headers: headers(headerReason, headerDetail, headerRequestID)}
 			o.Responses["500"] = refused("something went wrong on our side")
 			o.Responses["503"] = refused("nothing can be decided or recorded now")
 		}
