@@ -113,8 +113,8 @@ func (c *client) send(ctx context.Context, call call, body []byte) attempt {
 		return a
 	}
 	defer func() { _ = res.Body.Close() }()
-	if c.sent != nil {
-		c.sent(res.Header.Get("X-Keyledger-Request-Id"))
+	if id := res.Header.Get("X-Keyledger-Request-Id"); c.sent != nil && id != "" { // it may be a proxy that answers
+		c.sent(id)
 	}
 	a.status, a.after = res.StatusCode, retryAfter(res.Header)
 	a.body, a.err = readAnswer(res.Body)

@@ -273,7 +273,7 @@ func (t *tailing) line(text []byte) (done bool, err error) {
 
 func (t *tailing) print(text, event []byte) error {
 	if t.t.json {
-		return t.t.write(append(bytes.TrimSpace(text), '\n'))
+		return t.t.writeLine(text)
 	}
 	r, err := parseRow(event)
 	if err != nil {

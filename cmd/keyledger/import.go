@@ -218,7 +218,7 @@ func (i *importer) tell(r importResult) error {
 		return err
 	}
 	if i.t.json {
-		return i.t.write(append(document, '\n'))
+		return i.t.writeLine(document)
 	}
 	i.results = append(i.results, document)
 	return nil

@@ -62,7 +62,11 @@ func (k *keyCreate) Run(ctx context.Context, t *terminal, c *client) error {
 	if err != nil {
 		return err
 	}
-	return h.give(t, answer, keyDetails)
+	if err := h.give(t, answer, keyDetails); err != nil {
+		return err
+	}
+	hintWarnings(t, answer)
+	return nil
 }
 
 // reserve makes the files that the secret is to go to.

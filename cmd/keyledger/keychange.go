@@ -43,8 +43,31 @@ func (k change) carryOut(ctx context.Context, t *terminal, c *client, call call)
 	if err := t.show(answer, keyDetails); err != nil {
 		return err
 	}
+	hintWarnings(t, answer)
 	hintNext(t, answer, call)
 	return nil
+}
+
+// ruleWarnings are what the rules mean that would rather not have had what was done; the answer has their names.
+var ruleWarnings = map[string]string{
+	"delete.min_idle": "the key was used more recently than its account's policy wants before a delete: keyledger key last-used %[1]s says when, and whoever uses it is refused now",
+	"root.create":     "a root user does best without access keys: give them to users of its account",
+}
+
+// hintWarnings tells a person what the names of an answer's warnings mean.
+func hintWarnings(t *terminal, answer json.RawMessage) {
+	var k struct {
+		AccessKeyID string   `json:"access_key_id"`
+		Warnings    []string `json:"warnings"`
+	}
+	if t.json || json.Unmarshal(answer, &k) != nil {
+		return
+	}
+	for _, rule := range k.Warnings {
+		if text, known := ruleWarnings[rule]; known {
+			t.warn("%s (%s)", strings.ReplaceAll(text, "%[1]s", k.AccessKeyID), rule)
+		}
+	}
 }
 
 func hintNext(t *terminal, answer json.RawMessage, call call) {

@@ -77,7 +77,7 @@ func (e *exporter) write(items []json.RawMessage) error {
 		if err := json.Compact(&line, item); err != nil {
 			return err
 		}
-		text.WriteString(e.t.tame(line.String()))
+		text.Write(e.t.tameJSON(line.Bytes()))
 		text.WriteByte('\n')
 	}
 	return e.t.write(text.Bytes())

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -104,7 +103,8 @@ func (r recordTail) Validate() error {
 }
 
 // Run prints what is new, oldest first. A record may come in a little after one of
-// a later time; so each look goes back some seconds, and what was printed is not again.
+// a later time; so each look goes back some seconds, and what was printed is not again. While the server is away it waits
+// for it, unless all that is wanted has happened.
 func (r *recordTail) Run(ctx context.Context, t *terminal, c *client) error {
 	if r.Since.IsZero() {
 		r.Since.Time = time.Now()
@@ -115,20 +115,28 @@ func (r *recordTail) Run(ctx context.Context, t *terminal, c *client) error {
 	seen := recordsSeen{records: map[string]time.Time{}, calls: map[string]time.Time{}}
 	c.sent = func(id string) { seen.calls[id] = time.Now() }
 	for {
+		now := time.Now()
 		path, q := r.at()
 		all, err := paging{Limit: 0}.fetch(ctx, c, path, q)
 		if ctx.Err() != nil {
 			return nil // that is how it ends
 		}
-		if err != nil {
+		over := !r.Until.IsZero() && now.After(r.Until.Add(tailOverlap))
+		if err != nil && (over || !failureOf(err).Retryable) {
 			return err
+		}
+		if err != nil {
+			t.hint("cut off: %v; going on from %s", failureOf(err).Detail, r.Since.text())
+			if c.pause(ctx, r.Every) != nil {
+				return nil
+			}
+			continue
 		}
 		slices.Reverse(all.Items)
 		if err := r.print(t, all.Items, seen); err != nil {
 			return err
 		}
-		now := time.Now()
-		if !r.Until.IsZero() && now.After(r.Until.Add(tailOverlap)) {
+		if over {
 			return nil
 		}
 		if back := now.Add(-tailOverlap); back.After(r.Since.Time) {
@@ -172,18 +180,19 @@ func (r *recordTail) print(t *terminal, items []json.RawMessage, seen recordsSee
 		if !seen.fresh(record) {
 			continue
 		}
-		line := item
-		if !t.json {
-			line = recordLine(record)
+		if t.json {
+			err = t.writeLine(item)
+		} else {
+			err = t.write(recordLine(record))
 		}
-		if err := t.write(append(bytes.TrimSpace(line), '\n')); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// recordLine is a record for people, in one line.
+// recordLine is a record for people, as a line.
 func recordLine(record row) []byte {
 	var line []byte
 	for i, c := range recordColumns {
@@ -192,7 +201,7 @@ func recordLine(record row) []byte {
 		}
 		line = append(line, visible(cmp.Or(record.text(c.field), "-"))...)
 	}
-	return line
+	return append(line, '\n')
 }
 
 type keyLastUsed struct {

@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode"
+	"unicode/utf16"
 
 	"golang.org/x/term"
 )
@@ -84,6 +86,31 @@ func (t *terminal) tame(text string) string {
 	return visible(text)
 }
 
+// tameJSON is the same of a document in JSON: what a terminal would act on is escaped, which means the same.
+func (t *terminal) tameJSON(document []byte) []byte {
+	if !t.shown {
+		return document
+	}
+	var out bytes.Buffer
+	for _, r := range string(document) {
+		switch {
+		case unicode.IsPrint(r) || r == '\n' || r == '\t' || r == '\r': // a control character within a string is escaped already
+			out.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&out, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&out, `\u%04x`, r)
+		}
+	}
+	return out.Bytes()
+}
+
+// writeLine writes a document in JSON as one line.
+func (t *terminal) writeLine(document []byte) error {
+	return t.write(append(bytes.TrimSpace(t.tameJSON(document)), '\n'))
+}
+
 // writeValue writes what v is in JSON.
 func (t *terminal) writeValue(v any) error {
 	document, err := json.Marshal(v)
@@ -100,7 +127,7 @@ func (t *terminal) writeJSON(document []byte) error {
 		return fail(exitRefused, codeNoProblem, "the server's answer is not JSON: %v", err)
 	}
 	text.WriteByte('\n')
-	return t.write(text.Bytes())
+	return t.write(t.tameJSON(text.Bytes()))
 }
 
 // askSecret puts a question whose answer is not shown while it is typed.
