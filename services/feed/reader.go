@@ -214,9 +214,12 @@ func (r *Reader) tend(ctx context.Context, yield func(Item) bool) *End {
 		if err := r.bound(ctx); err != nil {
 			return &EndUnavailable
 		}
-		if end := r.over(); end != nil {
-			return end
-		}
+	}
+	if r.bounded || !r.Follow { // behind the last message that is lost there is none to tell by that it was let pass
+		r.pass(r.until.Used.Message)
+	}
+	if end := r.over(); end != nil {
+		return end
 	}
 	if time.Since(r.heard) < r.feed.Heartbeat {
 		return nil
@@ -307,18 +310,28 @@ func (r *Reader) leftOut(ctx context.Context) *End {
 	return &EndUnreadable
 }
 
+func (r *Reader) excused(use uint64) bool {
+	return r.feed.ExcusedUse != nil && r.feed.ExcusedUse(access.Position(use))
+}
+
+// pass goes on to a message of USED over those that were let pass; each is asked about: what lies behind one may have been trimmed.
+func (r *Reader) pass(to uint64) {
+	for r.at.Used.Message < to && r.excused(r.at.Used.Message) {
+		r.at.Used = Point{Message: r.at.Used.Message + 1}
+	}
+}
+
 // used tells the records of a message of USED that are wanted.
 func (r *Reader) used(ctx context.Context, m access.Message, yield func(Item) bool) *End {
 	position := uint64(m.Position)
-	excused := func(p uint64) bool { return r.feed.ExcusedUse != nil && r.feed.ExcusedUse(access.Position(p)) }
-	for r.at.Used.Message < position && excused(r.at.Used.Message) { // each: what lies behind may have been trimmed
-		r.at.Used = Point{Message: r.at.Used.Message + 1}
+	if r.pass(position); position < r.at.Used.Message {
+		return nil // it was let pass while it came
 	}
 	if position != r.at.Used.Message {
 		return r.leftOut(ctx)
 	}
 	var err error
-	if r.records, err = access.Parse(r.records[:0], m.Data); err != nil && !excused(position) {
+	if r.records, err = access.Parse(r.records[:0], m.Data); err != nil && !r.excused(position) {
 		return endOf(err)
 	} else if err != nil {
 		r.records = r.records[:0]

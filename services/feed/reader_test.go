@@ -2,6 +2,7 @@ package feed_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -401,6 +402,36 @@ func TestExcusedUses(t *testing.T) {
 				t.Errorf("let pass to %d: told %d and %s, want %s", excused, told, i.End.Code, want.Code)
 			}
 		}
+		r.Close()
+	}
+}
+
+// TestLastUseLetPass lets the last message of USED pass, which is lost: who reads to the end comes to it.
+func TestLastUseLetPass(t *testing.T) {
+	const size = 3
+	w := newWorld(t, func(c *feed.Config) { c.ExcusedUse = func(p access.Position) bool { return p == size } })
+	for range size {
+		w.uses.append(use(noon.Add(-time.Hour), acme, alice, aliceKey, access.Allowed))
+	}
+	w.uses.lost, w.uses.passed = size, true
+	for _, q := range []feed.Query{{From: from(t, "1-1.0-1.0")}, {From: from(t, "1-1.0-1.0"), Follow: true, Until: noon.Add(-30 * time.Minute)}} {
+		q.Caller = feed.Caller{Account: acme, User: alice, Oversees: true}
+		r, err := w.feed.Open(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		told, end := 0, (*feed.End)(nil)
+		for i := range r.Items(ctx) {
+			if i.Event != nil {
+				told++
+			}
+			end = i.End
+		}
+		if told != size-1 || end == nil || *end != feed.EndCaughtUp && *end != feed.EndUntil {
+			t.Errorf("following %v: told %d and %v, want %d and the end", q.Follow, told, end, size-1)
+		}
+		cancel()
 		r.Close()
 	}
 }

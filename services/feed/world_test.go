@@ -31,7 +31,8 @@ const (
 type usesLog struct {
 	mu       sync.Mutex
 	trimmed  int             // messages that are gone from the front
-	lost     access.Position // a message that cannot be read, though others lie behind it
+	lost     access.Position // a message that cannot be read, though others may lie behind it
+	passed   bool            // that was let pass
 	messages []access.Message
 	changed  chan struct{}
 }
@@ -81,6 +82,9 @@ func (l *usesLog) FollowUses(ctx context.Context, after access.Position) iter.Se
 	return func(yield func(access.Message, error) bool) {
 		for at := int(after); ; at++ {
 			m, ok := l.await(ctx, &at)
+			if ok && m.Position == l.lost && l.passed {
+				continue
+			}
 			if ok && m.Position == l.lost {
 				yield(access.Message{}, fmt.Errorf("%w: position %d", events.ErrLost, m.Position))
 				return
