@@ -77,8 +77,11 @@ func Open(dir string, o Options) (*Store, error) {
 
 // Check reads every row there is, and returns why one cannot be read. The store
 // holds checksums of its own.
-func (s *Store) Check(ctx context.Context) error {
-	it, err := s.db.NewIter(nil)
+func (s *Store) Check(ctx context.Context) error { return CheckRows(ctx, s.db) }
+
+// CheckRows is Check for a store that [OpenDB] has opened.
+func CheckRows(ctx context.Context, db *pebble.DB) error {
+	it, err := db.NewIter(nil)
 	if err != nil {
 		return fmt.Errorf("projections: read the store: %w", err)
 	}

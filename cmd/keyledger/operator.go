@@ -72,7 +72,7 @@ func (k *clockConfirm) Run(ctx context.Context, t *terminal, c *client) error {
 
 type projectionCommands struct {
 	Acknowledge projectionAcknowledge `cmd:"" help:"Let a projection pass a record that it could not apply."`
-	Rebuild     projectionRebuild     `cmd:"" help:"Build a projection anew beside the one in use."`
+	Rebuild     projectionRebuild     `cmd:"" help:"Build a projection anew from the log."`
 }
 
 type projectionAcknowledge struct {
@@ -134,7 +134,7 @@ func (p *projectionAcknowledge) runOffline(ctx context.Context, t *terminal) err
 
 type projectionRebuild struct {
 	writing
-	Name string `arg:"" help:"The projection, as status names it."`
+	Name string `arg:"" help:"The projection, as status names it; records is access records, of which nothing is told meanwhile."`
 }
 
 // Run has a projection built anew and waits for it. Whoever stops waiting does
@@ -154,7 +154,11 @@ func (p *projectionRebuild) Run(ctx context.Context, t *terminal, c *client) err
 		}
 	}
 	if w.failed != "" {
-		return fail(exitRefused, "projection.rebuild_failed", "%s was not built anew, the one in use stays: %s", p.Name, w.failed)
+		stays := ", the one in use stays"
+		if p.Name == recordsName {
+			stays = ""
+		}
+		return fail(exitRefused, "projection.rebuild_failed", "%s was not built anew%s: %s", p.Name, stays, w.failed)
 	}
 	return t.showStatus(answer)
 }
@@ -171,6 +175,9 @@ type rebuildWatch struct {
 	failed string
 }
 
+// recordsName is under which access records are built anew.
+const recordsName = "records"
+
 func (w *rebuildWatch) done(status json.RawMessage) bool {
 	var s struct {
 		Last        int64 `json:"last_position"`
@@ -180,9 +187,22 @@ func (w *rebuildWatch) done(status json.RawMessage) bool {
 			RebuiltTo     int64  `json:"rebuilt_to"`
 			RebuildFailed string `json:"rebuild_failed"`
 		} `json:"projections"`
+		Records struct {
+			Position   int64  `json:"position"`
+			Last       int64  `json:"last"`
+			Rebuilding bool   `json:"rebuilding"`
+			Stopped    string `json:"stopped"`
+		} `json:"records"`
 	}
 	if json.Unmarshal(status, &s) != nil {
 		return true
+	}
+	if w.name == recordsName {
+		w.show(s.Records.Position, s.Records.Last)
+		if s.Records.Rebuilding {
+			return false
+		}
+		w.failed = s.Records.Stopped
 	}
 	for _, p := range s.Projections {
 		if p.Name != w.name {

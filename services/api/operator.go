@@ -16,7 +16,7 @@ func (s *server) operatorRoutes(api huma.API) {
 	add(api, route{http.MethodGet, "/v1/status", "show-status", "Show the state of the installation", 200, "operator"}, s.showStatus)
 	add(api, route{http.MethodPost, "/v1/clock/confirm", "confirm-clock", "Confirm that the clock is right, so that purging goes on", 200, "operator"}, s.confirmClock)
 	add(api, route{http.MethodPost, "/v1/projections/{name}/acknowledge", "acknowledge-record", "Let a projection pass a record that it could not apply, or access records what is lost of USED (records) or SUMMARY (summary)", 200, "operator"}, s.acknowledge)
-	add(api, route{http.MethodPost, "/v1/projections/{name}/rebuild", "rebuild-projection", "Begin to build a projection anew beside the one in use; the status shows how far it is", 202, "operator"}, s.rebuild)
+	add(api, route{http.MethodPost, "/v1/projections/{name}/rebuild", "rebuild-projection", "Begin to build a projection anew beside the one in use, or access records (records) in its place; the status shows how far it is", 202, "operator"}, s.rebuild)
 }
 
 func (s *server) operate(ctx context.Context) error {

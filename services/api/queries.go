@@ -159,6 +159,8 @@ type RecordsStatus struct {
 	Position uint64 `json:"position" doc:"of the last message of USED that they hold"`
 	Last     uint64 `json:"last" doc:"message of USED; zero if the log does not answer"`
 	Stopped  string `json:"stopped,omitempty" doc:"why they follow no more"`
+	// Rebuilding is not said of what a start reads.
+	Rebuilding bool `json:"rebuilding,omitempty" doc:"they are being built anew, and nothing is told of them before the end"`
 	// What an operator may let pass.
 	StoppedAt uint64   `json:"stopped_at,omitempty" doc:"message of USED at which they stopped: one that is lost or cannot be read"`
 	Damage    []Damage `json:"damage,omitempty" doc:"places at which messages of USED or SUMMARY were lost"`

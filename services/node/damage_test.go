@@ -50,6 +50,76 @@ func withUses(t *testing.T, calls int) *world {
 	return w
 }
 
+// TestDamagedRecordTables damages what is kept of access records while a server runs. Whoever asks for them is told what to do, all else
+// goes on, and once they are built anew they are all there.
+func TestDamagedRecordTables(t *testing.T) {
+	w := newWorld(t)
+	n := w.start()
+	c := w.client(n)
+	path := "/v1/keys/" + c.as.AccessKeyID + "/records?outcome=denied&limit=1000"
+	list := func() string {
+		_, answer := c.send(http.MethodGet, path, "")
+		return string(answer)
+	}
+	const many = 1000 // more than are in one block, which may be in memory
+	for range many {
+		rec := access.Record{Time: w.config.Now(), Key: events.AccessKeyID(c.as.AccessKeyID), Account: events.AccountID(c.as.AccountID), Outcome: access.Denied, Reason: "thus"}
+		if _, err := n.Uses().Submit(rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.eventually("the records to be in tables", func() bool {
+		return n.Uses().Stats().Waiting == 0 && n.AwaitRecords(t.Context()) == nil && n.Records().Flush() == nil
+	})
+	w.damageTables()
+	if answer := list(); !strings.Contains(answer, "records.damaged") || !strings.Contains(answer, "keyledger projection rebuild records") {
+		t.Errorf("where the tables are damaged: got %s", answer)
+	}
+	ready, state := w.health(n)
+	if !ready || !strings.Contains(fmt.Sprint(state["records"]), "keyledger projection rebuild records") || !strings.Contains(w.scrape(n.URL()), "keyledger_records_stopped 1\n") {
+		t.Errorf("ready %v, %v", ready, state)
+	}
+	if status, answer := c.verifies(); status != http.StatusOK {
+		t.Errorf("verification: got %d %s", status, answer)
+	}
+	for range 2 {
+		c.ask(http.MethodPost, "/v1/projections/records/rebuild", "")
+	}
+	w.eventually("the records to be there again", func() bool { return strings.Count(list(), `"thus"`) == many })
+	if ready, state := w.health(n); !ready || strings.Contains(fmt.Sprint(state["records"]), "rebuild") || !strings.Contains(w.scrape(n.URL()), "keyledger_records_stopped 0\n") {
+		t.Errorf("built anew: ready %v, %v", ready, state)
+	}
+	w.stop(n)
+	if err := node.Doctor(t.Context(), w.config, &report{}); err != nil {
+		t.Errorf("doctor: %v", err)
+	}
+	w.damageTables()
+	if err := node.Doctor(t.Context(), w.config, &report{}); err == nil || !strings.Contains(err.Error(), "remove "+w.path("data/records")) {
+		t.Errorf("doctor where the tables are damaged: got %v", err)
+	}
+}
+
+// damageTables changes the rows in all tables of access records.
+func (w *world) damageTables() {
+	w.Helper()
+	files, err := filepath.Glob(w.path("data/records/*/*.sst"))
+	if err != nil || len(files) == 0 {
+		w.Fatalf("tables: %v, %v", files, err)
+	}
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			w.Fatal(err)
+		}
+		for i := range len(text) / 2 {
+			text[i] ^= 0x55
+		}
+		if err := os.WriteFile(f, text, 0o600); err != nil {
+			w.Fatal(err)
+		}
+	}
+}
+
 // verifies has the server verify a request of the client's own key.
 func (c *client) verifies() (status int, answer []byte) {
 	c.Helper()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/keyledger/keyledger/events"
@@ -40,7 +41,7 @@ func (n *Node) examine(ctx context.Context, r Reporter) error {
 		errs = append(errs, err)
 	}
 	check("log", n.journal.Check(ctx, func(done, total events.Position) { r.Progress(uint64(done), uint64(total)) }))
-	check("records", n.examineUses(ctx))
+	check("records", errors.Join(n.examineUses(ctx), n.recordsReadable(ctx)))
 	check("projections", errors.Join(n.anyDegraded(ctx), n.store.Check(ctx)))
 	check("secrets", n.secretsOpen(ctx))
 	return errors.Join(errs...)
@@ -140,6 +141,14 @@ func (n *Node) examineUses(ctx context.Context) error {
 		}
 	}
 	return errors.Join(append(errs, n.summariesReadable(ctx))...)
+}
+
+// recordsReadable reads what is kept of access records.
+func (n *Node) recordsReadable(ctx context.Context) error {
+	if err := n.records.store.Check(ctx); err != nil {
+		return fmt.Errorf("%w; remove %s, and they are read from the log again", err, filepath.Join(n.config.Data, recordsFolder))
+	}
+	return nil
 }
 
 // summariesReadable reads SUMMARY. What was lost of it is said already.

@@ -52,7 +52,7 @@ func (o *operator) Status(ctx context.Context) api.Status {
 	}
 	at, stopped := o.records.state()
 	lastUse, _ := o.journal.LastUse(ctx) // what is wrong with the log is said above
-	s.Records = api.RecordsStatus{Position: uint64(at), Last: uint64(lastUse), Damage: o.damage()}
+	s.Records = api.RecordsStatus{Position: uint64(at), Last: uint64(lastUse), Rebuilding: o.records.rebuilding(), Damage: o.damage()}
 	if stopped != nil {
 		s.Records.Stopped = reason(stopped)
 	}
@@ -138,11 +138,15 @@ func (o *operator) stoppedAt(stopped error, p events.Position) error {
 }
 
 // Rebuild begins to build a projection anew beside the one in use. One that is
-// being built is left to it.
+// being built is left to it. Access records are built in place of those in use.
 func (o *operator) Rebuild(projection string) error {
+	if projection == recordsName {
+		o.records.wantRebuild()
+		return nil
+	}
 	named := func(p projections.Status) bool { return p.Name == projection }
 	if !slices.ContainsFunc(o.runner.Status(), named) {
-		return aggregate.Refuse(aggregate.NotFound, "projection.not_found", "there is no projection %q: the status names those there are (access records are built anew by removing the folder records while the server is stopped)", projection)
+		return aggregate.Refuse(aggregate.NotFound, "projection.not_found", "there is no projection %q: the status names those there are; %s is access records", projection, recordsName)
 	}
 	finish, err := o.runner.StartRebuild(projection)
 	if errors.Is(err, projections.ErrRebuilding) {

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,6 @@ import (
 	"github.com/keyledger/keyledger/projections/access"
 	"github.com/keyledger/keyledger/services/api"
 	"github.com/keyledger/keyledger/services/journal"
-	"github.com/keyledger/keyledger/services/view"
 )
 
 // recordsFolder is where access records are known, in the data directory.
@@ -31,15 +31,25 @@ type records struct {
 	passed func(uses.Position) bool // whether an operator let a message pass; set before it follows
 	begun  atomic.Uint64            // the end of the log when the node started
 
+	reading  sync.RWMutex // held by whoever asks the store, and alone by what resets it
+	trimming sync.Mutex   // held by what trims the log by what the store knows, and by what resets it
+
 	mu      sync.Mutex
 	stopped error         // why it does not follow now
 	moved   chan struct{} // closed when more was applied, or it stopped; nil if nobody waits
+	broken  string        // what is damaged of the store itself
+	rebuild bool          // somebody wants it built anew
+	reset   bool          // it is, or was
+	leave   func()        // ends the following
 }
 
 // sound is why nothing can be told, if it does not follow any more.
 func (r *records) sound() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.broken != "" {
+		return &api.RecordsDamagedError{UnavailableError: &events.UnavailableError{Reason: r.breakage()}}
+	}
 	if r.stopped == nil {
 		return nil
 	}
@@ -123,26 +133,30 @@ func (r *records) caughtUp() error {
 	return err
 }
 
-// List, LastOf and Counts answer as the store does, but not before it has caught up, nor once it does not follow.
-func (r *records) List(q access.Query, cursor string, limit int) (projections.Page[access.Entry], error) {
+// told is what the store answers, but not before it has caught up, nor once it does not follow.
+func told[A any](r *records, ask func() (A, error)) (a A, err error) {
+	r.reading.RLock()
+	defer r.reading.RUnlock()
 	if err := r.caughtUp(); err != nil {
-		return projections.Page[access.Entry]{}, err
+		return a, err
 	}
-	return r.store.List(q, cursor, limit)
+	if a, err = ask(); err != nil {
+		return a, cmp.Or(r.sound(), err) // it may be by this that it is found to be damaged
+	}
+	return a, nil
+}
+
+// List, LastOf and Counts answer as the store does.
+func (r *records) List(q access.Query, cursor string, limit int) (projections.Page[access.Entry], error) {
+	return told(r, func() (projections.Page[access.Entry], error) { return r.store.List(q, cursor, limit) })
 }
 
 func (r *records) LastOf(keys []events.AccessKeyID) ([]access.Last, error) {
-	if err := r.caughtUp(); err != nil {
-		return nil, err
-	}
-	return r.store.LastOf(keys)
+	return told(r, func() ([]access.Last, error) { return r.store.LastOf(keys) })
 }
 
 func (r *records) Counts(key events.AccessKeyID, p access.Period) ([]access.DayCounts, error) {
-	if err := r.caughtUp(); err != nil {
-		return nil, err
-	}
-	return r.store.Counts(key, p)
+	return told(r, func() ([]access.DayCounts, error) { return r.store.Counts(key, p) })
 }
 
 // lastUsedPatience is how long a command waits for records that are in the log to be applied.
@@ -161,7 +175,7 @@ func (n *Node) lastUsed(ctx context.Context, key events.AccessKeyID) (time.Time,
 	if err := n.records.wait(ctx, last); err != nil {
 		return time.Time{}, err
 	}
-	of, err := n.records.store.Last(key)
+	of, err := told(&n.records, func() (access.Last, error) { return n.records.store.Last(key) })
 	if err != nil || of.Used == nil {
 		return time.Time{}, err
 	}
@@ -211,7 +225,7 @@ func (n *Node) openRecords(ctx context.Context) error {
 	dir := filepath.Join(n.config.Data, recordsFolder)
 	store, err := access.Open(dir, n.identity(), projections.Options{
 		CacheBytes: 96 << 20, MemTableBytes: 16 << 20, Full: func() { n.awaitSpace(ctx) },
-		Health: view.LogHealth(n.config.Logger),
+		Health: n.recordsHealth,
 	})
 	var other *projections.IdentityError
 	switch {
@@ -231,30 +245,43 @@ func (n *Node) openRecords(ctx context.Context) error {
 
 // followRecords applies what comes until ctx ends. Where it cannot go on it says so
 // in the status; commands and verification do not rest on it. Over what is lost it goes on when
-// an operator has let it pass.
+// an operator has let it pass, and from the beginning when one wants the store built anew.
 func (n *Node) followRecords(ctx context.Context) {
 	n.records.passed = n.passed
 	for {
 		open := len(n.journal.Unacknowledged())
-		err := n.records.follow(ctx, n.journal)
+		err := n.records.followUntilRebuilt(ctx, n.journal)
 		if ctx.Err() != nil {
 			return
 		}
-		n.config.Logger.Error("access records are not followed any more", "error", err)
-		n.records.tell(err)
-		if !lost(err) {
-			return
-		}
-		for !n.passed(n.records.store.Position()+1) && len(n.journal.Unacknowledged()) == open {
-			if !sleep(ctx, leaveEvery) {
-				return
+		if n.records.wantsRebuild() {
+			if err = n.resetRecords(ctx); err == nil {
+				continue
 			}
 		}
-		n.config.Logger.Info("access records go on: an operator let pass what is lost")
+		n.config.Logger.Error("access records are not followed any more", "error", err)
+		n.records.tell(err)
+		if !n.goOn(ctx, err, open) {
+			return
+		}
 	}
 }
 
-// leaveEvery is how often it is looked whether an operator let something pass.
+// goOn returns when there is reason to follow again after err, or false if ctx ends before.
+func (n *Node) goOn(ctx context.Context, err error, open int) bool {
+	for !n.records.wantsRebuild() {
+		if lost(err) && (n.passed(n.records.store.Position()+1) || len(n.journal.Unacknowledged()) != open) {
+			n.config.Logger.Info("access records go on: an operator let pass what is lost")
+			return true
+		}
+		if !sleep(ctx, leaveEvery) {
+			return false
+		}
+	}
+	return true
+}
+
+// leaveEvery is how often it is looked whether an operator let something pass, or wants it anew.
 const leaveEvery = 100 * time.Millisecond
 
 // follow reads ahead on a goroutine of its own and applies all there is at once.
@@ -350,5 +377,8 @@ func (r *records) passTrimmed(ctx context.Context, log uses.Log) error {
 func (r *records) state() (uses.Position, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.broken != "" {
+		return r.store.Position(), errors.New(r.breakage())
+	}
 	return r.store.Position(), r.stopped
 }

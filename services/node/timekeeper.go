@@ -24,7 +24,11 @@ func (n *Node) timekeeper() *timekeeper.Keeper {
 	return timekeeper.New(timekeeper.Config{
 		Guard: n.guard, Due: n.views.Due, Closed: n.halfRemoved, Now: n.config.Now,
 		Interval: n.config.Schedule, Logger: n.config.Logger,
-		Trim: func(ctx context.Context) error { return trimmer.Trim(ctx, n.config.Now()) },
+		Trim: func(ctx context.Context) error {
+			n.records.trimming.Lock()
+			defer n.records.trimming.Unlock()
+			return trimmer.Trim(ctx, n.config.Now())
+		},
 		Purge: func(ctx context.Context, k events.AccessKeyID) error {
 			// A key is purged once in its life, so that its ID names the request.
 			req := ledger.Request{ID: events.RequestID("purge:" + k), Actor: events.ActorTimekeeper}
