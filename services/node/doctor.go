@@ -112,7 +112,7 @@ func (n *Node) examineUses(ctx context.Context) error {
 		if d.Aside != "" { // or there was no block to keep
 			lost += "; as it was found it is kept in " + d.Aside
 		}
-		errs = append(errs, errors.New(lost))
+		errs = append(errs, fmt.Errorf("%s; where no backup has it, keyledger projection acknowledge %s --position %d lets it pass", lost, nameOf(d.Stream), d.From))
 	}
 	if damaged := n.journal.CheckFiles(ctx); len(damaged) > 0 { // what the server would make of them nobody knows
 		for _, f := range damaged {
