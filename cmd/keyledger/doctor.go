@@ -138,11 +138,12 @@ func (c connection) examine(ctx context.Context, t *terminal) error {
 	if err := t.showStatus(body); err != nil {
 		return err
 	}
-	var state struct {
-		Whole bool `json:"whole"`
-	}
-	if json.Unmarshal(body, &state) == nil && !state.Whole {
+	var state health
+	switch read := json.Unmarshal(body, &state); {
+	case read == nil && !state.Whole:
 		return fail(exitNotStarted, "server.log_damaged", "%s answers, but its log is not whole: see keyledger status and the page on operating", endpoint)
+	case read == nil && len(state.stopped()) > 0:
+		return fail(exitNotStarted, "server.projection_stopped", "%s answers, but this has stopped: %s", endpoint, strings.Join(state.stopped(), "; "))
 	}
 	if status != http.StatusOK {
 		return fail(exitUnreachable, "server.not_ready", "%s answers and is not ready to serve", endpoint)
@@ -163,4 +164,29 @@ func readiness(ctx context.Context, asker *http.Client, endpoint string) (status
 	defer func() { _ = res.Body.Close() }()
 	body, err = readAnswer(res.Body)
 	return res.StatusCode, body, err
+}
+
+// A health is what a server's readiness says of its log and of what is made from it.
+type health struct {
+	Whole       bool `json:"whole"`
+	Projections []struct {
+		Name     string `json:"name"`
+		Degraded string `json:"degraded"`
+	} `json:"projections"`
+	Records struct {
+		Stopped string `json:"stopped"`
+	} `json:"records"`
+}
+
+// stopped is what follows the log no more, and why.
+func (h health) stopped() (all []string) {
+	for _, p := range h.Projections {
+		if p.Degraded != "" {
+			all = append(all, p.Name+": "+p.Degraded)
+		}
+	}
+	if h.Records.Stopped != "" {
+		all = append(all, recordsName+": "+h.Records.Stopped)
+	}
+	return all
 }
