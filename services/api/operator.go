@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -38,7 +39,9 @@ func (s *server) confirmClock(ctx context.Context, _ *struct{}) (*written[Status
 	if err != nil {
 		return nil, err
 	}
-	s.Operator.ClockConfirmed()
+	if err := s.Operator.ClockConfirmed(ctx); err != nil {
+		return nil, &events.UnavailableError{Reason: fmt.Sprintf("the confirmation is recorded and would not hold over a restart: send it again (%v)", err)}
+	}
 	return &written[Status]{Position: uint64(out.Position), Body: s.Operator.Status(ctx)}, nil
 }
 

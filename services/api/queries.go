@@ -195,8 +195,8 @@ type Operator interface {
 	// Account is the operator's account.
 	Account() events.AccountID
 	Status(ctx context.Context) Status
-	// ClockConfirmed is called when a confirmation has been recorded.
-	ClockConfirmed()
+	// ClockConfirmed is called when a confirmation has been recorded. It holds over a restart when it returns.
+	ClockConfirmed(ctx context.Context) error
 	// Stopped is nil if the projection has stopped at the position. through is the last
 	// position that is passed with it, zero if there is none.
 	Stopped(projection string, p events.Position) (through events.Position, err error)

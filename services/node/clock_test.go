@@ -99,6 +99,31 @@ func TestClockThatJumps(t *testing.T) {
 	}
 }
 
+// TestConfirmationHolds stops the server as soon as it has answered that the clock is confirmed: the next start trusts it, though it
+// would not have without.
+func TestConfirmationHolds(t *testing.T) {
+	w := newWorld(t)
+	w.stop(w.start())
+	w.clock.turn(40 * 24 * time.Hour)
+	often := w.config.Schedule
+	w.config.Schedule = time.Hour // there is one round, at the start
+	for _, confirmed := range []bool{false, true} {
+		n := w.start()
+		w.eventually("the clock to be doubted", func() bool { return w.doubt(n) != "" })
+		if confirmed {
+			w.client(n).ask(http.MethodPost, "/v1/clock/confirm", "")
+		}
+		w.stop(n)
+	}
+	w.config.Schedule = often
+	n := w.start()
+	w.ticked(n)
+	if doubt := w.doubt(n); doubt != "" {
+		t.Errorf("what was confirmed before the last stop is doubted: %s", doubt)
+	}
+	w.stop(n)
+}
+
 // ticked waits for a round of the timekeeper that trusts the clock.
 func (w *world) ticked(n *node.Node) {
 	w.Helper()

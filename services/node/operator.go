@@ -24,8 +24,12 @@ type operator Node
 // Account is the operator's account.
 func (o *operator) Account() events.AccountID { return o.in.Operator }
 
-// ClockConfirmed makes the timekeeper go on.
-func (o *operator) ClockConfirmed() { o.guard.Confirm() }
+// ClockConfirmed makes the timekeeper go on, also after a restart.
+func (o *operator) ClockConfirmed(ctx context.Context) error {
+	o.guard.Confirm()
+	_, err := o.guard.Check(ctx)
+	return err
+}
 
 // Status is the state of every part.
 func (o *operator) Status(ctx context.Context) api.Status {

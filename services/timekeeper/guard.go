@@ -151,7 +151,7 @@ func (g *Guard) Doubt() string {
 }
 
 // Confirm makes the guard trust the clock as it is now. Call it when an
-// operator's confirmation has been recorded.
+// operator's confirmation has been recorded; the next Check remembers it.
 func (g *Guard) Confirm() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
