@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/keyledger/keyledger/events"
 )
@@ -248,7 +250,13 @@ func (b block) ends(at int, last uint64) error {
 	return nil
 }
 
+// unreadable says that a block cannot be read. Where the process has run out of something, that says nothing of the block.
 func (b block) unreadable(err error) error {
+	for _, lacking := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EAGAIN, syscall.EINTR} {
+		if errors.Is(err, lacking) {
+			return fmt.Errorf("journal: %s cannot be read now: %w", b, err)
+		}
+	}
 	return refused(GuardContent, "%s cannot be read: %v", b, err)
 }
 

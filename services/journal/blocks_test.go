@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -433,4 +435,15 @@ func served(t *testing.T, j *Journal) string {
 	}
 	fmt.Fprintln(h, string(v), revision)
 	return fmt.Sprintf("%x", h.Sum(nil))
+}
+
+// TestLackIsNoDamage: where the process has run out of something, a block that it cannot read is none that is damaged.
+func TestLackIsNoDamage(t *testing.T) {
+	b := block{stream: streamUsed, path: "1.blk", index: 1}
+	for lacking, damaged := range map[error]bool{syscall.EMFILE: false, syscall.ENFILE: false, syscall.ENOMEM: false, syscall.EIO: true, io.ErrUnexpectedEOF: true} {
+		err := b.unreadable(&fs.PathError{Op: "open", Path: b.path, Err: lacking})
+		if _, refused := errors.AsType[*RefusedError](err); refused != damaged || !errors.Is(err, lacking) && !damaged {
+			t.Errorf("%v: got %v", lacking, err)
+		}
+	}
 }

@@ -15,17 +15,23 @@ import (
 // fileIsMissing is what is wrong with a block that is not there.
 const fileIsMissing = "the file is missing"
 
-// checkLedger refuses a log without LEDGER, if it is known to have reached a position, before anything beside it is mended: there
-// is nothing to go on with, and what is missing may yet be put back.
-func (k keep) checkLedger(known events.Position) error {
-	if known == 0 {
-		return nil
+// checkStreams refuses a log without one of its streams, if that is known to have reached a position, before anything of the others
+// is mended: what is missing as a whole may yet be put back.
+func (k keep) checkStreams(ledger events.Position, others ends) error {
+	for _, stream := range []string{streamLedger, streamUsed, streamSummary} {
+		if stream == streamLedger && ledger == 0 || stream != streamLedger && others.Last[stream] == 0 {
+			continue
+		}
+		folder := filepath.Join(k.streams, stream)
+		_, err := os.Stat(folder)
+		if errors.Is(err, fs.ErrNotExist) {
+			return refused(GuardMissing, "stream %s is not there, and this is not a first start: put back %s, or restore the data directory as a whole from a backup", stream, folder)
+		}
+		if err != nil {
+			return fmt.Errorf("journal: stream %s: %w", stream, err)
+		}
 	}
-	_, err := os.Stat(filepath.Join(k.streams, streamLedger))
-	if errors.Is(err, fs.ErrNotExist) {
-		return refused(GuardMissing, "stream %s is not there, and this is not a first start", streamLedger)
-	}
-	return err
+	return nil
 }
 
 // checkPresent holds mendable streams to having all their blocks: messages go into one after the other, and

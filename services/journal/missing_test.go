@@ -314,6 +314,40 @@ func TestKilledBeforeTheFirstSummary(t *testing.T) {
 	}
 }
 
+// TestMissingStream takes a stream away as a whole, again and again: that is named, nothing is set aside, and all is well once it is back.
+func TestMissingStream(t *testing.T) {
+	in := used(t, 2, 100)
+	j := opened(t, in.config())
+	if err := j.AppendSummary(t.Context(), time.Now(), []byte("a page")); err != nil {
+		t.Fatal(err)
+	}
+	closed(t, j)
+	for _, stream := range []string{streamUsed, streamSummary} {
+		away := filepath.Join(t.TempDir(), stream)
+		if err := os.Rename(in.stream(stream), away); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			_, err := Open(t.Context(), in.config())
+			wantRefused(t, err, GuardMissing)
+			if !strings.Contains(err.Error(), "put back "+in.stream(stream)) {
+				t.Errorf("%s: it does not say what would be right: %v", stream, err)
+			}
+		}
+		if _, err := os.Stat(filepath.Join(in.dir, asideDir)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: something was set aside: %v", stream, err)
+		}
+		if err := os.Rename(away, in.stream(stream)); err != nil {
+			t.Fatal(err)
+		}
+		j := opened(t, in.config())
+		if lost := j.Damages(); len(lost) > 0 {
+			t.Errorf("%s is back, and said to be lost: %v", stream, lost)
+		}
+		closed(t, j)
+	}
+}
+
 // TestMissingLog takes all streams away: what is missing is named, nothing is made up for it, and all is well once they are back.
 func TestMissingLog(t *testing.T) {
 	in := used(t, 2, 100)

@@ -81,11 +81,11 @@ func (h *host) start(ctx context.Context, known events.Position) error {
 	if _, err := files.putBack(); err != nil {
 		return err
 	}
-	if err := files.checkLedger(known); err != nil {
-		return err
-	}
 	others, err := readEnds(h.options.StoreDir)
 	if err != nil {
+		return err
+	}
+	if err := files.checkStreams(known, others); err != nil {
 		return err
 	}
 	if err := h.mendSuspects(files, others); err != nil {
