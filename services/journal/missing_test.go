@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -346,6 +347,34 @@ func TestMissingStream(t *testing.T) {
 		}
 		closed(t, j)
 	}
+}
+
+// TestMissingEndThatNobodyKnowsOf loses the last block of SUMMARY and what said how far that reached: who reads it is told of the loss
+// or passes it over, and does not wait for what will never come.
+func TestMissingEndThatNobodyKnowsOf(t *testing.T) {
+	in := used(t, 2, 100)
+	j := opened(t, in.config())
+	if err := j.AppendSummary(t.Context(), time.Now(), []byte("a page")); err != nil {
+		t.Fatal(err)
+	}
+	closed(t, j)
+	remove(t, filepath.Join(in.dir, endsFile))
+	remove(t, filepath.Join(in.stream(streamSummary), "msgs", "1.blk"))
+	j = opened(t, in.config())
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for salvage, want := range map[bool]error{true: nil, false: events.ErrLost} {
+		for page, err := range j.summaries(ctx, salvage) {
+			if len(page) > 0 || !errors.Is(err, events.ErrLost) {
+				t.Errorf("salvage %v: got %q, %v", salvage, page, err)
+			}
+			want = nil
+		}
+		if want != nil || ctx.Err() != nil {
+			t.Errorf("salvage %v: %v was not told, %v", salvage, want, ctx.Err())
+		}
+	}
+	closed(t, j)
 }
 
 // TestMissingLog takes all streams away: what is missing is named, nothing is made up for it, and all is well once they are back.

@@ -218,6 +218,26 @@ func (j *Journal) SalvageSummaries(ctx context.Context) iter.Seq2[[]byte, error]
 	return j.summaries(ctx, true)
 }
 
+// lastSummary is the last message of SUMMARY that a reader comes to, at most last: it would wait for one that is lost and that nobody
+// knows to be lost until another comes behind it. That is an error, unless it is to be passed over.
+func (j *Journal) lastSummary(ctx context.Context, last events.Position, salvage bool) (events.Position, error) {
+	for ; last > 0; last-- {
+		_, known := j.damageAt(streamSummary, last)
+		passed := j.Passed(streamSummary, last)
+		if known && !passed {
+			return last, nil
+		}
+		_, err := j.ask(ctx, streamGet+streamSummary, question{Seq: last})
+		if !errors.Is(err, events.ErrNone) {
+			return last, err
+		}
+		if !passed && !salvage {
+			return 0, fmt.Errorf("%w: message %d of SUMMARY", events.ErrLost, last)
+		}
+	}
+	return 0, nil
+}
+
 func (j *Journal) summaries(ctx context.Context, salvage bool) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		s, err := j.state(ctx, streamSummary)
@@ -225,13 +245,18 @@ func (j *Journal) summaries(ctx context.Context, salvage bool) iter.Seq2[[]byte,
 			yield(nil, err)
 			return
 		}
-		if s.State.Last == 0 {
+		last, err := j.lastSummary(ctx, events.Position(s.State.Last), salvage)
+		if err == nil && last == 0 {
+			return
+		}
+		if err != nil {
+			yield(nil, err)
 			return
 		}
 		f := &follower{j: j, stream: streamSummary, fresh: newHandover(1, 0), salvage: salvage}
 		err = f.follow(ctx, func(m events.Message, err error) bool {
 			noPage := err == nil && (len(m.Data) == 0 || m.Subject == summaryTrimmed)
-			return (noPage || yield(m.Data, err)) && uint64(m.Position) < s.State.Last
+			return (noPage || yield(m.Data, err)) && m.Position < last
 		})
 		if err == nil && ctx.Err() != nil {
 			err = ctx.Err()

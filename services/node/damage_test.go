@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/events/access"
@@ -125,6 +127,19 @@ func (w *world) damageTables() {
 func (c *client) verifies() (status int, answer []byte) {
 	c.Helper()
 	return c.send(http.MethodPost, "/v1/verify", `{"method":"GET","target":"/","host":"a.example"}`)
+}
+
+// TestDoctorComesToAnEnd looks at a log of which the last block of USED is gone, and with it what said how far that reached.
+func TestDoctorComesToAnEnd(t *testing.T) {
+	w := withUses(t, 6)
+	w.remove("data/log/ends")
+	w.remove(usedBlock)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	err := node.Doctor(ctx, w.config, &report{})
+	if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "messages 1 to 6 are lost") {
+		t.Errorf("doctor: got %v", err)
+	}
 }
 
 // TestDamagedUses damages USED where nobody has read it yet. Commands and verification go on and are on record;

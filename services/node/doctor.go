@@ -125,6 +125,9 @@ func (n *Node) examineUses(ctx context.Context) error {
 		return errors.Join(append(errs, err)...)
 	}
 	first, err := n.journal.FirstUse(ctx)
+	if err == nil {
+		last, err = n.lastReadable(ctx, first, last)
+	}
 	if err != nil || first > last {
 		return errors.Join(append(errs, err)...)
 	}
@@ -141,6 +144,17 @@ func (n *Node) examineUses(ctx context.Context) error {
 		}
 	}
 	return errors.Join(append(errs, n.summariesReadable(ctx))...)
+}
+
+// lastReadable is the last message of USED from first to last that is there, below first if there is none: who follows the log waits
+// for one that is lost until another comes behind it.
+func (n *Node) lastReadable(ctx context.Context, first, last uses.Position) (uses.Position, error) {
+	for ; last >= first; last-- {
+		if _, err := n.journal.UsesAt(ctx, last); !errors.Is(err, events.ErrNone) && !errors.Is(err, events.ErrLost) {
+			return last, err
+		}
+	}
+	return last, nil
 }
 
 // recordsReadable reads what is kept of access records.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -126,4 +127,24 @@ func (f *forgetful) SettleUses(ctx context.Context, id string, after access.Posi
 		id = is
 	}
 	return f.Journal.SettleUses(ctx, id, after)
+}
+
+// TestAsyncSaysWhatItLost ends while the log takes no writes: the error says how many records of requests that were answered are lost.
+func TestAsyncSaysWhatItLost(t *testing.T) {
+	off := &events.UnavailableError{Reason: "the disk is full"}
+	c := config(stub{append: func(context.Context, string, []byte) (access.Position, error) { return 0, off }})
+	c.Async = true
+	r := usage.New(c)
+	const answered = 3 * access.MaxRecords // several batches
+	for range answered {
+		if _, err := r.Submit(use("K")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	err := r.Close(ctx)
+	if s := r.Stats(); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), fmt.Sprintf("%d access records", answered)) || s.Failed != answered {
+		t.Errorf("got %v and %+v, want %d lost", err, s, answered)
+	}
 }

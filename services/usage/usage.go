@@ -21,6 +21,7 @@ package usage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -317,6 +318,7 @@ func (r *Recorder) signal() {
 func (r *Recorder) Close(ctx context.Context) error {
 	r.mu.Lock()
 	r.closing = true
+	before := r.stats
 	r.mu.Unlock()
 	r.signal()
 	defer r.end()
@@ -324,10 +326,14 @@ func (r *Recorder) Close(ctx context.Context) error {
 	case <-r.done:
 		return nil
 	case <-ctx.Done():
-		r.end()
-		<-r.done
-		return ctx.Err()
 	}
+	r.end()
+	<-r.done
+	left := r.Stats()
+	if n := left.Failed + left.Uncertain - before.Failed - before.Uncertain; n > 0 && r.Async {
+		return fmt.Errorf("usage: %d access records, whose requests were answered, are not in the log: it took no writes (%w)", n, ctx.Err())
+	}
+	return ctx.Err()
 }
 
 // secondly is how often what was counted is recorded as summaries.
