@@ -57,13 +57,17 @@ func (s *scan) both() []Finding {
 // recall is what was found before the journal was opened. It counts until it has been read again.
 func (s *scan) recall() {
 	text, err := os.ReadFile(s.foundFile())
-	if err != nil {
+	if errors.Is(err, os.ErrNotExist) {
 		return
 	}
 	for _, line := range strings.Fields(string(text)) {
-		if p, err := strconv.ParseUint(line, 10, 64); err == nil && p > 0 {
+		p, wrong := strconv.ParseUint(line, 10, 64)
+		if err = cmp.Or(err, wrong); wrong == nil && p > 0 {
 			s.last = append(s.last, Finding{events.Position(p), refused(GuardWhole, "position %d was found missing or damaged before the last start", p)})
 		}
+	}
+	if err != nil {
+		s.j.log.Error("journal: what was found damaged before the last start cannot all be read: it counts again once the scan comes to it", "file", s.foundFile(), "error", err)
 	}
 }
 

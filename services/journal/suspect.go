@@ -36,7 +36,11 @@ func (s *suspects) names() []string {
 	case err != nil:
 		return slices.Clone(mendable)
 	}
-	return slices.DeleteFunc(strings.Fields(string(text)), func(name string) bool { return !areMendable([]string{name}) })
+	names := strings.Fields(string(text))
+	if len(names) == 0 || !areMendable(names) {
+		return slices.Clone(mendable)
+	}
+	return names
 }
 
 // take is the streams that a start is to read wholly.

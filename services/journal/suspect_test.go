@@ -33,6 +33,11 @@ func TestSuspectedUsedIsMended(t *testing.T) {
 			}
 			closed(t, j)
 		},
+		"a note that cannot be read": func(t *testing.T, in installation) {
+			if err := os.WriteFile(filepath.Join(in.dir, suspectFile), []byte("\x00US"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
 		"a check": func(t *testing.T, in installation) {
 			j := opened(t, in.config())
 			if len(j.CheckFiles(t.Context())) == 0 {

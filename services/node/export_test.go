@@ -46,6 +46,18 @@ func (n *Node) AwaitRecords(ctx context.Context) error {
 	return n.records.wait(ctx, last)
 }
 
+// GoOn reports whether access records go on after an error before ctx ends.
+func (n *Node) GoOn(ctx context.Context, err error) bool {
+	return n.goOn(ctx, err, len(n.journal.Unacknowledged()))
+}
+
+// FollowAgainSoon has access records rest but for a moment after a fault.
+func FollowAgainSoon(t interface{ Cleanup(func()) }) {
+	was := followAgain
+	followAgain = time.Millisecond
+	t.Cleanup(func() { followAgain = was })
+}
+
 // BeganAt has the node find that the log reached a message of USED when it started.
 func (n *Node) BeganAt(p uint64) { n.records.begun.Store(p) }
 

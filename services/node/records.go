@@ -267,11 +267,16 @@ func (n *Node) followRecords(ctx context.Context) {
 	}
 }
 
-// goOn returns when there is reason to follow again after err, or false if ctx ends before.
+// goOn returns when there is reason to follow again after err, or false if ctx ends before. What is not lost may be read or
+// written another time, but not by a store that has failed.
 func (n *Node) goOn(ctx context.Context, err error, open int) bool {
+	again, mayPass := time.Now().Add(followAgain), !lost(err) && !errors.As(err, new(*projections.StoreError))
 	for !n.records.wantsRebuild() {
 		if lost(err) && (n.passed(n.records.store.Position()+1) || len(n.journal.Unacknowledged()) != open) {
 			n.config.Logger.Info("access records go on: an operator let pass what is lost")
+			return true
+		}
+		if mayPass && !time.Now().Before(again) {
 			return true
 		}
 		if !sleep(ctx, leaveEvery) {
@@ -280,6 +285,9 @@ func (n *Node) goOn(ctx context.Context, err error, open int) bool {
 	}
 	return true
 }
+
+// followAgain is how long access records rest after a fault.
+var followAgain = 5 * time.Second
 
 // leaveEvery is how often it is looked whether an operator let something pass, or wants it anew.
 const leaveEvery = 100 * time.Millisecond

@@ -1,18 +1,23 @@
 package node_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/keyledger/keyledger/events"
 	"github.com/keyledger/keyledger/events/access"
+	"github.com/keyledger/keyledger/projections"
 	"github.com/keyledger/keyledger/services/journal"
+	"github.com/keyledger/keyledger/services/node"
 )
 
 // TestManagementCallsOnRecord makes calls that go well, that are refused and
@@ -125,6 +130,24 @@ func TestUsesOutliveTheirRecords(t *testing.T) {
 	if got := unused(101); got != "" {
 		t.Errorf("unused for 101 days: %s", got)
 	}
+}
+
+// TestRecordsGoOnAfterAFault: what could not be done once may be done another time, but not what is lost, nor by a store that has failed.
+func TestRecordsGoOnAfterAFault(t *testing.T) {
+	node.FollowAgainSoon(t)
+	w := newWorld(t)
+	n := w.start()
+	for err, want := range map[error]bool{
+		fmt.Errorf("apply: %w", syscall.EMFILE): true, errors.New("the log does not answer"): true,
+		fmt.Errorf("message 7: %w", events.ErrLost): false, fmt.Errorf("apply: %w", &projections.StoreError{Detail: "no space"}): false,
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		if got := n.GoOn(ctx, err); got != want {
+			t.Errorf("after %v: got %v, want %v", err, got, want)
+		}
+		cancel()
+	}
+	w.stop(n)
 }
 
 // TestRecordsBeforeTheyHaveCaughtUp asks while what was in the log before the start is still being read: nobody is told
