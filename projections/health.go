@@ -65,8 +65,10 @@ func tell(health func(Health), kind HealthKind, detail string) {
 
 func listener(health func(Health)) *pebble.EventListener {
 	return &pebble.EventListener{
-		BackgroundError:   func(err error) { tell(health, HealthBackground, err.Error()) },
-		DataCorruption:    func(i pebble.DataCorruptionInfo) { tell(health, HealthCorrupt, fmt.Sprintf("%s: %v", i.Path, i.Details)) },
+		BackgroundError: func(err error) { tell(health, HealthBackground, err.Error()) },
+		DataCorruption: func(i pebble.DataCorruptionInfo) {
+			tell(health, HealthCorrupt, fmt.Sprintf("%s: %v", i.Path, i.Details))
+		},
 		DiskSlow:          func(i pebble.DiskSlowInfo) { tell(health, HealthSlowDisk, i.String()) },
 		LowDiskSpace:      func(i pebble.LowDiskSpaceInfo) { tell(health, HealthLowDisk, i.String()) },
 		PossibleAPIMisuse: func(i pebble.PossibleAPIMisuseInfo) { tell(health, HealthMisuse, i.String()) },

@@ -67,7 +67,7 @@ func pebbleOptions(o Options) *pebble.Options {
 		fs = vfs.OnDiskFull(fs, o.Full)
 	}
 	p := &pebble.Options{
-		FS: fs, FormatMajorVersion: format, CacheSize: cache,
+		FS: fs, FormatMajorVersion: format, CacheSize: cache, MaxOpenFiles: o.Files,
 		MemTableSize: uint64(memtable), MemTableStopWritesThreshold: 3,
 		L0CompactionThreshold: 4, L0StopWritesThreshold: 40, LBaseMaxBytes: 256 << 20,
 		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },

@@ -20,6 +20,7 @@ const Schema = 1
 // million keys.
 type Options struct {
 	FS            vfs.FS       // the file system of the machine if nil
+	Files         int          // tables held open at most; 1000 if zero
 	CacheBytes    int64        // blocks and memtables kept in memory; 320 MiB if zero
 	MemTableBytes int64        // of one memtable, of which there are at most three; 64 MiB if zero
 	Health        func(Health) // told what the store noticed about itself; must not block

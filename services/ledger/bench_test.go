@@ -100,7 +100,7 @@ func durableWorld(b *testing.B) *ledgertest.World {
 			b.Error(err)
 		}
 	})
-	store, err := view.OpenStore(b.TempDir(), slog.New(slog.DiscardHandler), nil)
+	store, err := view.OpenStore(b.TempDir(), slog.New(slog.DiscardHandler), nil, 0)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"github.com/keyledger/keyledger/services/clientip"
 	"github.com/keyledger/keyledger/services/dialect"
 	"github.com/keyledger/keyledger/services/dialect/builtin"
@@ -90,20 +92,23 @@ func (c Config) url(address string) string {
 // nothing behind.
 func (n *Node) listen() error {
 	var err error
+	if n.files, err = allowedFiles(); err != nil {
+		return err
+	}
 	if n.proxies, err = clientip.Parse(n.config.TrustedProxies); err != nil {
 		return refuse(GuardListen, nil, "--trusted-proxies: %v", err)
 	}
-	if n.listener, err = listen(n.config, n.config.Listen); err != nil {
+	if n.listener, err = listen(n.config, n.config.Listen, n.files.http); err != nil {
 		return err
 	}
 	if n.config.ExtAuthzListen != "" {
-		n.envoys, err = listen(n.config, n.config.ExtAuthzListen)
+		n.envoys, err = listen(n.config, n.config.ExtAuthzListen, n.files.envoy)
 	}
 	return err
 }
 
-// listen takes an address, behind TLS if there is a certificate.
-func listen(c Config, address string) (net.Listener, error) {
+// listen takes an address, behind TLS if there is a certificate, and so many connections at once.
+func listen(c Config, address string, connections int) (net.Listener, error) {
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return nil, refuse(GuardListen, nil, "--tls-cert and --tls-key go together")
 	}
@@ -114,6 +119,7 @@ func listen(c Config, address string) (net.Listener, error) {
 	if err != nil {
 		return nil, refuse(GuardListen, err, "the address %s cannot be listened on", address)
 	}
+	l = netutil.LimitListener(l, connections)
 	if c.TLSCert == "" {
 		return l, nil
 	}

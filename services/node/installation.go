@@ -52,6 +52,7 @@ const (
 	GuardProjections = "projections" // the projections are of this log, and not ahead of it
 	GuardStore       = "store"       // the projections can be read
 	GuardListen      = "listen"      // the address, and TLS beyond loopback
+	GuardFiles       = "files"       // enough files may be open
 	GuardNotFirst    = "not-first"   // a command that needs an installation found none
 )
 

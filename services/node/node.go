@@ -71,8 +71,11 @@ type Node struct {
 
 	rebuilds rebuilds
 	records  records
-	mark     nonceMark                       // belongs to keepNonces while the node runs
-	verifier atomic.Pointer[verify.Verifier] // nil until the doors open
+	files    openFiles
+
+	logRecords func(projections.Health)
+	mark       nonceMark                       // belongs to keepNonces while the node runs
+	verifier   atomic.Pointer[verify.Verifier] // nil until the doors open
 
 	working context.Context    // of what runs besides the callers
 	stop    context.CancelFunc // ends it
@@ -116,6 +119,10 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 func (n *Node) open(ctx context.Context, mayBegin bool) error {
 	if err := vault.HardenProcess(); err != nil {
 		n.config.Logger.Warn("the process could not be kept out of core dumps", "error", err)
+	}
+	var err error
+	if n.files, err = allowedFiles(); err != nil {
+		return err
 	}
 	if err := n.openData(mayBegin); err != nil {
 		return err
@@ -225,7 +232,7 @@ func (n *Node) identity() string {
 // that it reached, and lets the projections catch up.
 func (n *Node) openProjections(ctx, tasks context.Context) error {
 	var err error
-	if n.store, err = view.OpenStore(n.config.Data+"/"+projectionFolder, n.config.Logger, func() { n.awaitSpace(tasks) }); err != nil {
+	if n.store, err = view.OpenStore(n.config.Data+"/"+projectionFolder, n.config.Logger, func() { n.awaitSpace(tasks) }, n.files.store); err != nil {
 		return n.notFollowing(err)
 	}
 	n.runner, err = projections.NewRunner(ctx, projections.Config{

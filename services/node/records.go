@@ -16,6 +16,7 @@ import (
 	"github.com/keyledger/keyledger/projections/access"
 	"github.com/keyledger/keyledger/services/api"
 	"github.com/keyledger/keyledger/services/journal"
+	"github.com/keyledger/keyledger/services/view"
 )
 
 // recordsFolder is where access records are known, in the data directory.
@@ -223,8 +224,9 @@ func (r *records) tell(err error) {
 // openRecords opens the store of access records and holds it to the log.
 func (n *Node) openRecords(ctx context.Context) error {
 	dir := filepath.Join(n.config.Data, recordsFolder)
+	n.logRecords = view.LogHealth(n.config.Logger)
 	store, err := access.Open(dir, n.identity(), projections.Options{
-		CacheBytes: 96 << 20, MemTableBytes: 16 << 20, Full: func() { n.awaitSpace(ctx) },
+		CacheBytes: 96 << 20, MemTableBytes: 16 << 20, Files: n.files.store, Full: func() { n.awaitSpace(ctx) },
 		Health: n.recordsHealth,
 	})
 	var other *projections.IdentityError

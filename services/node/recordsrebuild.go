@@ -6,13 +6,12 @@ import (
 
 	uses "github.com/keyledger/keyledger/events/access"
 	"github.com/keyledger/keyledger/projections"
-	"github.com/keyledger/keyledger/services/view"
 )
 
 // recordsHealth takes what the store of access records notices about itself. What it holds is in the log, too: where it is
 // damaged nothing is told any more until an operator has it built anew.
 func (n *Node) recordsHealth(h projections.Health) {
-	view.LogHealth(n.config.Logger)(h)
+	n.logRecords(h)
 	if h.Kind == projections.HealthCorrupt {
 		n.records.mu.Lock()
 		defer n.records.mu.Unlock()

@@ -10,6 +10,7 @@ package view
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/keyledger/keyledger/aggregate/account"
@@ -45,14 +46,29 @@ func Parts() []projections.Part {
 
 // OpenStore opens the projections' store and has what it notices about itself
 // logged. full is called when a write finds the disk full, which is then tried
-// once more.
-func OpenStore(dir string, log *slog.Logger, full func()) (*projections.Store, error) {
-	return projections.Open(dir, projections.Options{Full: full, Health: LogHealth(log)})
+// once more. files is how many tables it holds open at most; as many as such a store does if zero.
+func OpenStore(dir string, log *slog.Logger, full func(), files int) (*projections.Store, error) {
+	return projections.Open(dir, projections.Options{Full: full, Files: files, Health: LogHealth(log)})
 }
 
-// LogHealth logs what a store notices about itself.
+// LogHealth logs what a store notices about itself, of each kind once a second: what fails in the background is tried again at
+// once, thousands of times a second.
 func LogHealth(log *slog.Logger) func(projections.Health) {
+	var mu sync.Mutex
+	said := map[projections.HealthKind]time.Time{}
+	first := func(kind projections.HealthKind) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if time.Since(said[kind]) < time.Second {
+			return false
+		}
+		said[kind] = time.Now()
+		return true
+	}
 	return func(h projections.Health) {
+		if !first(h.Kind) {
+			return
+		}
 		level := slog.LevelWarn
 		switch h.Kind {
 		case projections.HealthFailed, projections.HealthCorrupt:
