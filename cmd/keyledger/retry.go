@@ -100,12 +100,18 @@ func judge(a attempt) (json.RawMessage, verdict) {
 	return nil, refused
 }
 
+// codeDamaged is the server's word for access records that are damaged.
+const codeDamaged = "records.damaged"
+
 // unavailable tells "nothing was done, come back" from "I do not know". A 503
-// that is not the server's own comes from something before it, which knows nothing.
+// that is not the server's own comes from something before it, which knows nothing. What is damaged stays so until an operator has done something.
 func unavailable(a attempt) verdict {
 	var p problem
-	if json.Unmarshal(a.body, &p) != nil || p.Code == "" || p.Code == codeUnknown {
+	switch {
+	case json.Unmarshal(a.body, &p) != nil || p.Code == "" || p.Code == codeUnknown:
 		return doubtful
+	case p.Code == codeDamaged:
+		return refused
 	}
 	return notDone
 }

@@ -126,6 +126,7 @@ func TestEndings(t *testing.T) {
 		"something else answers in JSON":   {writeCall, []reply{answers(503, `{"error":"no upstream"}`)}, exitUnknown, maxAttempts},
 		"broken":                           {writeCall, []reply{says(500, "internal")}, exitUnknown, 1},
 		"busy for ever":                    {writeCall, []reply{busy}, exitUnreachable, maxAttempts},
+		"damaged":                          {readCall, []reply{answers(503, `{"code":"records.damaged","retryable":true}`)}, exitUnreachable, 1},
 		"a rule said no":                   {writeCall, []reply{says(409, "key.quota")}, exitRefused, 1},
 		"not valid":                        {writeCall, []reply{says(422, "request.invalid")}, exitRefused, 1},
 		"a bad signature":                  {writeCall, []reply{says(401, "signature.refused")}, exitDenied, 1},

@@ -56,7 +56,7 @@ func (r *records) sound() error {
 	}
 	known := fmt.Sprintf("access records are known up to message %d only", r.store.Position())
 	if lost(r.stopped) {
-		return &api.RecordsDamagedError{UnavailableError: &events.UnavailableError{Reason: known + ": " + reason(r.stopped)}}
+		return &api.RecordsDamagedError{UnavailableError: &events.UnavailableError{Reason: known + ": " + reason(r.stopped) + ", until it is restored from a backup or an operator lets it pass (keyledger status says under which name, and keyledger projection acknowledge does it)"}}
 	}
 	return &events.UnavailableError{Reason: known + "; the operator's status says why"}
 }
