@@ -2,23 +2,22 @@ package journal
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
 )
 
 // Bounds of an outlet, so that no reader of it is felt by the ledger.
 const (
-	outletReaders       = 32      // connections of those who have proved who they are
-	outletConnections   = 4096    // of these and of strangers, who have outletProof for it
+	outletPerProgram    = 8       // connections of one program that has proved who it is: a few instances, and the old ones while new ones start
+	outletConnections   = 4096    // of all programs and of strangers, who have outletProof for it
 	outletPerAddress    = 256     // of these from one address
 	outletProof         = 1       // seconds
 	outletSubscriptions = 32      // of a connection
@@ -36,27 +35,27 @@ type OutletConfig struct {
 
 // An Outlet is a NATS server of its own through which other programs read LEDGER and
 // USED, by JetStream's own protocol for reading messages directly. It holds no stream and no
-// state, has no account but one and no connection to the log's server but the journal's: what
-// it does not answer cannot be reached through it. What is sealed is left out.
+// state, and has no connection to the log's server but the journal's: what it does not answer
+// cannot be reached through it. Each program has an account of its own, which has nothing in
+// common with any other. What is sealed is left out.
 type Outlet struct {
 	journal *Journal
-	options server.Options
+	options server.Options // but for who may read
 	server  *server.Server
 	door    *doorkeeper
-	nc      *nats.Conn
 	ctx     context.Context // ends when Close is called
 	end     context.CancelFunc
 	tasks   sync.WaitGroup
+	turns   chan struct{} // holds one for each request that is being answered
 
-	account *server.Account // of all readers
-
-	mu    sync.Mutex
-	users []OutletUser
+	changing sync.Mutex // held by SetUsers and Close
+	mu       sync.Mutex
+	readers  map[string]*reader // by public key
 }
 
 // OpenOutlet starts an outlet. Close it before the journal.
 func (j *Journal) OpenOutlet(c OutletConfig) (*Outlet, error) {
-	o := &Outlet{journal: j, users: c.Users}
+	o := &Outlet{journal: j, turns: make(chan struct{}, relayWorkers), readers: map[string]*reader{}}
 	o.ctx, o.end = context.WithCancel(context.Background())
 	if err := o.open(c); err != nil {
 		return nil, errors.Join(err, o.Close())
@@ -64,56 +63,40 @@ func (j *Journal) OpenOutlet(c OutletConfig) (*Outlet, error) {
 	return o, nil
 }
 
-func (o *Outlet) open(c OutletConfig) error {
+// open lets nobody in before everybody who may read would be answered.
+func (o *Outlet) open(c OutletConfig) (err error) {
 	if err := checkListen(c.Listen); err != nil {
 		return err
 	}
-	var err error
-	if o.account, err = outletAccount(); err != nil {
+	if o.door, err = newDoorkeeper(c.Listen, outletPerAddress); err != nil {
 		return err
 	}
-	own := &server.User{Username: "keyledger", Password: rand.Text(), Account: o.account, AllowedConnectionTypes: connections("IN_PROCESS")}
 	o.options = server.Options{
 		ServerName: "keyledger-outlet", Host: "127.0.0.1", Port: server.RANDOM_PORT, ProxyProtocol: true, NoSigs: true, NoSystemAccount: true,
 		MaxConn: outletConnections, MaxSubs: outletSubscriptions, MaxPending: outletPending, MaxPayload: outletPayload,
 		MaxControlLine: 4096, WriteDeadline: outletWrite, PingInterval: 20 * time.Second,
 		TLSConfig: c.TLS, TLSTimeout: 2 * outletProof, AuthTimeout: outletProof,
-		Accounts: []*server.Account{o.account}, Users: []*server.User{own}, Nkeys: o.readers(c.Users),
 	}
 	if err := o.listen(); err != nil {
 		return err
 	}
-	o.nc, err = nats.Connect("", nats.InProcessServer(o.server), nats.UserInfo(own.Username, own.Password), nats.Name("keyledger outlet"),
-		nats.MaxReconnects(-1), nats.ReconnectBufSize(-1), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			o.journal.log.Debug("journal: the outlet", "error", err)
-		}))
-	if err != nil {
-		return fmt.Errorf("journal: connect to the outlet: %w", err)
-	}
-	if err := o.answer(); err != nil {
+	if err := o.SetUsers(c.Users); err != nil {
 		return err
 	}
-	o.door, err = newDoorkeeper(c.Listen, o.server.Addr().String(), outletPerAddress)
-	return err
-}
-
-// outletAccount is the account of all readers, which bounds how many there are at once.
-// Strangers are not in it until they have proved who they are, and so take no reader's place.
-// The server takes the bound from its configuration language alone.
-func outletAccount() (*server.Account, error) {
-	var o server.Options
-	own := 1 // the outlet's connection is of the account too
-	text := fmt.Sprintf("accounts { READERS { limits { max_connections: %d } } }", outletReaders+own)
-	if err := o.ProcessConfigString(text); err != nil || len(o.Accounts) != 1 {
-		return nil, fmt.Errorf("journal: the account of the outlet's readers: %w", err)
+	if err := o.follow(); err != nil {
+		return err
 	}
-	return o.Accounts[0], nil
+	o.door.open(o.server.Addr().String())
+	return nil
 }
 
 // listen starts the server and waits until it takes connections.
 func (o *Outlet) listen() error {
-	options := o.options
-	s, err := server.NewServer(&options)
+	options, err := o.admitting(nil, nil)
+	if err != nil {
+		return err
+	}
+	s, err := server.NewServer(options)
 	if err != nil {
 		return fmt.Errorf("journal: start the outlet: %w", err)
 	}
@@ -141,31 +124,79 @@ func checkListen(address string) error {
 // Addr is the address that the outlet listens on.
 func (o *Outlet) Addr() string { return o.door.listener.Addr().String() }
 
-// SetUsers says who may read from now on. Whoever is not among them any more is cut off.
+// SetUsers says who may read from now on. Whoever is not among them any more is cut off,
+// also if it fails otherwise; when it returns without an error, all the others are answered.
 func (o *Outlet) SetUsers(users []OutletUser) error {
+	o.changing.Lock()
+	defer o.changing.Unlock()
+	if o.ctx.Err() != nil {
+		return errors.New("journal: the outlet is closed")
+	}
+	kept, added := o.sort(users)
+	if err := o.admit(slices.Concat(kept, added), kept); err != nil {
+		return err
+	}
+	o.keep(kept)
+	if len(added) == 0 {
+		return nil
+	}
+	all, err := slices.Concat(kept, added), error(nil)
+	for _, r := range added {
+		err = errors.Join(err, r.open()) // before its program may come, so that it has a place among the connections of the account
+	}
+	if err == nil {
+		err = o.admit(all, all)
+	}
+	if err != nil {
+		for _, r := range added {
+			r.close()
+		}
+		return err
+	}
+	o.keep(all)
+	return nil
+}
+
+// sort tells those who may read already from those who may from now on.
+func (o *Outlet) sort(users []OutletUser) (kept, added []*reader) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	next := o.options
-	next.Nkeys = o.readers(users)
-	if a, ok := o.server.Addr().(*net.TCPAddr); ok {
-		next.Port = a.Port
+	for _, u := range users {
+		if r := o.readers[u.Key]; r != nil {
+			kept = append(kept, r)
+			continue
+		}
+		added = append(added, o.newReader(u))
 	}
-	if err := o.server.ReloadOptions(&next); err != nil {
-		return fmt.Errorf("journal: change who may read: %w", err)
+	return kept, added
+}
+
+// keep makes these the readers, and ends what was done for any other.
+func (o *Outlet) keep(readers []*reader) {
+	next := map[string]*reader{}
+	for _, r := range readers {
+		next[r.user.Key] = r
 	}
-	o.users = users
-	return nil
+	o.mu.Lock()
+	before := o.readers
+	o.readers = next
+	o.mu.Unlock()
+	for key, r := range before {
+		if next[key] == nil {
+			r.close()
+		}
+	}
 }
 
 // Close cuts everybody off. To close an outlet twice does nothing.
 func (o *Outlet) Close() error {
+	o.changing.Lock()
+	defer o.changing.Unlock()
 	o.end()
 	if o.door != nil {
 		o.door.close()
 	}
-	if o.nc != nil {
-		o.nc.Close()
-	}
+	o.keep(nil)
 	o.tasks.Wait()
 	if o.server != nil {
 		o.server.Shutdown()
@@ -173,23 +204,6 @@ func (o *Outlet) Close() error {
 	}
 	return nil
 }
-
-// readers are users as the server takes them: each may ask for what the outlet
-// answers, and hear the answers and what is new. Nothing else is allowed.
-func (o *Outlet) readers(users []OutletUser) (out []*server.NkeyUser) {
-	for _, u := range users {
-		out = append(out, &server.NkeyUser{
-			Nkey: u.Key, Account: o.account, AllowedConnectionTypes: connections("STANDARD"),
-			Permissions: &server.Permissions{
-				Publish:   &server.SubjectPermission{Allow: outletRequests()},
-				Subscribe: &server.SubjectPermission{Allow: []string{u.InboxPrefix() + ".>", "ledger.>", "used.>"}},
-			},
-		})
-	}
-	return out
-}
-
-func connections(kind string) map[string]struct{} { return map[string]struct{}{kind: {}} }
 
 // outletLog is what the outlet's server says. What it says of its clients is for those who
 // look for it: anybody can make it say that.

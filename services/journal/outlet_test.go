@@ -232,13 +232,22 @@ func TestOutletLetsNobodyElseIn(t *testing.T) {
 		t.Fatalf("whose key was added was not let in: %v", err)
 	}
 	nc.Close()
+	if err := a.outlet.SetUsers(nil); err != nil {
+		t.Fatal(err)
+	}
+	for name, option := range map[string]nats.Option{"nobody": nats.Name("x"), "one of before": by(stranger, seed), "a user": nats.UserInfo("keyledger", "")} {
+		if nc, err := nats.Connect(url, option, nats.MaxReconnects(0)); err == nil {
+			nc.Close()
+			t.Errorf("nobody may read, and %s was let in", name)
+		}
+	}
 }
 
 // TestOutletStrangers: connections that prove nothing take no reader's place, and are cut
-// soon; of readers there are no more than there may be, also after who may read has changed.
+// soon; a program has no more than it may, also after who may read has changed.
 func TestOutletStrangers(t *testing.T) {
 	a := newAudience(t)
-	a.strangers(4 * outletReaders)
+	a.strangers(128)
 	early, _ := a.connect()
 	other, _, err := NewOutletUser("other")
 	if err != nil {
@@ -247,13 +256,13 @@ func TestOutletStrangers(t *testing.T) {
 	if err := a.outlet.SetUsers([]OutletUser{a.user, other}); err != nil {
 		t.Fatal(err)
 	}
-	stranger := a.strangers(4 * outletReaders) // the change has cut the others
-	for range outletReaders - 1 {
+	stranger := a.strangers(128) // the change has cut the others
+	for range outletPerProgram - 1 {
 		a.connect()
 	}
 	if nc, err := nats.Connect("nats://"+a.outlet.Addr(), by(a.user, a.seed), nats.MaxReconnects(0)); err == nil {
 		nc.Close()
-		t.Errorf("more than %d readers were let in", outletReaders)
+		t.Errorf("more than %d connections of a program were let in", outletPerProgram)
 	}
 	if got := batch(t, early, "LEDGER", `{"seq":1,"batch":10}`); len(got) != 0 {
 		t.Errorf("got %v", got)

@@ -20,7 +20,7 @@ type doorkeeper struct {
 
 	mu    sync.Mutex
 	of    map[netip.Addr]int
-	open  map[net.Conn]bool
+	held  map[net.Conn]bool
 	shut  bool
 	tasks sync.WaitGroup
 }
@@ -28,14 +28,19 @@ type doorkeeper struct {
 // innerWithin bounds the way to the server.
 const innerWithin = 5 * time.Second
 
-func newDoorkeeper(listen, inner string, most int) (*doorkeeper, error) {
+// newDoorkeeper listens, and takes nobody in before open.
+func newDoorkeeper(listen string, most int) (*doorkeeper, error) {
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		return nil, fmt.Errorf("journal: the outlet cannot listen on %s: %w", listen, err)
 	}
-	k := &doorkeeper{listener: l, inner: inner, most: most, of: map[netip.Addr]int{}, open: map[net.Conn]bool{}}
+	return &doorkeeper{listener: l, most: most, of: map[netip.Addr]int{}, held: map[net.Conn]bool{}}, nil
+}
+
+// open begins to hand connections on to a server.
+func (k *doorkeeper) open(inner string) {
+	k.inner = inner
 	k.tasks.Go(k.run)
-	return k, nil
 }
 
 // run takes connections until close.
@@ -77,7 +82,7 @@ func (k *doorkeeper) enter(c net.Conn) (from netip.Addr, let bool) {
 		return from, false
 	}
 	k.of[from]++
-	k.open[c] = true
+	k.held[c] = true
 	return from, true
 }
 
@@ -85,7 +90,7 @@ func (k *doorkeeper) leave(c net.Conn, from netip.Addr) {
 	_ = c.Close()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	delete(k.open, c)
+	delete(k.held, c)
 	if k.of[from]--; k.of[from] == 0 {
 		delete(k.of, from)
 	}
@@ -132,7 +137,7 @@ func (k *doorkeeper) close() {
 	k.mu.Lock()
 	k.shut = true
 	_ = k.listener.Close()
-	for c := range k.open {
+	for c := range k.held {
 		_ = c.Close()
 	}
 	k.mu.Unlock()

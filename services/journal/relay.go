@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -18,19 +19,15 @@ import (
 	"github.com/keyledger/keyledger/events/access"
 )
 
-// What an outlet answers: JetStream's own subjects, of the two streams that are
-// there to be read.
-const (
-	// inboxes is what the inboxes of all readers begin with: answers go there, and to any
-	// other subject the outlet sends nothing. Behind it stands the reader's public key, so
-	// that nobody hears another's answers, or where another awaits them: the inbox itself is
-	// drawn by lot, and an answer that somebody has sent to any other is heard by nobody.
-	inboxes = "_INBOX_"
-)
+// inboxes is what the inboxes of all readers begin with. Behind it stands the reader's public
+// key. Answers go there, and to any other subject the outlet sends nothing: it could be taken
+// for what is new, or for a question.
+const inboxes = "_INBOX_"
 
 const (
 	relayWorkers = 4       // requests that are answered at once
-	relayWaiting = 256     // requests that wait for one of them; more are dropped
+	relayEach    = 2       // of these of one program: others find a free one, or wait for one answer of it
+	relayWaiting = 64      // requests of a program that wait; more are dropped
 	relayRequest = 4 << 10 // bytes of a request
 	relayBatch   = 1000    // messages of an answer
 	relayBytes   = 1 << 20 // of an answer, about
@@ -44,62 +41,59 @@ func outletRequests() (out []string) {
 	return out
 }
 
-// answer begins to answer requests and to tell what is new.
-func (o *Outlet) answer() error {
-	requests := make(chan *nats.Msg, relayWaiting)
+// answer begins to answer requests of the reader's account.
+func (r *reader) answer() error {
 	for _, subject := range outletRequests() {
-		if _, err := o.nc.ChanSubscribe(subject, requests); err != nil {
+		if _, err := r.nc.ChanSubscribe(subject, r.requests); err != nil {
 			return fmt.Errorf("journal: the outlet: %w", err)
 		}
 	}
-	for range relayWorkers {
-		o.tasks.Go(func() { o.work(requests) })
+	for range relayEach {
+		r.outlet.tasks.Go(r.work)
 	}
-	ledger, err := o.journal.Last(o.ctx)
-	if err != nil {
-		return err
-	}
-	used, err := o.journal.LastUse(o.ctx)
-	if err != nil {
-		return err
-	}
-	o.tasks.Go(func() { o.tellLedger(ledger) })
-	o.tasks.Go(func() { o.tellUsed(used) })
-	return o.nc.Flush()
+	return r.nc.Flush()
 }
 
-func (o *Outlet) work(requests <-chan *nats.Msg) {
+// work answers one request after the other. Whoever waits longest for one of the
+// relayWorkers has the next, whatever else its program asks for.
+func (r *reader) work() {
 	for {
 		select {
-		case m := <-requests:
-			o.reply(m)
-		case <-o.ctx.Done():
+		case m := <-r.requests:
+			select {
+			case r.outlet.turns <- struct{}{}:
+			case <-r.ctx.Done():
+				return
+			}
+			r.reply(m)
+			<-r.outlet.turns
+		case <-r.ctx.Done():
 			return
 		}
 	}
 }
 
-// reply answers one request. One that wants its answer anywhere but in an inbox gets
-// none.
-func (o *Outlet) reply(m *nats.Msg) {
-	if !strings.HasPrefix(m.Reply, inboxes) {
+// reply answers one request. One that wants its answer anywhere but in an inbox of its
+// program gets none.
+func (r *reader) reply(m *nats.Msg) {
+	if !strings.HasPrefix(m.Reply, r.user.InboxPrefix()+".") {
 		return
 	}
-	ctx, cancel := o.journal.host.bounded(o.ctx, relayWithin)
+	ctx, cancel := r.outlet.journal.host.bounded(r.ctx, relayWithin)
 	defer cancel()
 	if stream, ok := strings.CutPrefix(m.Subject, streamInfo); ok {
-		o.info(ctx, stream, m.Reply)
+		r.info(ctx, stream, m.Reply)
 		return
 	}
 	stream, subject, _ := strings.Cut(strings.TrimPrefix(m.Subject, streamGet), ".")
 	q, err := readQuestion(m.Data, subject)
 	if err != nil {
-		o.status(m.Reply, "400", err.Error())
+		r.status(m.Reply, "400", err.Error())
 		return
 	}
-	if err := o.get(ctx, stream, q, m.Reply); err != nil {
-		o.journal.log.Debug("journal: the outlet could not read", "stream", stream, "error", err)
-		o.status(m.Reply, "500", "the log cannot be read now; try again")
+	if err := r.get(ctx, stream, q, m.Reply); err != nil {
+		r.outlet.journal.log.Debug("journal: the outlet could not read", "stream", stream, "error", err)
+		r.status(m.Reply, "500", "the log cannot be read now; try again")
 	}
 }
 
@@ -149,31 +143,31 @@ func misread(err error) error {
 
 // info passes on what the log's server says of a stream. Nothing of the request goes
 // there.
-func (o *Outlet) info(ctx context.Context, stream, reply string) {
-	m, err := o.journal.read.RequestWithContext(ctx, streamInfo+stream, nil)
+func (r *reader) info(ctx context.Context, stream, reply string) {
+	m, err := r.outlet.journal.read.RequestWithContext(ctx, streamInfo+stream, nil)
 	if err != nil {
 		return // whoever asked asks again
 	}
-	_ = o.nc.Publish(reply, m.Data)
+	_ = r.nc.Publish(reply, m.Data)
 }
 
 // get passes on what the log's server answers to q, without what is sealed.
-func (o *Outlet) get(ctx context.Context, stream string, q question, reply string) error {
-	for m, err := range o.journal.got(ctx, stream, q) {
+func (r *reader) get(ctx context.Context, stream string, q question, reply string) error {
+	for m, err := range r.outlet.journal.got(ctx, stream, q) {
 		if err != nil {
 			return err
 		}
 		if m.Header.Get("Status") == "" {
-			if err := o.journal.onDisk(ctx, m.Header.Get(headerBatchID)); err != nil {
+			if err := r.outlet.journal.onDisk(ctx, m.Header.Get(headerBatchID)); err != nil {
 				return err // what a power cut can take back is told to nobody
 			}
 			if m, err = public(stream, m); err != nil {
-				o.status(reply, "500", "the message cannot be read: an operator has to look at the log")
+				r.status(reply, "500", "the message cannot be read: an operator has to look at the log")
 				return nil
 			}
 		}
 		m.Subject, m.Reply = reply, ""
-		if err := o.nc.PublishMsg(m); err != nil {
+		if err := r.nc.PublishMsg(m); err != nil {
 			return err
 		}
 	}
@@ -246,8 +240,23 @@ func publicLedger(m events.Message) ([]byte, error) {
 }
 
 // status answers with a status and no message, as JetStream does.
-func (o *Outlet) status(reply, code, description string) {
-	_ = o.nc.PublishMsg(&nats.Msg{Subject: reply, Header: nats.Header{"Status": {code}, "Description": {description}}})
+func (r *reader) status(reply, code, description string) {
+	_ = r.nc.PublishMsg(&nats.Msg{Subject: reply, Header: nats.Header{"Status": {code}, "Description": {description}}})
+}
+
+// follow begins to tell what is new.
+func (o *Outlet) follow() error {
+	ledger, err := o.journal.Last(o.ctx)
+	if err != nil {
+		return err
+	}
+	used, err := o.journal.LastUse(o.ctx)
+	if err != nil {
+		return err
+	}
+	o.tasks.Go(func() { o.tellLedger(ledger) })
+	o.tasks.Go(func() { o.tellUsed(used) })
+	return nil
 }
 
 // tellLedger publishes what is new in LEDGER under its own subject. Nobody is owed it:
@@ -280,8 +289,17 @@ func (o *Outlet) tellUsed(after access.Position) {
 	}
 }
 
+// tell publishes a message to every program that listens.
 func (o *Outlet) tell(stream, subject string, sequence uint64, media string, data []byte) {
-	_ = o.nc.PublishMsg(&nats.Msg{Subject: subject, Data: data, Header: nats.Header{
+	m := &nats.Msg{Subject: subject, Data: data, Header: nats.Header{
 		"Nats-Stream": {stream}, "Nats-Subject": {subject}, "Nats-Sequence": {strconv.FormatUint(sequence, 10)}, headerContentType: {media},
-	}})
+	}}
+	o.mu.Lock()
+	readers := slices.Collect(maps.Values(o.readers))
+	o.mu.Unlock()
+	for _, r := range readers {
+		if r.account.Interest(subject) > 0 {
+			_ = r.nc.PublishMsg(m)
+		}
+	}
 }

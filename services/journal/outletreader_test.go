@@ -1,0 +1,148 @@
+package journal
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+)
+
+// An intruder is a program that may read, too, and means harm to the others.
+type intruder struct {
+	*audience
+	evil OutletUser
+	own  []nats.Option
+}
+
+func newIntruder(t *testing.T) *intruder {
+	t.Helper()
+	a := newAudience(t)
+	evil, seed, err := NewOutletUser("evil")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.outlet.SetUsers([]OutletUser{a.user, evil}); err != nil {
+		t.Fatal(err)
+	}
+	return &intruder{a, evil, []nats.Option{by(evil, seed), nats.CustomInboxPrefix(evil.InboxPrefix())}}
+}
+
+// TestOutletAnswersTheAskerOnly has a program ask for answers, and for traces of its
+// messages, to be sent where another listens: that one hears nothing.
+func TestOutletAnswersTheAskerOnly(t *testing.T) {
+	i := newIntruder(t)
+	filled(t, i.journal, 3)
+	victim, _ := i.connect()
+	heard := make(chan *nats.Msg, 1000)
+	for _, subject := range []string{i.user.InboxPrefix() + ".>", "ledger.>", "used.>"} {
+		if _, err := victim.ChanSubscribe(subject, heard); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := victim.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	evil, _ := i.connect(i.own...)
+	for _, reply := range []string{i.user.InboxPrefix() + ".x", "ledger.100000000001", "used.0"} {
+		for _, request := range []string{`{"seq":1}`, `{"seq":1,"batch":10}`, `{"seq":99}`, `nonsense`} {
+			m := nats.NewMsg("$JS.API.DIRECT.GET.LEDGER")
+			m.Reply, m.Data = reply, []byte(request)
+			traced := &nats.Msg{Subject: m.Subject, Reply: reply, Data: m.Data, Header: nats.Header{"Nats-Trace-Dest": {reply}}}
+			for _, m := range []*nats.Msg{m, traced} {
+				if err := evil.PublishMsg(m); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for _, subject := range []string{"$JS.API.STREAM.INFO.USED", "$JS.API.DIRECT.GET.LEDGER.ledger.100000000001"} {
+			if err := evil.PublishRequest(subject, reply, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for range 2 * relayWorkers { // behind all the others, whoever answers them
+		if got := batch(t, evil, "LEDGER", `{"seq":1,"batch":10}`); len(got) != 3 {
+			t.Errorf("got %v", got)
+		}
+	}
+	if err := victim.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if len(heard) != 0 {
+		t.Errorf("%d messages were heard that nobody asked for, the first on %s", len(heard), (<-heard).Subject)
+	}
+}
+
+// TestOutletAccounts: what the outlet itself says where one program is reaches no other, on
+// whatever subject, and no program is let in as the outlet.
+func TestOutletAccounts(t *testing.T) {
+	i := newIntruder(t)
+	victim, _ := i.connect()
+	heard := make(chan *nats.Msg, 10)
+	for _, subject := range []string{i.user.InboxPrefix() + ".>", "ledger.>", "used.>"} {
+		if _, err := victim.ChanSubscribe(subject, heard); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := victim.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]int{i.evil.Key: 0, i.user.Key: 3} {
+		nc := i.outlet.readers[key].nc
+		for _, subject := range []string{i.user.InboxPrefix() + ".x", "ledger.100000000001", "used.0"} {
+			if err := nc.Publish(subject, []byte("x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(nc.Flush(), victim.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		if len(heard) != want {
+			t.Errorf("%d messages were heard, want %d", len(heard), want)
+		}
+		for len(heard) > 0 {
+			<-heard
+		}
+	}
+	own := i.outlet.readers[i.user.Key].own
+	if nc, err := nats.Connect("nats://"+i.outlet.Addr(), nats.UserInfo(own.Username, own.Password), nats.MaxReconnects(0)); err == nil {
+		nc.Close()
+		t.Error("somebody was let in as the outlet")
+	}
+}
+
+// TestOutletPerProgram has a program make connections until it is refused, and ask for more
+// than is answered: another is let in all the same, and is answered.
+func TestOutletPerProgram(t *testing.T) {
+	i := newIntruder(t)
+	filled(t, i.journal, 500)
+	var refused error
+	var crowd []*nats.Conn
+	for refused == nil && len(crowd) < 2*outletPerProgram {
+		nc, err := nats.Connect("nats://"+i.outlet.Addr(), append([]nats.Option{nats.MaxReconnects(0)}, i.own...)...)
+		if refused = err; err == nil {
+			defer nc.Close()
+			crowd = append(crowd, nc)
+		}
+	}
+	if refused == nil || !strings.Contains(refused.Error(), "maximum account active connections exceeded") {
+		t.Fatalf("after %d connections: got %v", len(crowd), refused)
+	}
+	for _, nc := range crowd {
+		for range 100 {
+			if err := nc.PublishRequest("$JS.API.DIRECT.GET.LEDGER", i.evil.InboxPrefix()+".x", []byte(`{"seq":1,"batch":1000}`)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := nc.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	nc, _ := i.connect()
+	for range 20 {
+		if got := batch(t, nc, "LEDGER", `{"seq":1,"batch":10}`); len(got) != 10 {
+			t.Fatalf("got %v", got)
+		}
+	}
+}
