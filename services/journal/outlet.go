@@ -72,7 +72,7 @@ func (o *Outlet) open(c OutletConfig) (err error) {
 		return err
 	}
 	o.options = server.Options{
-		ServerName: "keyledger-outlet", Host: "127.0.0.1", Port: server.RANDOM_PORT, ProxyProtocol: true, NoSigs: true, NoSystemAccount: true,
+		ServerName: "keyledger-outlet", Host: "127.0.0.1", Port: server.RANDOM_PORT, ClientAdvertise: o.Addr(), ProxyProtocol: true, NoSigs: true, NoSystemAccount: true,
 		MaxConn: outletConnections, MaxSubs: outletSubscriptions, MaxPending: outletPending, MaxPayload: outletPayload,
 		MaxControlLine: 4096, WriteDeadline: outletWrite, PingInterval: 20 * time.Second,
 		TLSConfig: c.TLS, TLSTimeout: 2 * outletProof, AuthTimeout: outletProof,

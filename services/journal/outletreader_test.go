@@ -1,9 +1,13 @@
 package journal
 
 import (
+	"bufio"
+	"encoding/json"
 	"errors"
+	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -143,6 +147,39 @@ func TestOutletPerProgram(t *testing.T) {
 	for range 20 {
 		if got := batch(t, nc, "LEDGER", `{"seq":1,"batch":10}`); len(got) != 10 {
 			t.Fatalf("got %v", got)
+		}
+	}
+}
+
+// TestOutletInfo: what the server says of itself names the address that programs know.
+func TestOutletInfo(t *testing.T) {
+	a := newAudience(t)
+	other, _, err := NewOutletUser("other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // before and after a change of who may read
+		c, err := net.Dial("tcp", a.outlet.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		line, err := bufio.NewReader(c).ReadString('\n')
+		_ = c.Close()
+		var info struct {
+			Host string   `json:"host"`
+			Port int      `json:"port"`
+			URLs []string `json:"connect_urls"`
+		}
+		text, ok := strings.CutPrefix(line, "INFO ")
+		if err != nil || !ok || json.Unmarshal([]byte(text), &info) != nil {
+			t.Fatalf("got %q, %v", line, err)
+		}
+		if to := c.RemoteAddr().(*net.TCPAddr); info.Host != to.IP.String() || info.Port != to.Port || len(info.URLs) != 0 {
+			t.Errorf("got %+v, want %s", info, to)
+		}
+		if err := a.outlet.SetUsers([]OutletUser{a.user, other}); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
