@@ -23,7 +23,7 @@ import (
 // A reading is a program that reads events, from one start to its death.
 type reading struct {
 	cmd  *exec.Cmd
-	out  string    // file of what it printed
+	out  string    // file of what it printed; what it said on standard error is beside it, in .err
 	from [2]string // where it went on from in LEDGER and USED, as it had written it down; empty: it began anew
 }
 
@@ -46,8 +46,13 @@ func (c *consumer) start(dir string) {
 		c.t.Fatal(err)
 	}
 	defer func() { _ = out.Close() }()
+	said, err := os.Create(r.out + ".err")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer func() { _ = said.Close() }()
 	r.cmd = exec.Command(c.program[0], c.program[1:]...)
-	r.cmd.Dir, r.cmd.Stdout, r.cmd.Env = dir, out, os.Environ()
+	r.cmd.Dir, r.cmd.Stdout, r.cmd.Stderr, r.cmd.Env = dir, out, said, os.Environ()
 	if err := r.cmd.Start(); err != nil {
 		c.t.Fatal(err)
 	}
@@ -76,11 +81,15 @@ func (c *consumer) read(r *reading) (got [2][]string) {
 }
 
 // holds wants each reading to have printed what the streams hold from its place on, in
-// order; the last one to have come to their ends.
+// order; the last one to have come to their ends. None may have lost anything on its way, or
+// seem to have.
 func (c *consumer) holds(streams [2]streamIDs) {
 	c.t.Helper()
 	for i, r := range c.readings {
 		got := c.read(r)
+		if said, err := os.ReadFile(r.out + ".err"); err != nil || strings.Contains(string(said), "dropped") {
+			c.t.Errorf("%s, start %d: said %s, %v", c.name, i, said, err)
+		}
 		for s, name := range []string{"LEDGER", "USED"} {
 			begin := streams[s].index(c.t, r.from[s])
 			want := streams[s].ids[begin:]

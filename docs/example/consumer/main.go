@@ -97,8 +97,14 @@ func (s stream) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	news := make(chan *nats.Msg, 1)
-	if _, err := s.nc.ChanSubscribe(s.subject, news); err != nil {
+	news := make(chan struct{}, 1)
+	_, err = s.nc.Subscribe(s.subject, func(*nats.Msg) { // never waits: a channel of the client's, full while this one catches up, would be called a slow consumer
+		select {
+		case news <- struct{}{}:
+		default:
+		}
+	})
+	if err != nil {
 		return err
 	}
 	for {
