@@ -151,6 +151,53 @@ func TestOutletPerProgram(t *testing.T) {
 	}
 }
 
+// TestOutletChangeFails has the server take no more connections while programs are added:
+// whoever may read no more is cut off all the same, the others stay and are answered, and the
+// next try lets in who was to come.
+func TestOutletChangeFails(t *testing.T) {
+	a := newAudience(t)
+	filled(t, a.journal, 3)
+	var others []OutletUser
+	var seeds []string
+	for range 4 {
+		u, seed, err := NewOutletUser("other")
+		if err != nil {
+			t.Fatal(err)
+		}
+		others, seeds = append(others, u), append(seeds, seed)
+	}
+	if err := a.outlet.SetUsers([]OutletUser{a.user, others[0]}); err != nil {
+		t.Fatal(err)
+	}
+	cut := make(chan struct{})
+	a.connect(by(others[0], seeds[0]), nats.ClosedHandler(func(*nats.Conn) { close(cut) }))
+	stays, _ := a.connect()
+	next := append([]OutletUser{a.user}, others[1:]...)
+	a.outlet.options.MaxConn = 4 // two of the outlet's own and the two above
+	if err := a.outlet.SetUsers(next); err == nil {
+		t.Fatal("three were added where there was room for two")
+	}
+	select {
+	case <-cut:
+	case <-time.After(5 * time.Second):
+		t.Error("whose key was taken back is still connected")
+	}
+	if got := batch(t, stays, "LEDGER", `{"seq":1,"batch":10}`); len(got) != 3 {
+		t.Errorf("got %v", got)
+	}
+	a.outlet.options.MaxConn = outletConnections
+	if err := a.outlet.SetUsers(next); err != nil {
+		t.Fatal(err)
+	}
+	if got := batch(t, stays, "LEDGER", `{"seq":1,"batch":10}`); len(got) != 3 {
+		t.Errorf("got %v", got)
+	}
+	nc, _ := a.connect(by(others[1], seeds[1]), nats.CustomInboxPrefix(others[1].InboxPrefix()))
+	if got := batch(t, nc, "LEDGER", `{"seq":1,"batch":10}`); len(got) != 3 {
+		t.Errorf("got %v", got)
+	}
+}
+
 // TestOutletInfo: what the server says of itself names the address that programs know.
 func TestOutletInfo(t *testing.T) {
 	a := newAudience(t)

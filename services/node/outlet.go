@@ -72,7 +72,7 @@ func (n *Node) openOutlet(tasks context.Context) error {
 func (n *Node) watchOutletUsers(ctx context.Context, now []journal.OutletUser) {
 	tick := time.NewTicker(usersEvery)
 	defer tick.Stop()
-	for warned := ""; ; {
+	for warned, settled := "", true; ; {
 		select {
 		case <-ctx.Done():
 			return
@@ -82,15 +82,16 @@ func (n *Node) watchOutletUsers(ctx context.Context, now []journal.OutletUser) {
 		if _, gone := os.Stat(n.config.NATSUsers); isMissing(gone) {
 			next, err = nil, nil
 		}
-		if err == nil && !slices.Equal(next, now) {
+		if err == nil && (!settled || !slices.Equal(next, now)) {
 			if err = n.outlet.SetUsers(next); err == nil {
 				n.config.Logger.Info("who may read over NATS has changed", "users", len(next))
 				now, warned = next, ""
 			}
+			settled = err == nil // or those who are gone were cut off, and those who are new not let in
 		}
 		if err != nil && err.Error() != warned {
 			warned = err.Error()
-			n.config.Logger.Warn("who may read over NATS stays as it was", "error", err)
+			n.config.Logger.Warn("the file of who may read over NATS has not taken effect", "error", err)
 		}
 	}
 }
