@@ -32,20 +32,34 @@ func newIntruder(t *testing.T) *intruder {
 	return &intruder{a, evil, []nats.Option{by(evil, seed), nats.CustomInboxPrefix(evil.InboxPrefix())}}
 }
 
+// listens subscribes a victim to whatever it may.
+func (i *intruder) listens(victim *nats.Conn) chan *nats.Msg {
+	i.Helper()
+	heard := make(chan *nats.Msg, 1000)
+	for _, subject := range []string{i.user.InboxPrefix() + ".>", "ledger.>", "used.>"} {
+		if _, err := victim.ChanSubscribe(subject, heard); err != nil {
+			i.Fatal(err)
+		}
+	}
+	if err := victim.Flush(); err != nil {
+		i.Fatal(err)
+	}
+	return heard
+}
+
 // TestOutletAnswersTheAskerOnly has a program ask for answers, and for traces of its
 // messages, to be sent where another listens: that one hears nothing.
 func TestOutletAnswersTheAskerOnly(t *testing.T) {
 	i := newIntruder(t)
-	filled(t, i.journal, 3)
 	victim, _ := i.connect()
-	heard := make(chan *nats.Msg, 1000)
-	for _, subject := range []string{i.user.InboxPrefix() + ".>", "ledger.>", "used.>"} {
-		if _, err := victim.ChanSubscribe(subject, heard); err != nil {
-			t.Fatal(err)
+	heard := i.listens(victim)
+	filled(t, i.journal, 3)
+	for range 3 { // what is told of these is told by now
+		select {
+		case <-heard:
+		case <-time.After(5 * time.Second):
+			t.Fatal("what is new was not told")
 		}
-	}
-	if err := victim.Flush(); err != nil {
-		t.Fatal(err)
 	}
 	evil, _ := i.connect(i.own...)
 	for _, reply := range []string{i.user.InboxPrefix() + ".x", "ledger.100000000001", "used.0"} {
@@ -83,15 +97,7 @@ func TestOutletAnswersTheAskerOnly(t *testing.T) {
 func TestOutletAccounts(t *testing.T) {
 	i := newIntruder(t)
 	victim, _ := i.connect()
-	heard := make(chan *nats.Msg, 10)
-	for _, subject := range []string{i.user.InboxPrefix() + ".>", "ledger.>", "used.>"} {
-		if _, err := victim.ChanSubscribe(subject, heard); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := victim.Flush(); err != nil {
-		t.Fatal(err)
-	}
+	heard := i.listens(victim)
 	for key, want := range map[string]int{i.evil.Key: 0, i.user.Key: 3} {
 		nc := i.outlet.readers[key].nc
 		for _, subject := range []string{i.user.InboxPrefix() + ".x", "ledger.100000000001", "used.0"} {
