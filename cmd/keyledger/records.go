@@ -122,7 +122,7 @@ func (r *recordTail) Run(ctx context.Context, t *terminal, c *client) error {
 			return nil // that is how it ends
 		}
 		over := !r.Until.IsZero() && now.After(r.Until.Add(tailOverlap))
-		if err != nil && (over || exitFor(err) != exitUnreachable) {
+		if err != nil && (over || failureOf(err).exit != exitUnreachable) {
 			return err
 		}
 		if err != nil {
