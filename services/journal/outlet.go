@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -31,6 +32,8 @@ type OutletConfig struct {
 	Listen string       // host:port; port 0 takes any
 	TLS    *tls.Config  // nil: in the clear
 	Users  []OutletUser // who may read
+	// Connections is how many there are at once, each of which takes three open files; 4096 if zero.
+	Connections int
 }
 
 // An Outlet is a NATS server of its own through which other programs read LEDGER and
@@ -68,7 +71,7 @@ func (o *Outlet) open(c OutletConfig) (err error) {
 	if err := checkListen(c.Listen); err != nil {
 		return err
 	}
-	if o.door, err = newDoorkeeper(c.Listen, outletPerAddress); err != nil {
+	if o.door, err = newDoorkeeper(c.Listen, cmp.Or(c.Connections, outletConnections), outletPerAddress); err != nil {
 		return err
 	}
 	o.options = server.Options{

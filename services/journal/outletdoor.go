@@ -16,6 +16,7 @@ import (
 type doorkeeper struct {
 	listener net.Listener
 	inner    string // where the server listens, on this machine alone
+	all      int    // connections
 	most     int    // connections of one address
 
 	mu    sync.Mutex
@@ -29,12 +30,12 @@ type doorkeeper struct {
 const innerWithin = 5 * time.Second
 
 // newDoorkeeper listens, and takes nobody in before open.
-func newDoorkeeper(listen string, most int) (*doorkeeper, error) {
+func newDoorkeeper(listen string, all, most int) (*doorkeeper, error) {
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		return nil, fmt.Errorf("journal: the outlet cannot listen on %s: %w", listen, err)
 	}
-	return &doorkeeper{listener: l, most: most, of: map[netip.Addr]int{}, held: map[net.Conn]bool{}}, nil
+	return &doorkeeper{listener: l, all: all, most: most, of: map[netip.Addr]int{}, held: map[net.Conn]bool{}}, nil
 }
 
 // open begins to hand connections on to a server.
@@ -78,7 +79,7 @@ func (k *doorkeeper) enter(c net.Conn) (from netip.Addr, let bool) {
 	from = peer.Addr().Unmap()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err != nil || k.shut || k.of[from] >= k.most {
+	if err != nil || k.shut || len(k.held) >= k.all || k.of[from] >= k.most {
 		return from, false
 	}
 	k.of[from]++

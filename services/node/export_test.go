@@ -58,10 +58,10 @@ func FollowAgainSoon(t interface{ Cleanup(func()) }) {
 	t.Cleanup(func() { followAgain = was })
 }
 
-// ShareFiles is how a limit on open files is shared out: connections of the API and of Envoy, and tables of each store.
-func ShareFiles(limit uint64) (http, envoy, store int, err error) {
+// ShareFiles is how a limit on open files is shared out: connections of the API, of Envoy and over NATS, and tables of each store.
+func ShareFiles(limit uint64) (http, envoy, nats, store int, err error) {
 	f, err := shareFiles(limit)
-	return f.http, f.envoy, f.store, err
+	return f.http, f.envoy, f.nats, f.store, err
 }
 
 // BeganAt has the node find that the log reached a message of USED when it started.

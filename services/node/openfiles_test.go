@@ -8,18 +8,18 @@ import (
 	"github.com/keyledger/keyledger/services/node"
 )
 
-// TestShareOfFiles leaves at least a quarter of the files that may be open to the log, whatever the limit, and gives everybody else some.
+// TestShareOfFiles leaves at least a seventh of the files that may be open to the log, whatever the limit, and gives everybody else some.
 func TestShareOfFiles(t *testing.T) {
 	for limit := uint64(0); limit < 1<<21; limit += 1 + limit/64 {
-		http, envoy, store, err := node.ShareFiles(limit)
+		http, envoy, nats, store, err := node.ShareFiles(limit)
 		if (err != nil) != (limit < 512) {
 			t.Fatalf("%d files: got %v", limit, err)
 		}
 		if err != nil {
 			continue
 		}
-		if all := http + envoy + 2*store; uint64(all) > limit*3/4 || min(http, envoy, store) < 30 || max(http, envoy) > 16384 || store > 1000 {
-			t.Errorf("%d files: %d for the API, %d for Envoy, %d for each store", limit, http, envoy, store)
+		if all := http + envoy + 3*nats + 2*store; uint64(all) > limit*6/7 || min(http, envoy, nats, store) < 20 || max(http, envoy) > 16384 || nats > 4096 || store > 1000 {
+			t.Errorf("%d files: %d for the API, %d for Envoy, %d over NATS, %d for each store", limit, http, envoy, nats, store)
 		}
 	}
 }

@@ -52,7 +52,7 @@ func (n *Node) openOutlet(tasks context.Context) error {
 	if err != nil {
 		return err
 	}
-	c := journal.OutletConfig{Listen: n.config.NATSListen, Users: users}
+	c := journal.OutletConfig{Listen: n.config.NATSListen, Users: users, Connections: n.files.nats}
 	if n.config.TLSCert != "" {
 		pair, err := newCertificate(n.config.TLSCert, n.config.TLSKey, n.config.Logger)
 		if err != nil {
