@@ -226,9 +226,13 @@ func (k *keyLastUsed) Run(ctx context.Context, t *terminal, c *client) error {
 		return err
 	}
 	var found struct {
-		At *time.Time `json:"last_used_at"`
+		At         *time.Time `json:"last_used_at"`
+		Incomplete bool       `json:"incomplete"`
 	}
-	if err := decode(answer, &found); err == nil && found.At == nil {
+	switch err := decode(answer, &found); {
+	case err == nil && found.Incomplete:
+		t.hint("the log has lost uses of some keys: this one may have been used, or used later")
+	case err == nil && found.At == nil:
 		t.hint("it has never been used")
 	}
 	return nil

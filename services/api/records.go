@@ -31,6 +31,8 @@ type Records interface {
 	List(q access.Query, cursor string, limit int) (projections.Page[access.Entry], error)
 	LastOf(keys []events.AccessKeyID) ([]access.Last, error)
 	Counts(key events.AccessKeyID, p access.Period) ([]access.DayCounts, error)
+	// Incomplete reports whether the log has lost records, or what was kept of those that were trimmed.
+	Incomplete() bool
 }
 
 func (s *server) recordRoutes(api huma.API) {
@@ -173,10 +175,11 @@ type lastUsedShape struct {
 	LastUsedAt  *time.Time `json:"last_used_at" doc:"null if it was never used; only a request that was allowed is a use of this kind"`
 	LastUsed    *useShape  `json:"last_used,omitempty"`
 	LastRefused *useShape  `json:"last_refused,omitempty" doc:"the last genuine request that was refused"`
+	Incomplete  bool       `json:"incomplete,omitempty" doc:"the log has lost uses of some keys (the operator's status says where): this one may have been used, or used later"`
 }
 
-func shapeLast(l access.Last) lastUsedShape {
-	out := lastUsedShape{AccessKeyID: string(l.Key), LastUsed: shapeUse(l.Used), LastRefused: shapeUse(l.Refused)}
+func (s *server) shapeLast(l access.Last) lastUsedShape {
+	out := lastUsedShape{AccessKeyID: string(l.Key), LastUsed: shapeUse(l.Used), LastRefused: shapeUse(l.Refused), Incomplete: s.Records.Incomplete()}
 	if l.Used != nil {
 		out.LastUsedAt = instant(l.Used.Time)
 	}
@@ -192,7 +195,7 @@ func (s *server) lastUsed(ctx context.Context, in *KeyPath) (*read[lastUsedShape
 	if err != nil {
 		return nil, err
 	}
-	return &read[lastUsedShape]{shapeLast(last[0])}, nil
+	return &read[lastUsedShape]{s.shapeLast(last[0])}, nil
 }
 
 type listLastUsedInput struct {
@@ -231,7 +234,7 @@ func (s *server) listLastUsed(ctx context.Context, in *listLastUsedInput) (*read
 	if err != nil {
 		return nil, err
 	}
-	return &read[list[lastUsedShape]]{list[lastUsedShape]{Items: shapeAll(last, shapeLast)}}, nil
+	return &read[list[lastUsedShape]]{list[lastUsedShape]{Items: shapeAll(last, s.shapeLast)}}, nil
 }
 
 type countsInput struct {
@@ -274,6 +277,7 @@ type unusedShape struct {
 	Status      string     `json:"status"`
 	CreatedAt   *time.Time `json:"created_at"`
 	LastUsedAt  *time.Time `json:"last_used_at" doc:"null if it was never used"`
+	Incomplete  bool       `json:"incomplete,omitempty" doc:"the log has lost uses of some keys (the operator's status says where): this one may have been used, or used later"`
 }
 
 // unused looks through a page of the account's keys: one that holds none that were
@@ -307,7 +311,7 @@ func (s *server) unused(ctx context.Context, in *unusedInput) (*read[list[unused
 		if !k.CreatedAt.Before(before) || used != nil && !used.Time.Before(before) {
 			continue
 		}
-		u := unusedShape{AccessKeyID: string(k.ID), UserID: string(k.Owner.User), Status: k.Status, CreatedAt: instant(k.CreatedAt)}
+		u := unusedShape{AccessKeyID: string(k.ID), UserID: string(k.Owner.User), Status: k.Status, CreatedAt: instant(k.CreatedAt), Incomplete: s.Records.Incomplete()}
 		if used != nil {
 			u.LastUsedAt = instant(used.Time)
 		}

@@ -193,6 +193,9 @@ func TestDamagedUses(t *testing.T) {
 		status, answer := list()
 		return status == http.StatusOK && strings.Contains(answer, "add-user")
 	})
+	if got := c.ask(http.MethodGet, "/v1/keys/"+key+"/last-used", "")["incomplete"]; got != true {
+		t.Errorf("when the key was last used, where uses were lost: incomplete is %v", got)
+	}
 	for name, want := range map[string]string{"records": "let pass already", "recods": "want one of records, summary, "} {
 		status, answer := c.send(http.MethodPost, "/v1/projections/"+name+"/acknowledge", fmt.Sprintf(pass, 3))
 		if status/100 != 4 || !strings.Contains(string(answer), want) {

@@ -29,8 +29,9 @@ const recordsAhead = 64
 type records struct {
 	store *access.Store
 
-	passed func(uses.Position) bool // whether an operator let a message pass; set before it follows
-	begun  atomic.Uint64            // the end of the log when the node started
+	passed     func(uses.Position) bool // whether an operator let a message pass; set before it follows
+	incomplete func() bool              // whether the log has lost any
+	begun      atomic.Uint64            // the end of the log when the node started
 
 	reading  sync.RWMutex // held by whoever asks the store, and alone by what resets it
 	trimming sync.Mutex   // held by what trims the log by what the store knows, and by what resets it
@@ -160,6 +161,9 @@ func (r *records) Counts(key events.AccessKeyID, p access.Period) ([]access.DayC
 	return told(r, func() ([]access.DayCounts, error) { return r.store.Counts(key, p) })
 }
 
+// Incomplete reports whether the log has lost any of them.
+func (r *records) Incomplete() bool { return r.incomplete() }
+
 // lastUsedPatience is how long a command waits for records that are in the log to be applied.
 const lastUsedPatience = 2 * time.Second
 
@@ -237,6 +241,7 @@ func (n *Node) openRecords(ctx context.Context) error {
 		return refuse(GuardStore, err, "the access records cannot be read: remove %s, and they are read from the log again", dir)
 	}
 	n.records.store = store
+	n.records.incomplete = func() bool { return len(n.journal.Damages()) > 0 }
 	last, err := n.journal.LastUse(ctx)
 	n.records.begun.Store(uint64(last))
 	if err == nil && last < store.Position() {
