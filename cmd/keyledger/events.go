@@ -64,18 +64,22 @@ func (e *eventTail) Run(ctx context.Context, t *terminal, c *client) error {
 		case !failureOf(err).Retryable || !e.Follow && (n >= maxAttempts || failureOf(err).Code == endUnreadable):
 			return errors.Join(tail.blamed(err), tail.remember())
 		}
-		tail.tellUnreadable(failureOf(err))
-		t.hint("cut off: %v; going on from %s", failureOf(err).Detail, tail.query.Get("from"))
+		tail.tellCutOff(failureOf(err))
 		if c.pause(ctx, backoff(min(n, 10), 0)) != nil {
 			return tail.remember()
 		}
 	}
 }
 
-// tellUnreadable warns a program, once for each place, that nothing comes before an operator has done something: otherwise
-// that looks like a log in which nothing happens.
-func (t *tailing) tellUnreadable(f *failure) {
-	if at := t.query.Get("from"); t.t.json && f.Code == endUnreadable && at != t.stuck {
+// tellCutOff says why nothing comes, and where it goes on. Where an operator has to do something before anything does, a
+// program is told once for each place: otherwise that looks like a log in which nothing happens.
+func (t *tailing) tellCutOff(f *failure) {
+	at := t.query.Get("from")
+	if !t.t.json || f.Code != endUnreadable {
+		t.t.notice("cut off: %v; going on from %s", f.Detail, at)
+		return
+	}
+	if at != t.stuck {
 		t.stuck = at
 		t.t.warn("%s: %s; waiting at %s", f.Code, f.Detail, at)
 	}

@@ -126,7 +126,7 @@ func (r *recordTail) Run(ctx context.Context, t *terminal, c *client) error {
 			return err
 		}
 		if err != nil {
-			t.hint("cut off: %v; going on from %s", failureOf(err).Detail, r.Since.text())
+			t.notice("cut off: %v; going on from %s", failureOf(err).Detail, r.Since.text())
 			if c.pause(ctx, r.Every) != nil {
 				return nil
 			}

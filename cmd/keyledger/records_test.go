@@ -26,13 +26,46 @@ func TestTailWaitsForTheServer(t *testing.T) {
 	if err := (&recordTail{}).Run(ctx, &terminal{out: &out, err: &hints}, client); err != nil || strings.Count(out.String(), "\n") != 1 {
 		t.Errorf("got %v and %q", err, &out)
 	}
-	if n := strings.Count(hints.String(), "cut off: a sentence; going on from "); n != 3 {
+	if n := strings.Count(hints.String(), "cut off: a sentence; going on from "); n != 3 || strings.Count(hints.String(), "\n") != 3 {
 		t.Errorf("told %d times: %s", n, &hints)
 	}
 	client, _ = against(t, away...)
 	past := recordTail{recordFilter: recordFilter{Since: moment{time.Now().Add(-2 * time.Hour)}, Until: moment{time.Now().Add(-time.Hour)}}}
 	if err := past.Run(t.Context(), &terminal{out: &out, err: &hints}, client); exitFor(err) != exitUnreachable {
 		t.Errorf("of the past: got %v", err)
+	}
+}
+
+// TestTailTellsProgramsThatTheServerIsAway has a program be told what a person is told, as warnings in JSON.
+func TestTailTellsProgramsThatTheServerIsAway(t *testing.T) {
+	type tail interface {
+		Run(ctx context.Context, t *terminal, c *client) error
+	}
+	for name, c := range map[string]struct {
+		tail tail
+		end  string
+	}{
+		"records": {&recordTail{recordFilter: recordFilter{Since: moment{time.Unix(0, 0)}}}, `{"items":[]}`},
+		"events":  {&eventTail{From: "now", Follow: true}, `{"cursor":"1-1.0-1.0","end":{"code":"events.until"}}` + "\n"},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		away := make([]reply, maxAttempts)
+		for i := range away {
+			away[i] = answers(http.StatusServiceUnavailable, `{"code":"unavailable","detail":"a sentence","retryable":true}`)
+		}
+		client, _ := against(t, append(away, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, c.end) }, func(http.ResponseWriter, *http.Request) { cancel() })...)
+		var out, told bytes.Buffer
+		if err := c.tail.Run(ctx, &terminal{out: &out, err: &told, json: true}, client); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		lines := strings.Split(strings.TrimSuffix(told.String(), "\n"), "\n")
+		for _, line := range lines {
+			var warning map[string]string
+			if err := json.Unmarshal([]byte(line), &warning); err != nil || len(warning) != 1 || !strings.HasPrefix(warning["warning"], "cut off: a sentence; going on from ") {
+				t.Errorf("%s: told %q, %v", name, line, err)
+			}
+		}
+		cancel()
 	}
 }
 

@@ -57,6 +57,15 @@ func (t *terminal) warn(format string, args ...any) {
 	t.noteJSON(line)
 }
 
+// notice writes what both should know who wait for an answer: to people as hint does, to programs as warn does.
+func (t *terminal) notice(format string, args ...any) {
+	if t.json {
+		t.warn(format, args...)
+		return
+	}
+	t.note(format, args...)
+}
+
 // noteJSON writes a document on one line to standard error.
 func (t *terminal) noteJSON(document []byte) {
 	var line bytes.Buffer
