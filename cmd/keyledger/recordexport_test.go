@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -94,6 +95,64 @@ func TestExportCutOff(t *testing.T) {
 		export.Cursor = ""
 		if err := export.Run(t.Context(), &terminal{out: &want, err: &errs}, client); err != nil || want.String() != out.String() {
 			t.Errorf("%s: in two goes %d bytes, in one %d, %v", format, out.Len(), want.Len(), err)
+		}
+	}
+}
+
+// A fullDisk takes so many bytes, and of what is more as much as there is room for.
+type fullDisk struct {
+	bytes.Buffer
+	room int
+}
+
+func (d *fullDisk) Write(text []byte) (int, error) {
+	fits := min(len(text), d.room-d.Len())
+	n, _ := d.Buffer.Write(text[:fits])
+	if n < len(text) {
+		return n, syscall.ENOSPC
+	}
+	return n, nil
+}
+
+// TestExportToAFullDisk leaves half a record behind: the warning says what to keep of it and where to go on, and then
+// the whole comes out.
+func TestExportToAFullDisk(t *testing.T) {
+	var asked []string
+	whole := counts(2500, `{"position":%d}`, &asked)
+	export := func(out io.Writer, format, cursor string) (string, error) {
+		client, _ := against(t, whole)
+		var errs bytes.Buffer
+		err := (&recordExport{Format: format, Cursor: cursor}).Run(t.Context(), &terminal{out: out, err: &errs}, client)
+		return errs.String(), err
+	}
+	for _, format := range []string{"csv", "jsonl"} {
+		var want bytes.Buffer
+		if _, err := export(&want, format, ""); err != nil {
+			t.Fatal(err)
+		}
+		disk := fullDisk{room: want.Len() * 9 / 10}
+		told, err := export(&disk, format, "")
+		var records, size, cursor int
+		_, rest, _ := strings.Cut(told, "cut off after ")
+		if _, bad := fmt.Sscanf(rest, "%d whole records (%d bytes)", &records, &size); bad != nil || exitFor(err) != exitRefused || records != 2000 {
+			t.Fatalf("%s: got %v, %q", format, err, told)
+		}
+		_, rest, _ = strings.Cut(rest, "--cursor ")
+		if _, bad := fmt.Sscan(rest, &cursor); bad != nil || cursor != records {
+			t.Errorf("%s: no cursor of what comes next in %q", format, told)
+		}
+		disk.Truncate(size)
+		disk.room = want.Len()
+		if _, err := export(&disk, format, fmt.Sprint(cursor)); err != nil || disk.String() != want.String() {
+			t.Errorf("%s: in two goes %d bytes, in one %d, %v", format, disk.Len(), want.Len(), err)
+		}
+		for _, room := range []int{0, want.Len() / 10} {
+			if told, err := export(&fullDisk{room: room}, format, ""); exitFor(err) != exitRefused || !strings.Contains(told, "begins anew") || strings.Contains(told, "--cursor") {
+				t.Errorf("%s: in the first page: got %v, %q", format, err, told)
+			}
+		}
+		if told, err := export(&fullDisk{room: 7}, format, "1000"); err == nil || !strings.Contains(told, "cut off after 0 whole records (0 bytes)") || !strings.Contains(told, "--cursor 1000 ") {
+			t.Errorf("%s: in the first page behind a cursor: %q", format, told)
 		}
 	}
 }
