@@ -333,6 +333,22 @@ func TestWhatWouldBeRight(t *testing.T) {
 	}
 }
 
+// TestOneMistakeIsToldOnce: what cannot be read is not complained of again for what it would have meant.
+func TestOneMistakeIsToldOnce(t *testing.T) {
+	a := open(t, "strict", "")
+	for _, query := range []string{
+		"/v1/events?until=xyz", "/v1/events?from=2026-11-01T00:00:00Z&until=xyz", "/v1/events?until=", "/v1/events?follow=", "/v1/events?until=0001-01-01T00:00:00Z",
+		"/v1/audit?until=xyz", "/v1/records?since=2026-11-01T00:00:00Z&until=xyz", "/v1/records?since=xyz&until=2026-11-01T00:00:00Z",
+		"/v1/keys/" + a.client.id + "?as_of=xyz", "/v1/keys/" + a.client.id + "?as_of=0001-01-01T00:00:00Z",
+	} {
+		answer := a.get(t, query)
+		refused(t, answer, 422, "request.invalid")
+		if got := answer.problem().Detail; strings.Count(got, "query.") != 1 {
+			t.Errorf("%s: got %q, want one complaint", query, got)
+		}
+	}
+}
+
 func TestMethods(t *testing.T) {
 	for path, methods := range the.document.Paths {
 		path = regexp.MustCompile(`\{[^}]*\}`).ReplaceAllString(path, "1")

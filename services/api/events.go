@@ -57,17 +57,17 @@ type followEventsInput struct {
 	Accept      string    `header:"Accept" doc:"text/event-stream (if left out) or application/x-ndjson"`
 }
 
-// Resolve refuses the zero time, which would pass for none, and a filter that is empty: whoever means one key and
-// names none would be told of all. It is huma's hook.
+// Resolve refuses the zero time, which would pass for none, and what is empty: whoever means one key and names none
+// would be told of all. It is huma's hook.
 func (in *followEventsInput) Resolve(ctx huma.Context) []error {
 	u := ctx.URL()
 	query := u.Query()
-	for _, name := range []string{"account_id", "user_id", "access_key_id", "type", "until"} {
+	for _, name := range []string{"account_id", "user_id", "access_key_id", "type", "until", "follow"} {
 		if query.Has(name) && query.Get(name) == "" {
 			return []error{&huma.ErrorDetail{Location: "query." + name, Message: "is empty: give it a value, or leave it out to be told without regard to it"}}
 		}
 	}
-	if in.Until.IsZero() && ctx.Query("until") != "" {
+	if in.Until.IsZero() && isTime(ctx.Query("until")) {
 		return []error{&huma.ErrorDetail{Location: "query.until", Message: "want a time of the last 92 days, or later"}}
 	}
 	if from, err := time.Parse(time.RFC3339, in.From); err == nil && !in.Until.IsZero() && !from.Before(in.Until) {

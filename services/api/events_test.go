@@ -253,6 +253,7 @@ func TestBadEvents(t *testing.T) {
 		{"no account", at("account_id=12"), 422, "request.invalid"},
 		{"all accounts", at("account_id=all"), 403, "permission.denied"},
 		{"neither to follow nor not", get("/v1/events?follow=perhaps"), 422, "request.invalid"},
+		{"neither, and given", get("/v1/events?follow="), 422, "request.invalid"},
 		{"an unknown parameter", at("before=2026-01-01T00:00:00Z"), 422, "request.invalid"},
 		{"until the year 1", at("until=0001-01-01T00:00:00Z"), 422, "request.invalid"},
 		{"until no time", at("until=yesterday"), 422, "request.invalid"},

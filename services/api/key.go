@@ -76,7 +76,7 @@ type AsOfInput struct {
 
 // Resolve refuses the zero time, which would pass for none. It is huma's hook.
 func (in *AsOfInput) Resolve(ctx huma.Context) []error {
-	if in.AsOf.IsZero() && ctx.Query("as_of") != "" {
+	if in.AsOf.IsZero() && isTime(ctx.Query("as_of")) {
 		return []error{&huma.ErrorDetail{Location: "query.as_of", Message: "want a time that a ledger can have been kept at"}}
 	}
 	return nil

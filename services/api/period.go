@@ -15,7 +15,7 @@ type PeriodInput struct {
 // Resolve refuses a period that holds nothing: whoever asks for one has made a mistake.
 func (in *PeriodInput) Resolve(ctx huma.Context) []error {
 	until := ctx.Query("until")
-	if until == "" || in.Since.Before(in.Until) {
+	if !isTime(until) || in.Since.Before(in.Until) {
 		return nil
 	}
 	than := "since"
@@ -23,4 +23,10 @@ func (in *PeriodInput) Resolve(ctx huma.Context) []error {
 		than = "the year 1"
 	}
 	return []error{&huma.ErrorDetail{Location: "query.until", Message: "must be later than " + than, Value: until}}
+}
+
+// isTime is whether a parameter could be read as a time; where it could not, huma has said so.
+func isTime(text string) bool {
+	_, err := time.Parse(time.RFC3339Nano, text)
+	return err == nil
 }
