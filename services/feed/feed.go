@@ -64,6 +64,9 @@ type Config struct {
 	Ended func(code string)
 }
 
+// tick is how often a reader is looked after: often enough that the looks around a sign of life are near it.
+func (c *Config) tick() time.Duration { return min(c.Recheck, c.Heartbeat/4) }
+
 // CodeCrowded is what Config.Ended is told of a reader for which there was no place.
 const CodeCrowded = "events.crowded"
 

@@ -116,7 +116,7 @@ func pump[M any](ctx context.Context, to chan<- arrival, from iter.Seq2[M, error
 
 // run tells what comes, until it ends. The end is nil if ctx is what ended.
 func (r *Reader) run(ctx context.Context, in <-chan arrival, yield func(Item) bool) *End {
-	tick := time.NewTicker(min(r.feed.Recheck, r.feed.Heartbeat))
+	tick := time.NewTicker(r.feed.tick())
 	defer tick.Stop()
 	for {
 		if end := r.over(); end != nil {
@@ -221,7 +221,7 @@ func (r *Reader) tend(ctx context.Context, yield func(Item) bool) *End {
 	if end := r.over(); end != nil {
 		return end
 	}
-	if time.Since(r.heard) < r.feed.Heartbeat {
+	if time.Since(r.heard)+2*r.feed.tick() <= r.feed.Heartbeat { // the next look comes before it is late, be it a little late itself
 		return nil
 	}
 	r.heard = time.Now()

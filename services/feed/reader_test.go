@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/keyledger/keyledger/events"
@@ -328,6 +329,44 @@ func TestOthersMoveTheCursor(t *testing.T) {
 		case i.Alive && i.Cursor.String() == "1-2.0-2.0":
 			return
 		}
+	}
+}
+
+// TestSignsOfLife: whatever happens when, and however rarely its right is asked about, nothing is longer than a reader is promised to wait.
+func TestSignsOfLife(t *testing.T) {
+	for _, recheck := range []time.Duration{time.Second, 3 * time.Second, 10 * time.Second, time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, func(c *feed.Config) { c.Heartbeat, c.Recheck = 0, recheck })
+			r, err := w.feed.Open(t.Context(), feed.Query{Caller: feed.Caller{Account: acme, User: alice, Oversees: true}, Filter: feed.Filter{Account: acme}, Follow: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+			defer cancel()
+			go func() {
+				for i := range 20 {
+					time.Sleep(12500*time.Millisecond + time.Duration(i)*77*time.Millisecond)
+					if ctx.Err() == nil {
+						w.decide(noon, events.KeyringSubject(acme, alice), events.KeyDescribed{Key: aliceKey, Description: fmt.Sprint(i)})
+					}
+				}
+			}()
+			signs, heard := 0, time.Now()
+			for i := range r.Items(ctx) {
+				if !i.Alive && i.Event == nil {
+					continue
+				}
+				signs++
+				if silence := time.Since(heard); silence >= 10*time.Second {
+					t.Errorf("asked every %s: nothing for %s before the %dth", recheck, silence, signs)
+				}
+				heard = time.Now()
+			}
+			if last := time.Since(heard); last >= 10*time.Second || signs < 40 || signs > 100 {
+				t.Errorf("asked every %s: %d signs in five minutes, the last %s before the end", recheck, signs, last)
+			}
+		})
 	}
 }
 
