@@ -118,3 +118,33 @@ func sample(t *testing.T, e events.Entry) string {
 	t.Fatalf("the sample of %s holds no event of that type", e.Type)
 	return ""
 }
+
+// TestEnvelope holds the rows of the envelope that two pages have to each other, and to every kind of source that there is.
+func TestEnvelope(t *testing.T) {
+	rows := map[string][2]string{}
+	for page, name := range []string{"events.md", "format/headers.md"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, attribute := range []string{"source", "subject"} {
+			_, row, _ := strings.Cut(string(text), "\n| `"+attribute+"` | ")
+			row, _, _ = strings.Cut(row, " |\n")
+			both := rows[attribute]
+			both[page] = row
+			rows[attribute] = both
+		}
+	}
+	for _, s := range []events.Subject{
+		events.AccountSubject("<account>"), events.KeyringSubject("<account>", "<user>"), events.ReservationSubject("<access key ID>"),
+	} {
+		for page, row := range rows["source"] {
+			if !strings.Contains(row, "`"+s.Source()+"`") {
+				t.Errorf("page %d says nothing of the source %s: %q", page, s.Source(), row)
+			}
+		}
+	}
+	if both := rows["subject"]; both[0] != both[1] || both[0] == "" {
+		t.Errorf("a subject is %q on one page, %q on the other", both[0], both[1])
+	}
+}
