@@ -15,6 +15,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -66,11 +68,21 @@ func Endpoint(text string) error {
 
 func parse(endpoint string) (*url.URL, error) {
 	u, err := url.Parse(endpoint)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
 		// What was given may hold a password, and is not repeated.
 		return nil, errors.New("trace: that is not an OTLP endpoint: give a URL without user and password, such as http://localhost:4318")
 	}
+	if badPort(u.Host) {
+		return nil, errors.New("trace: that is not an OTLP endpoint: its port is none; want 1 to 65535, such as http://localhost:4318")
+	}
 	return u, nil
+}
+
+// badPort is whether a host names a port that is none.
+func badPort(host string) bool {
+	_, text, named := strings.Cut(host[strings.LastIndexByte(host, ']')+1:], ":")
+	port, err := strconv.ParseUint(text, 10, 16)
+	return named && (err != nil || port == 0)
 }
 
 // Close sends what is left.

@@ -36,3 +36,16 @@ func TestWarnings(t *testing.T) {
 		_ = tracer.Close(ended)
 	}
 }
+
+// TestEndpoint refuses what no server can be behind.
+func TestEndpoint(t *testing.T) {
+	for endpoint, good := range map[string]bool{
+		"http://localhost:4318": true, "https://otlp.example": true, "http://[::1]:65535/v1/traces": true,
+		"http://x:99999": false, "http://x:65536": false, "http://x:0": false, "http://x:": false, "http://x:http": false, "http://:4318": false, "x:4318": false, "http://me:hunter2@x": false,
+	} {
+		err := trace.Endpoint(endpoint)
+		if (err == nil) != good || err != nil && (!strings.Contains(err.Error(), "such as http://localhost:4318") || strings.Contains(err.Error(), "hunter2")) {
+			t.Errorf("%s: got %v", endpoint, err)
+		}
+	}
+}
