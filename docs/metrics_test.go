@@ -21,7 +21,8 @@ Generated from ` + "`services/metrics` by `make docs`" + `; do not edit.
 
 ` + "`GET /metrics`" + ` answers in Prometheus' text format, on the same port as everything else and without a signature, as ` + "`/livez`" + ` does: it tells how much and
 how well, never who. Keep it from strangers at the proxy if that is too much. No label holds a key, a user or an account. Times are in seconds, sizes in bytes; counters begin at zero
-with the process. Beside these are Go's own (` + "`go_*`" + `) and the process' (` + "`process_*`" + `).
+with the process. Where the values of a label are known beforehand, those of decisions, of readers' ends and of Envoy's calls are there at zero from the start, so that a rate sees the first of each; what a scheme
+finds malformed has reasons of its own, which come with the first such request, as operations, statuses and schemes do. Beside these are Go's own (` + "`go_*`" + `) and the process' (` + "`process_*`" + `).
 [grafana.json](grafana.json) is a dashboard to import. Lags in positions and messages count what a stream counts: one decision in LEDGER, up to 500 access records in USED.
 
 | name | type | labels | meaning |

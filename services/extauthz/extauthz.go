@@ -172,6 +172,18 @@ func (a *authorization) recovering(ctx context.Context, in any, _ *grpc.UnarySer
 	return next(ctx, in)
 }
 
+// Outcomes are what Observe is told, as far as that is known before anybody calls: the HTTP statuses of each gRPC
+// status; 0 where that is not OK.
+func Outcomes() map[string][]int {
+	out := map[string][]int{codes.OK.String(): {http.StatusNoContent, http.StatusUnauthorized, http.StatusForbidden, statusTooLarge}}
+	for _, code := range []codes.Code{
+		codes.Unauthenticated, codes.PermissionDenied, codes.InvalidArgument, codes.Unavailable, codes.Internal, codes.Canceled, codes.DeadlineExceeded,
+	} {
+		out[code.String()] = []int{0}
+	}
+	return out
+}
+
 // observe tells of a call that is being answered.
 func (a *authorization) observe(out any, err error, began time.Time) {
 	if a.Observe == nil {

@@ -80,6 +80,28 @@ func New(version string, ask func() State) *Metrics {
 	return m
 }
 
+// Known are the label values that are known before anything has happened.
+type Known struct {
+	Decisions  map[string][]string // the reasons of each result
+	ReaderEnds []string            // codes
+	ExtAuthz   [][2]string         // code and status
+}
+
+// Begin makes the series of what is known, at zero: a rate does not see the first event of a series that comes with it.
+func (m *Metrics) Begin(k Known) {
+	for result, reasons := range k.Decisions {
+		for _, reason := range reasons {
+			m.decisions.WithLabelValues(result, reason)
+		}
+	}
+	for _, code := range k.ReaderEnds {
+		m.readerEnds.WithLabelValues(code)
+	}
+	for _, c := range k.ExtAuthz {
+		m.envoy.WithLabelValues(c[0], c[1])
+	}
+}
+
 // Handler answers scrapes.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 20 * time.Second})

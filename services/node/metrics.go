@@ -10,6 +10,9 @@ import (
 	"github.com/keyledger/keyledger/events"
 	uses "github.com/keyledger/keyledger/events/access"
 	"github.com/keyledger/keyledger/services/api"
+	"github.com/keyledger/keyledger/services/dialect"
+	"github.com/keyledger/keyledger/services/extauthz"
+	"github.com/keyledger/keyledger/services/feed"
 	"github.com/keyledger/keyledger/services/metrics"
 	"github.com/keyledger/keyledger/services/usage"
 	"github.com/keyledger/keyledger/services/verify"
@@ -93,6 +96,34 @@ func (n *Node) since(t time.Time) time.Duration {
 	return max(0, n.config.Now().Sub(t))
 }
 
+// knownBeforehand are the series that a node begins with. What a scheme finds malformed has reasons of that scheme's own,
+// which come with the first such request.
+func knownBeforehand(c Config) metrics.Known {
+	k := metrics.Known{Decisions: map[string][]string{
+		"allowed": {""},
+		"denied": {
+			verify.KeyDisabled, verify.KeyDeleted, verify.KeyRestricted, verify.SchemeNotAllowed, verify.SessionToken, verify.NetworkPolicy, verify.KeyLocked, verify.Forbidden,
+		},
+		"attempt": {
+			verify.Unsigned, verify.UnknownKey, verify.KeyLocked, dialect.SignatureMismatch, dialect.RequestExpired, dialect.RequestNotYetValid, dialect.PresignedExpired, dialect.Replayed,
+		},
+		"failed": {"stale", "refilling", "crowded", "overloaded", "unavailable", "uncertain", verify.Forbidden, "abandoned", "fault"}, // as whyNone names them
+	}}
+	for _, end := range []feed.End{
+		feed.EndCaughtUp, feed.EndUntil, feed.EndSlow, feed.EndStopping, feed.EndUnavailable, feed.EndExpired, feed.EndDenied, feed.EndUnreadable, {Code: feed.CodeCrowded},
+	} {
+		k.ReaderEnds = append(k.ReaderEnds, end.Code)
+	}
+	if c.ExtAuthzListen != "" {
+		for code, statuses := range extauthz.Outcomes() {
+			for _, status := range statuses {
+				k.ExtAuthz = append(k.ExtAuthz, [2]string{code, httpStatus(status)})
+			}
+		}
+	}
+	return k
+}
+
 func (n *Node) observeRequest(r *http.Request) (context.Context, func(operation string, status int)) {
 	began, ctx, traced := time.Now(), r.Context(), func(string, int) {}
 	if n.tracer != nil {
@@ -105,11 +136,15 @@ func (n *Node) observeRequest(r *http.Request) (context.Context, func(operation 
 }
 
 func (n *Node) observeExtAuthz(code string, status int, took time.Duration) {
-	told := ""
-	if status != 0 {
-		told = strconv.Itoa(status)
+	n.metrics.ExtAuthz(code, httpStatus(status), took)
+}
+
+// httpStatus is the one that Envoy was told, as a label; empty if it was told none.
+func httpStatus(status int) string {
+	if status == 0 {
+		return ""
 	}
-	n.metrics.ExtAuthz(code, told, took)
+	return strconv.Itoa(status)
 }
 
 func (n *Node) observeAppend(ctx context.Context, stream, result string, took time.Duration) {

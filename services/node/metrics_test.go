@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"encoding/hex"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -17,7 +18,10 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/services/dialect"
+	"github.com/keyledger/keyledger/services/feed"
 	"github.com/keyledger/keyledger/services/node"
+	"github.com/keyledger/keyledger/services/verify"
 )
 
 // scrape is what a node says at /metrics.
@@ -32,6 +36,43 @@ func (w *world) scrape(url string) string {
 		w.Fatalf("a scrape: got %d %s", answer.StatusCode, body)
 	}
 	return string(body)
+}
+
+// TestSeriesBeforeAnythingHappens finds what is known beforehand at zero: a rate over a series that comes with its first
+// event does not see that event.
+func TestSeriesBeforeAnythingHappens(t *testing.T) {
+	w := installed(t)
+	text := w.scrape(w.start().URL())
+	for result, reasons := range map[string][]string{
+		"allowed": {""},
+		"denied":  {verify.KeyDisabled, verify.KeyDeleted, verify.KeyRestricted, verify.SchemeNotAllowed, verify.SessionToken, verify.NetworkPolicy, verify.KeyLocked, verify.Forbidden},
+		"attempt": {verify.Unsigned, verify.UnknownKey, verify.KeyLocked, dialect.SignatureMismatch, dialect.RequestExpired, dialect.RequestNotYetValid, dialect.PresignedExpired, dialect.Replayed},
+		"failed":  {"stale", "refilling", "crowded", "overloaded", "unavailable", "uncertain", verify.Forbidden, "abandoned", "fault"},
+	} {
+		for _, reason := range reasons {
+			if want := fmt.Sprintf("keyledger_decisions_total{reason=%q,result=%q} 0", reason, result); !strings.Contains(text, "\n"+want+"\n") {
+				t.Errorf("a new server does not say %s", want)
+			}
+		}
+	}
+	for _, end := range []feed.End{
+		feed.EndCaughtUp, feed.EndUntil, feed.EndSlow, feed.EndStopping, feed.EndUnavailable, feed.EndExpired, feed.EndDenied, feed.EndUnreadable, {Code: feed.CodeCrowded},
+	} {
+		if want := fmt.Sprintf("keyledger_event_reader_ends_total{code=%q} 0", end.Code); !strings.Contains(text, "\n"+want+"\n") {
+			t.Errorf("a new server does not say %s", want)
+		}
+	}
+	if strings.Contains(text, "ext_authz") {
+		t.Error("a server that Envoy cannot call counts its calls")
+	}
+	other := installed(t)
+	other.config.ExtAuthzListen = "127.0.0.1:0"
+	text = other.scrape(other.start().URL())
+	for _, want := range []string{`{code="OK",status="204"}`, `{code="OK",status="401"}`, `{code="OK",status="403"}`, `{code="Unauthenticated",status=""}`, `{code="Unavailable",status=""}`} {
+		if !strings.Contains(text, "\nkeyledger_ext_authz_request_duration_seconds_count"+want+" 0\n") {
+			t.Errorf("a new server that Envoy can call does not say %s at zero", want)
+		}
+	}
 }
 
 // TestScrape has something of everything happen, and finds it at /metrics; nobody is named there, and

@@ -97,6 +97,7 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 		return nil, err
 	}
 	n.metrics = metrics.New(c.Version, n.metricsState)
+	n.metrics.Begin(knownBeforehand(n.config))
 	var err error
 	if c.OTLP != "" {
 		if n.tracer, err = trace.New(ctx, c.OTLP, c.Version, n.config.Logger); err != nil {
