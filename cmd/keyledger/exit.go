@@ -28,8 +28,8 @@ var exits = []struct {
 	meaning string
 }{
 	{exitDone, "done"},
-	{exitRefused, "refused: a rule or the server said no, or something failed on this machine"},
-	{exitUsage, "usage: a flag, an argument or a file named by one is wrong; nothing was changed"},
+	{exitRefused, "refused: a rule or the server said no, also to a value that only it can judge (a cursor, a type, a period), or something failed on this machine"},
+	{exitUsage, "usage: a flag, an argument or a file named by one is wrong, as is found without the server; nothing was changed"},
 	{exitDenied, "denied: the access key is not accepted, or its user may not do this"},
 	{exitNotFound, "not found: there is no such account, user or key, or it is gone for ever"},
 	{exitUnknown, "unknown: it may have been done or not; --request-id settles it"},
