@@ -98,11 +98,14 @@ func TestCrashInReset(t *testing.T) {
 	var clones []*vfs.MemFS
 	var resetting atomic.Bool
 	random := rand.New(rand.NewPCG(9, 9))
+	crash := func() { // also while files go in the background
+		mu.Lock()
+		defer mu.Unlock()
+		clones = append(clones, fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50 * (len(clones) % 3), RNG: random}))
+	}
 	s := open(t, errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if resetting.Load() && op.Kind.ReadOrWrite() == errorfs.OpIsWrite {
-			mu.Lock()
-			defer mu.Unlock()
-			clones = append(clones, fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50 * (len(clones) % 3), RNG: random}))
+			crash()
 		}
 		return nil
 	})))
@@ -117,10 +120,10 @@ func TestCrashInReset(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, unsynced := range []int{0, 100} {
-		clones = append(clones, fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: unsynced, RNG: random}))
+	for range 3 {
+		crash()
 	}
-	if err := s.Close(); err != nil {
+	if err := s.Close(); err != nil { // behind it nothing goes on
 		t.Fatal(err)
 	}
 	before := 0
