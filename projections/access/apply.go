@@ -32,8 +32,9 @@ func (e *OrderError) Error() string {
 	return fmt.Sprintf("access: position %d cannot be passed: the next is %d", e.Got, e.Next)
 }
 
-// batchBytes is how much is gathered before it is written, less than half a memtable.
-const batchBytes = 12 << 20
+// batchBytes is how much is gathered before it is written. Much of it becomes a table without a memtable, so that the fewer
+// there are, the fewer have to be merged.
+const batchBytes = 40 << 20
 
 // Apply folds consecutive messages in, from the first of the log on or where SkipTo said that it begins; what is in the rows
 // already is passed over. An error is

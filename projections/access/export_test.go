@@ -131,3 +131,28 @@ func Raw(dir string, batches iter.Seq[[]uses.Record]) (err error) {
 	}
 	return errors.Join(s.Settle(), db.Close())
 }
+
+// Written is the keys, in the order in which a batch has them, of rows that came in the order given: each of a stack, with a time.
+func Written(db *Store, stacks []byte, micros []int64) (keys [][]byte) {
+	var p pending
+	of := map[byte]*stack{}
+	for i, s := range stacks {
+		if of[s] == nil {
+			of[s] = &stack{}
+		}
+		at := place{micros[i], 1, uint16(i)}
+		p.push(of[s], at, appendPlace([]byte{s}, at), []byte("value"))
+	}
+	b := db.db.NewBatchWithSize(p.size())
+	if err := p.writeTo(b); err != nil {
+		panic(err)
+	}
+	for r := b.Reader(); len(r) > 0; {
+		_, key, _, _, err := r.Next()
+		if err != nil {
+			panic(err)
+		}
+		keys = append(keys, bytes.Clone(key))
+	}
+	return keys
+}

@@ -16,8 +16,9 @@ import (
 // remembers of keys and written once a batch.
 type folder struct {
 	store   *Store
-	batch   *pebble.Batch
 	pending pending
+	filing  filing
+	batch   int // how many were written before, and 1
 	recall  recall
 	seen    seen
 	touched []*known
@@ -26,20 +27,16 @@ type folder struct {
 	days    calendar
 
 	records    []uses.Record // buffers
-	filed      []filed
-	mentions   []mention
 	key, value []byte
 }
 
 func newFolder(s *Store) *folder {
-	batch := s.db.NewBatch(pebble.WithMaxRetainedSizeBytes(2 * batchBytes)) // which would begin small again each time
-	return &folder{store: s, batch: batch, recall: newRecall(), seen: newSeen(), latest: s.latest}
+	return &folder{store: s, batch: 1, filing: newFiling(), recall: newRecall(), seen: newSeen(), latest: s.latest}
 }
 
 // reset forgets everything that is not in the store, and all that was remembered of it.
 func (f *folder) reset() {
-	f.batch.Reset()
-	f.pending.reset()
+	f.written()
 	f.recall, f.seen, f.touched, f.months, f.latest = newRecall(), newSeen(), nil, nil, f.store.latest
 }
 
@@ -55,7 +52,6 @@ func (f *folder) read(m uses.Message) (err error) {
 // add folds the records that were read. An error is a fault of the store.
 func (f *folder) add(p uses.Position) error {
 	low := month(f.store.low.Load())
-	f.filed = f.filed[:0]
 	for i := range f.records {
 		r := &f.records[i]
 		at := place{r.Time.UnixMicro(), p, uint16(i)}
@@ -79,10 +75,10 @@ func (f *folder) add(p uses.Position) error {
 // record writes what a month has of a record.
 func (f *folder) record(k *known, m month, d day, at place, r *uses.Record) error {
 	f.note(m)
-	f.filed = append(f.filed, filed{mention{at, r.Key, r.Outcome}, r.Account, m})
+	f.filing.add(r.Account, m, mention{at, r.Key, r.Outcome})
 	f.key = appendPlace(appendRecords(f.key[:0], m, r.Account, r.Key), at)
 	f.value = appendRecord(f.value[:0], r)
-	f.pending.set(f.key, f.value)
+	f.pending.push(k.rows(f.batch, m), at, f.key, f.value)
 	f.address(k, m, r)
 	return f.count(k, m, d, at.position, r)
 }
@@ -201,21 +197,13 @@ func (f *folder) dirty(k *known, d day) {
 
 // timeline writes the rows of the accounts that the message has records of.
 func (f *folder) timeline() {
-	slices.SortFunc(f.filed, byAccount)
-	for rest := f.filed; len(rest) > 0; {
-		first, n := rest[0], 0
-		f.mentions = f.mentions[:0]
-		for n < len(rest) && rest[n].account == first.account && rest[n].month == first.month {
-			f.mentions = append(f.mentions, rest[n].mention)
-			n++
-		}
-		eachRow(f.mentions, func(class byte, of []mention) {
-			f.key = timelineKey(f.key[:0], first.month, first.account, class, of[0].place)
-			f.value = appendMentions(f.value[:0], of)
-			f.pending.set(f.key, f.value)
+	f.filing.each(func(of *file) {
+		eachRow(of.mentions, func(class byte, mentions []mention) {
+			f.key = timelineKey(f.key[:0], of.month, of.account, class, mentions[0].place)
+			f.value = appendMentions(f.value[:0], mentions)
+			f.pending.push(&of.stacks[class], mentions[0].place, f.key, f.value)
 		})
-		rest = rest[n:]
-	}
+	})
 }
 
 // commit writes what was folded and that it is all up to p.
@@ -223,18 +211,7 @@ func (f *folder) commit(p uses.Position) error {
 	for _, k := range f.touched {
 		f.gathered(k)
 	}
-	if err := f.pending.writeTo(f.batch); err != nil {
-		return err
-	}
-	if err := setPosition(f.batch, p); err != nil {
-		return err
-	}
-	if f.latest != f.store.latest {
-		if err := setNumber(f.batch, metaLatest, f.latest.number()); err != nil {
-			return err
-		}
-	}
-	if err := f.store.commit(f.batch, pebble.NoSync); err != nil {
+	if err := f.write(p); err != nil {
 		return err
 	}
 	for _, k := range f.touched {
@@ -243,11 +220,38 @@ func (f *folder) commit(p uses.Position) error {
 	f.store.addMonths(f.months)
 	f.store.latest = f.latest
 	f.touched, f.months = f.touched[:0], f.months[:0]
-	f.batch.Reset()
-	f.pending.reset()
+	f.written()
 	f.recall.age()
 	f.store.position.Store(uint64(p))
 	return nil
+}
+
+// write commits the rows that are pending, as those of all that is up to p.
+func (f *folder) write(p uses.Position) error {
+	b := f.store.db.NewBatchWithSize(f.pending.size() + metaBytes)
+	defer func() { _ = b.Close() }()
+	if err := f.pending.writeTo(b); err != nil {
+		return err
+	}
+	if err := setPosition(b, p); err != nil {
+		return err
+	}
+	if f.latest != f.store.latest {
+		if err := setNumber(b, metaLatest, f.latest.number()); err != nil {
+			return err
+		}
+	}
+	return f.store.commit(b, pebble.NoSync)
+}
+
+// metaBytes is more than a batch has beside the rows that are pending.
+const metaBytes = 128
+
+// written forgets what was to be written: it is, or never will be.
+func (f *folder) written() {
+	f.batch++
+	f.pending.reset()
+	f.filing.reset()
 }
 
 // gathered writes what was gathered of a key.

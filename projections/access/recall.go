@@ -31,6 +31,10 @@ type known struct {
 	addressMonth month
 	account      events.AccountID
 
+	stack      stack // of the rows of its records, in a month and a batch
+	stackMonth month
+	stackBatch int
+
 	listed bool // among the folder's touched
 }
 
@@ -58,6 +62,14 @@ func (c *recall) age() {
 	if len(c.young) >= maxKnown {
 		c.old, c.young = c.young, map[events.AccessKeyID]*known{}
 	}
+}
+
+// rows is the stack of what a batch has of its records in a month.
+func (k *known) rows(batch int, m month) *stack {
+	if k.stackBatch != batch || k.stackMonth != m {
+		k.stack, k.stackMonth, k.stackBatch = stack{}, m, batch
+	}
+	return &k.stack
 }
 
 // settle forgets all days but the last two, which are the ones that go on.

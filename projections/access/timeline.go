@@ -1,8 +1,8 @@
 package access
 
 import (
-	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/keyledger/keyledger/events"
@@ -125,14 +125,72 @@ func timelineKey(dst []byte, m month, a events.AccountID, class byte, newest pla
 	return row.AppendDescending(dst, uint64(newest.position))
 }
 
-// byAccount orders the records of a message by account and month, the newest first.
-func byAccount(a, b filed) int {
-	return cmp.Or(cmp.Compare(a.account, b.account), cmp.Compare(b.month, a.month), newestFirst(a.mention, b.mention))
+// A filing sorts what a message mentions by account and month.
+type filing struct {
+	files   []file // of the batch so far
+	of      map[filed]int
+	touched []int // those that the message at hand has something of
 }
 
-// A filed mention is one with what its row is found by.
 type filed struct {
-	mention
 	account events.AccountID
 	month   month
+}
+
+// A file is what a message mentions of an account in a month, and the stacks of its rows by their class.
+type file struct {
+	filed
+	mentions []mention
+	stacks   [len(spans) + 1]stack
+}
+
+func newFiling() filing { return filing{of: map[filed]int{}} }
+
+// add files a mention. An account's text may go with its message.
+func (f *filing) add(a events.AccountID, m month, it mention) {
+	i, ok := f.of[filed{a, m}]
+	if !ok {
+		i = f.open(filed{events.AccountID(strings.Clone(string(a))), m})
+	}
+	file := &f.files[i]
+	if len(file.mentions) == 0 {
+		f.touched = append(f.touched, i)
+	}
+	file.mentions = append(file.mentions, it)
+}
+
+// open makes a file, of what is left of one of an earlier batch if there is any.
+func (f *filing) open(of filed) int {
+	i := len(f.files)
+	if i < cap(f.files) {
+		f.files = f.files[:i+1]
+		f.files[i] = file{filed: of, mentions: f.files[i].mentions[:0]}
+	} else {
+		f.files = append(f.files, file{filed: of})
+	}
+	f.of[of] = i
+	return i
+}
+
+// each calls visit with what the message mentions in each file, the newest first, and has it forgotten.
+func (f *filing) each(visit func(*file)) {
+	for _, i := range f.touched {
+		file := &f.files[i]
+		slices.Reverse(file.mentions) // the newest came last, mostly
+		if !slices.IsSortedFunc(file.mentions, newestFirst) {
+			slices.SortFunc(file.mentions, newestFirst)
+		}
+		visit(file)
+		file.mentions = file.mentions[:0]
+	}
+	f.touched = f.touched[:0]
+}
+
+// reset forgets the files of a batch, but for the room that they take.
+func (f *filing) reset() {
+	f.touched = f.touched[:0]
+	if f.files = emptied(f.files); f.files == nil {
+		*f = newFiling()
+	}
+	clear(f.of)
 }

@@ -76,37 +76,30 @@ func lowerHex(s string) bool {
 	return true
 }
 
-// uuid reads a canonical UUID.
+// uuid reads a canonical UUID; b is of no use if s is none.
 func uuid(b *[16]byte, s string) bool {
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return false
 	}
-	at := 0
-	for i := 0; i < 36; {
-		if s[i] == '-' && (i == 8 || i == 13 || i == 18 || i == 23) {
-			i++
-			continue
-		}
-		high, ok := nibble(s[i])
-		low, also := nibble(s[i+1])
-		if !ok || !also {
-			return false
-		}
-		b[at] = high<<4 | low
-		at, i = at+1, i+2
+	var all byte
+	for i, at := range [16]int{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34} {
+		high, low := nibbles[s[at]], nibbles[s[at+1]]
+		all |= high | low
+		b[i] = high<<4 | low
 	}
-	return true
+	return all < 16
 }
 
-func nibble(c byte) (byte, bool) {
-	switch {
-	case c >= '0' && c <= '9':
-		return c - '0', true
-	case c >= 'a' && c <= 'f':
-		return c - 'a' + 10, true
+// nibbles is what each hexadecimal digit in lower case is worth, and 16 for all other bytes.
+var nibbles = func() (of [256]byte) {
+	for c := range of {
+		of[c] = 16
 	}
-	return 0, false
-}
+	for n, c := range []byte("0123456789abcdef") {
+		of[c] = byte(n)
+	}
+	return of
+}()
 
 func (p *Parser) form() byte {
 	f := p.Byte()

@@ -136,7 +136,7 @@ func (n *Node) examineUses(ctx context.Context) error {
 		if err != nil {
 			return errors.Join(append(errs, err)...)
 		}
-		if batch, err = uses.Parse(batch[:0], m.Data); err != nil && !n.passed(m.Position) && len(errs) < recordsAhead {
+		if batch, err = uses.Parse(batch[:0], m.Data); err != nil && !n.passed(m.Position) && len(errs) < maxNamed {
 			errs = append(errs, fmt.Errorf("message %d of USED: %w", m.Position, err))
 		}
 		if m.Position >= last {
@@ -145,6 +145,9 @@ func (n *Node) examineUses(ctx context.Context) error {
 	}
 	return errors.Join(append(errs, n.summariesReadable(ctx))...)
 }
+
+// maxNamed bounds how many messages are named that cannot be read.
+const maxNamed = 64
 
 // lastReadable is the last message of USED from first to last that is there, below first if there is none: who follows the log waits
 // for one that is lost until another comes behind it.

@@ -22,8 +22,9 @@ import (
 // recordsFolder is where access records are known, in the data directory.
 const recordsFolder = "records"
 
-// recordsAhead is how many messages are read ahead of being applied.
-const recordsAhead = 64
+// recordsAhead bounds, in bytes, what is read ahead of being applied, and what is applied at once: so many that a store that
+// is behind writes whole tables.
+const recordsAhead = 32 << 20
 
 // records keeps what is known of access records up with the log.
 type records struct {
@@ -309,37 +310,16 @@ func (r *records) follow(ctx context.Context, log uses.Log) error {
 	if r.sound() != nil {
 		r.tell(nil)
 	}
-	ahead, failed := make(chan uses.Message, recordsAhead), make(chan error, 1)
-	go func() {
-		defer close(ahead)
-		for m, err := range log.FollowUses(ctx, r.store.Position()) {
-			if err != nil {
-				failed <- err
-				return
-			}
-			select {
-			case ahead <- m:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	var batch []uses.Message
-	for m := range ahead {
-		batch = append(batch[:0], m)
-		for len(ahead) > 0 {
-			batch = append(batch, <-ahead)
+	ahead := readAhead(ctx, log, r.store.Position())
+	for {
+		batch, err := ahead.all()
+		if err != nil {
+			return err
 		}
 		if err := r.apply(ctx, log, batch); err != nil {
 			return err
 		}
 		r.tell(nil)
-	}
-	select {
-	case err := <-failed:
-		return err
-	default:
-		return errors.New("the log stopped being followed")
 	}
 }
 
