@@ -38,8 +38,15 @@ type listenFlags struct {
 // Validate is kong's hook. It finds what no machine could make right; a start finds the rest.
 func (l listenFlags) Validate() error {
 	for flag, address := range map[string]string{"--listen": l.Listen, "--ext-authz-listen": l.ExtAuthzListen, "--nats-listen": l.NATSListen} {
-		if _, _, err := net.SplitHostPort(address); address != "" && err != nil {
+		if address == "" {
+			continue
+		}
+		_, port, err := net.SplitHostPort(address)
+		if err != nil {
 			return fmt.Errorf("%s: %q is not host:port, such as 127.0.0.1:7420", flag, address)
+		}
+		if _, err := net.LookupPort("tcp", port); err != nil {
+			return fmt.Errorf("%s: %q has no port from 0 to 65535 behind the colon", flag, address)
 		}
 	}
 	if (l.TLSCert == "") != (l.TLSKey == "") {
