@@ -107,20 +107,21 @@ func (f *ForwardAuth) Decide(ctx context.Context, g GatewayToken, h Held) (Answe
 
 // recordHeld has a decision on record when it returns.
 func (f *ForwardAuth) recordHeld(ctx context.Context, d verify.Decision, h Held) error {
-	rec, ours := useOf(d, f.Now())
-	if !ours {
-		if err := f.stranger(d, h.Client); err != nil {
-			return notRecorded(err)
-		}
-		return nil
-	}
-	rec.SourceIP, rec.UserAgent, rec.RequestID = h.Client, h.Request.Get("User-Agent"), string(h.ID)
-	rec.Service, rec.Action = orElse(h.Service, rec.Service), h.Action
-	wait, err := f.Uses.Submit(rec)
+	wait, err := f.submitHeld(d, h)
 	if err == nil {
 		err = wait(ctx)
 	}
 	return err
+}
+
+func (f *ForwardAuth) submitHeld(d verify.Decision, h Held) (wait func(context.Context) error, err error) {
+	rec, ours := useOf(d, f.Now())
+	if !ours {
+		return f.stranger(d, h.Client)
+	}
+	rec.SourceIP, rec.UserAgent, rec.RequestID = h.Client, h.Request.Get("User-Agent"), string(h.ID)
+	rec.Service, rec.Action = orElse(h.Service, rec.Service), h.Action
+	return f.Uses.Submit(rec)
 }
 
 // reasonRefused is what a stranger is told of a key that does not exist, of one whose signature is wrong, and of one that

@@ -21,9 +21,9 @@ type Uses interface {
 	Submit(access.Record) (wait func(context.Context) error, err error)
 	// Note has a record go with others, soon; nobody waits for it.
 	Note(access.Record) error
-	// Stranger counts a request that named no key of ours. The error is why one that did could not
-	// be recorded now.
-	Stranger(from netip.Addr) error
+	// Stranger counts a request that named no key of ours; wait returns when it would for one that did. The
+	// error is why that could not be recorded now.
+	Stranger(from netip.Addr) (wait func(context.Context) error, err error)
 }
 
 // serviceNative is the service that access records of the native API name.
@@ -96,7 +96,7 @@ func (m *managementCall) settle() {
 	m.settled = true
 	m.server.decided(m.decision, nil)
 	if !m.ours {
-		_ = m.server.stranger(m.decision, m.from)
+		_, _ = m.server.stranger(m.decision, m.from)
 		return
 	}
 	if m.record.Replay != [16]byte{} {
@@ -114,10 +114,10 @@ func (c *Config) decided(d verify.Decision, err error) {
 	}
 }
 
-// stranger counts a request that named a key, but none of ours. The error is as of Uses.Stranger.
-func (c *Config) stranger(d verify.Decision, from netip.Addr) error {
+// stranger counts a request that named a key, but none of ours. What it returns is as of Uses.Stranger.
+func (c *Config) stranger(d verify.Decision, from netip.Addr) (wait func(context.Context) error, err error) {
 	if d.Key == "" {
-		return nil
+		return func(context.Context) error { return nil }, nil
 	}
 	return c.Uses.Stranger(from)
 }

@@ -245,7 +245,7 @@ func (s *server) judge(ctx context.Context, asker inbound, in *signedRequest, r 
 // submit puts a judgement on record. It may be told when wait has returned.
 func (s *server) submit(j *judgement) (wait func(context.Context) error, err error) {
 	if j.rec.Key == "" {
-		return func(context.Context) error { return nil }, s.stranger(j.Decision, j.from)
+		return s.stranger(j.Decision, j.from)
 	}
 	return s.Uses.Submit(j.rec)
 }

@@ -27,6 +27,7 @@ type batch struct {
 	records int
 	due     bool          // it has to go: somebody waits for it, it has gathered for long enough, or it is full
 	since   time.Time     // when its first record came
+	awaited time.Time     // when the first came that somebody waits for
 	done    chan struct{} // closed when err says what became of it
 	err     error
 	wait    func(context.Context) error // outcome: made once for all that wait
@@ -208,6 +209,9 @@ func (r *Recorder) settle(b *batch, err error) {
 	case err == nil:
 		r.stats.Recorded += n
 		r.stats.Messages++
+		if !b.awaited.IsZero() {
+			r.pace.saw(time.Since(b.awaited))
+		}
 	case errors.Is(err, events.ErrUncertain):
 		r.stats.Uncertain += n
 		r.complain("it is not known whether some access records were recorded", r.stats.Uncertain, err)

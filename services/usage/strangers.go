@@ -2,6 +2,7 @@ package usage
 
 import (
 	"cmp"
+	"context"
 	"net/netip"
 	"slices"
 	"sync"
@@ -30,14 +31,17 @@ type strangers struct {
 	sources map[netip.Prefix]*Source
 }
 
-// Stranger counts a request that named no key of this ledger. The error is why nothing could be
-// recorded if it had: the answer must be the same then, or it would tell which keys there are.
-func (r *Recorder) Stranger(from netip.Addr) error {
+// Stranger counts a request that named no key of this ledger, and wait returns when it would if it had. The error is why
+// nothing could be recorded then: the answer must be the same, and as late, or it would tell which keys there are.
+func (r *Recorder) Stranger(from netip.Addr) (wait func(context.Context) error, err error) {
 	r.strangers.count(from, r.Now())
 	if off := r.able(); off != nil {
-		return off
+		return nil, off
 	}
-	return r.crowded()
+	if off := r.crowded(); off != nil {
+		return nil, off
+	}
+	return r.unrecorded(), nil
 }
 
 // Strangers are the sources that most such requests came from since New, the first

@@ -14,18 +14,18 @@ func TestStrangers(t *testing.T) {
 	defer ended(t, r)
 	busy, network := netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("2001:db8:1:2::")
 	for i := range 10_000 {
-		_ = r.Stranger(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
+		_, _ = r.Stranger(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
 		if i%5 == 0 {
-			_ = r.Stranger(busy)
-			_ = r.Stranger(netip.AddrFrom16(busy.As16()))
+			_, _ = r.Stranger(busy)
+			_, _ = r.Stranger(netip.AddrFrom16(busy.As16()))
 		}
 		if i%10 == 0 {
 			b := network.As16()
 			b[15], b[14] = byte(i), byte(i>>8)
-			_ = r.Stranger(netip.AddrFrom16(b))
+			_, _ = r.Stranger(netip.AddrFrom16(b))
 		}
 	}
-	_ = r.Stranger(netip.Addr{}) // of an address that nobody knows there is nothing but the sum
+	_, _ = r.Stranger(netip.Addr{}) // of an address that nobody knows there is nothing but the sum
 	most := r.Strangers(2)
 	if len(most) != 2 || most[0].Prefix.String() != "203.0.113.9/32" || most[1].Prefix.String() != "2001:db8:1:2::/64" {
 		t.Fatalf("got %+v", most)

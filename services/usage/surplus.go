@@ -22,8 +22,12 @@ type surplus struct {
 
 	mu     sync.Mutex
 	keys   map[events.AccessKeyID]*tally
+	past   []access.Record // summaries of seconds that are over, maxPast at most
 	closed bool // everything was taken, and nobody comes for more
 }
+
+// maxPast is how many summaries may wait while nothing can be put in line. Then a key's next one stands for more than a second.
+const maxPast = 4096
 
 type tally struct {
 	second int64
@@ -49,6 +53,10 @@ func (s *surplus) counts(rec access.Record) bool {
 	}
 	if second := rec.Time.Unix(); t.second != second {
 		t.second, t.seen = second, 0
+		if t.over.Count > 0 && len(s.past) < maxPast {
+			s.past = append(s.past, t.over)
+			t.over = access.Record{}
+		}
 	}
 	if t.seen++; t.seen <= s.bound {
 		return false
@@ -69,6 +77,7 @@ func (s *surplus) take(now time.Time, everything bool) (out []access.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = s.closed || everything
+	out, s.past = s.past, nil
 	for key, t := range s.keys {
 		if t.over.Count > 0 {
 			out = append(out, t.over)

@@ -79,6 +79,7 @@ type Config struct {
 type Recorder struct {
 	Config
 	surplus   surplus
+	pace      pace // under mu
 	strangers strangers
 
 	mu         sync.Mutex
@@ -174,7 +175,7 @@ func (r *Recorder) Submit(rec access.Record) (wait func(context.Context) error, 
 		return nil, off
 	}
 	if rec.Outcome == access.Attempt && r.surplus.counts(rec) {
-		return nothing, nil
+		return r.unrecorded(), nil
 	}
 	if r.Async {
 		return nothing, r.gather(&rec)
@@ -184,7 +185,7 @@ func (r *Recorder) Submit(rec access.Record) (wait func(context.Context) error, 
 		return nil, err
 	}
 	r.signal()
-	return b.wait, nil
+	return r.held(&rec, b.wait), nil
 }
 
 // able is why no record is taken now, whichever key it is of.
@@ -286,6 +287,9 @@ func (r *Recorder) enqueue(rec *access.Record, waited bool) (*batch, error) {
 	b := r.filling()
 	b.add(data)
 	b.due = b.due || waited
+	if waited && b.awaited.IsZero() {
+		b.awaited = time.Now()
+	}
 	r.waiting++
 	r.mu.Unlock()
 	return b, nil
