@@ -53,6 +53,7 @@ const (
 	GuardStore       = "store"       // the projections can be read
 	GuardListen      = "listen"      // the address, and TLS beyond loopback
 	GuardFiles       = "files"       // enough files may be open
+	GuardSpace       = "space"       // the disk is not full
 	GuardNotFirst    = "not-first"   // a command that needs an installation found none
 )
 

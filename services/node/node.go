@@ -128,11 +128,15 @@ func (n *Node) open(ctx context.Context, mayBegin bool) error {
 	if err := n.openData(mayBegin); err != nil {
 		return err
 	}
+	if err := n.checkSpace(); err != nil {
+		return err
+	}
 	if err := n.openLog(ctx); err != nil {
 		return err
 	}
 	var tasks context.Context
 	tasks, n.stop = context.WithCancel(context.WithoutCancel(ctx))
+	defer context.AfterFunc(ctx, n.stop)() // whoever gives up a start does not wait for room on a disk
 	if err := n.openProjections(ctx, tasks); err != nil {
 		return err
 	}

@@ -74,6 +74,9 @@ func TestRefusedStarts(t *testing.T) {
 			w.write("data", "")
 		}, node.GuardDirectory, "is not a folder"},
 		{"without its log", func(w *world) { w.remove("data/log") }, journal.GuardMissing, "restore the data directory as a whole"},
+		{"a full disk", func(w *world) {
+			w.config.Space.Statfs = func(string) (uint64, error) { return 4095, nil }
+		}, node.GuardSpace, "4095 bytes are free, and 4194304 have to be"},
 		{"an address that others reach", func(w *world) { w.config.Listen = "0.0.0.0:0" }, node.GuardListen, "--insecure-http"},
 		{"NATS in the clear", func(w *world) { w.config.NATSListen = "0.0.0.0:0" }, node.GuardListen, "would be in the clear"},
 		{"NATS at no address", func(w *world) { w.config.NATSListen = "4222" }, node.GuardListen, "is not host:port"},

@@ -28,6 +28,25 @@ const (
 	room      = 4 << 20
 )
 
+// free is how many bytes are free on the disk that the data is on.
+func (n *Node) free() (uint64, error) {
+	if n.config.Space.Statfs != nil {
+		return n.config.Space.Statfs(n.config.Data)
+	}
+	var s syscall.Statfs_t
+	err := syscall.Statfs(n.config.Data, &s)
+	return uint64(s.Bavail) * uint64(s.Bsize), err
+}
+
+// checkSpace refuses to open anything on a disk that is full: the projections would wait for room, and nobody could ask why.
+func (n *Node) checkSpace() error {
+	free, err := n.free()
+	if err != nil || free >= room {
+		return nil
+	}
+	return refuse(GuardSpace, nil, "the disk that %s is on is full: %d bytes are free, and %d have to be; make room. Nothing is lost", n.config.Data, free, room)
+}
+
 // awaitSpace returns when there is room on a disk that was found full, or when
 // the node stops. The log is safe meanwhile, and what waits for the projections is
 // answered when they go on, or told that its outcome is unknown.
@@ -36,8 +55,7 @@ func (n *Node) awaitSpace(ctx context.Context) {
 	t := time.NewTicker(roomEvery)
 	defer t.Stop()
 	for {
-		var s syscall.Statfs_t
-		if err := syscall.Statfs(n.config.Data, &s); err != nil || uint64(s.Bavail)*uint64(s.Bsize) >= room {
+		if free, err := n.free(); err != nil || free >= room {
 			return
 		}
 		select {
