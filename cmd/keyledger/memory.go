@@ -37,7 +37,7 @@ func garbageLimit(memory int64) int64 {
 // memoryBytes is what the container may use, or what the machine has if that is less or nothing
 // is said of a container; 0 if neither is said.
 func memoryBytes(machine fs.FS) (least int64) {
-	for file, unit := range map[string]int64{"sys/fs/cgroup/memory.max": 1, "proc/meminfo": 1024} {
+	for file, unit := range map[string]int64{"sys/fs/cgroup/memory.max": 1, "sys/fs/cgroup/memory/memory.limit_in_bytes": 1, "proc/meminfo": 1024} {
 		text, err := fs.ReadFile(machine, file)
 		fields := bytes.Fields(bytes.TrimPrefix(text, []byte("MemTotal:")))
 		if err != nil || len(fields) == 0 {

@@ -19,6 +19,8 @@ func TestGarbageIsCollectedSeldomWithinWhatThereIs(t *testing.T) {
 		"a large machine":       {nil, map[string]string{"proc/meminfo": "MemTotal:       24680000 kB\nMemFree: 1000 kB\n"}, 400, 6_318_080_000},
 		"a small machine":       {nil, map[string]string{"proc/meminfo": "MemTotal:       1000000 kB\nMemFree: 1000 kB\n"}, 400, 768_000_000},
 		"a small container":     {nil, map[string]string{"proc/meminfo": "MemTotal: 24680000 kB\n", "sys/fs/cgroup/memory.max": "536870912\n"}, 400, 402_653_184},
+		"one of cgroup v1":      {nil, map[string]string{"proc/meminfo": "MemTotal: 24680000 kB\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": "536870912\n"}, 400, 402_653_184},
+		"v1, unbounded":         {nil, map[string]string{"proc/meminfo": "MemTotal: 24680000 kB\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n"}, 400, 6_318_080_000},
 		"an unbounded one":      {nil, map[string]string{"proc/meminfo": "MemTotal: 24680000 kB\n", "sys/fs/cgroup/memory.max": "max\n"}, 400, 6_318_080_000},
 		"neither large":         {nil, map[string]string{"proc/meminfo": "MemTotal: 2000000 kB\n"}, 400, 1 << 30},
 		"nothing is known":      {nil, nil, 400, 1 << 30},

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -50,10 +51,17 @@ func (s *Store) begin(identity string) error {
 	return nil
 }
 
+// What the store's memory is, if its options do not say.
+const (
+	cacheBytes    = 96 << 20
+	memTableBytes = 16 << 20
+)
+
 // openDB lets more gather before it is compacted than other stores do, and compresses all of it by the
 // fast way: what the last level would save by the thorough one (a twentieth) costs a tenth of what it costs
 // to apply a record, and as much again when a block is read.
 func openDB(dir string, o projections.Options) (*pebble.DB, error) {
+	o.CacheBytes, o.MemTableBytes = cmp.Or(o.CacheBytes, cacheBytes), cmp.Or(o.MemTableBytes, memTableBytes)
 	return projections.OpenDB(dir, Schema, o, func(p *pebble.Options) {
 		p.L0CompactionThreshold = 8
 		p.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/keyledger/keyledger/events"
+	"github.com/keyledger/keyledger/projections"
 	"github.com/keyledger/keyledger/services/journal"
 	"github.com/keyledger/keyledger/services/ledger"
 	"github.com/keyledger/keyledger/services/ledger/ledgertest"
@@ -100,7 +101,7 @@ func durableWorld(b *testing.B) *ledgertest.World {
 			b.Error(err)
 		}
 	})
-	store, err := view.OpenStore(b.TempDir(), slog.New(slog.DiscardHandler), nil, 0)
+	store, err := view.OpenStore(b.TempDir(), slog.New(slog.DiscardHandler), projections.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -12,8 +12,9 @@ import (
 // aheadMessages bounds how many messages are read ahead, however small they are.
 const aheadMessages = 1024
 
-// An ahead is messages of the log that were read and not taken yet, of recordsAhead bytes or one message.
+// An ahead is messages of the log that were read and not taken yet, of so many bytes or one message.
 type ahead struct {
+	bytes    int64
 	messages chan uses.Message // closed at the end
 	room     *semaphore.Weighted
 	failed   error // why it ended; to be read when messages is closed
@@ -21,8 +22,8 @@ type ahead struct {
 }
 
 // readAhead reads the log behind a position, until ctx ends.
-func readAhead(ctx context.Context, log uses.Log, behind uses.Position) *ahead {
-	a := &ahead{messages: make(chan uses.Message, aheadMessages), room: semaphore.NewWeighted(recordsAhead)}
+func readAhead(ctx context.Context, log uses.Log, behind uses.Position, bytes int64) *ahead {
+	a := &ahead{bytes: bytes, messages: make(chan uses.Message, aheadMessages), room: semaphore.NewWeighted(bytes)}
 	go func() {
 		defer close(a.messages)
 		a.failed = a.read(ctx, log, behind)
@@ -35,7 +36,7 @@ func (a *ahead) read(ctx context.Context, log uses.Log, behind uses.Position) er
 		if err != nil {
 			return err
 		}
-		if err := a.room.Acquire(ctx, weight(m)); err != nil {
+		if err := a.room.Acquire(ctx, a.weight(m)); err != nil {
 			return err
 		}
 		select {
@@ -47,7 +48,7 @@ func (a *ahead) read(ctx context.Context, log uses.Log, behind uses.Position) er
 	return errors.New("the log stopped being followed")
 }
 
-func weight(m uses.Message) int64 { return int64(min(len(m.Data), recordsAhead)) }
+func (a *ahead) weight(m uses.Message) int64 { return min(int64(len(m.Data)), a.bytes) }
 
 // all waits for a message and takes all there are. They are valid until the next call. The error is why there are no more.
 func (a *ahead) all() ([]uses.Message, error) {
@@ -57,11 +58,11 @@ func (a *ahead) all() ([]uses.Message, error) {
 		return nil, a.failed
 	}
 	a.batch = append(a.batch[:0], m)
-	taken := weight(m)
+	taken := a.weight(m)
 	for len(a.messages) > 0 {
 		m = <-a.messages
 		a.batch = append(a.batch, m)
-		taken += weight(m)
+		taken += a.weight(m)
 	}
 	a.room.Release(taken)
 	return a.batch, nil

@@ -64,6 +64,12 @@ func ShareFiles(limit uint64) (http, envoy, nats, store int, err error) {
 	return f.http, f.envoy, f.nats, f.store, err
 }
 
+// ShareMemory is how a soft limit on memory is shared out: caches of the stores, what a rebuild of keys gathers, and what is read ahead of access records.
+func ShareMemory(limit int64) (keys, records, bulk, ahead int64) {
+	m := shareMemory(limit)
+	return m.keys.CacheBytes, m.records.CacheBytes, m.keys.BulkBytes, m.ahead
+}
+
 // BeganAt has the node find that the log reached a message of USED when it started.
 func (n *Node) BeganAt(p uint64) { n.records.begun.Store(p) }
 

@@ -72,6 +72,7 @@ type Node struct {
 	rebuilds rebuilds
 	records  records
 	files    openFiles
+	memory   memory
 
 	logRecords func(projections.Health)
 	mark       nonceMark                       // belongs to keepNonces while the node runs
@@ -125,6 +126,7 @@ func (n *Node) open(ctx context.Context, mayBegin bool) error {
 	if n.files, err = allowedFiles(); err != nil {
 		return err
 	}
+	n.memory = allowedMemory()
 	if err := n.openData(mayBegin); err != nil {
 		return err
 	}
@@ -236,8 +238,10 @@ func (n *Node) identity() string {
 // openProjections opens the store, holds the log to how far the store knows
 // that it reached, and lets the projections catch up.
 func (n *Node) openProjections(ctx, tasks context.Context) error {
+	o := n.memory.keys
+	o.Full, o.Files = func() { n.awaitSpace(tasks) }, n.files.store
 	var err error
-	if n.store, err = view.OpenStore(n.config.Data+"/"+projectionFolder, n.config.Logger, func() { n.awaitSpace(tasks) }, n.files.store); err != nil {
+	if n.store, err = view.OpenStore(n.config.Data+"/"+projectionFolder, n.config.Logger, o); err != nil {
 		return n.notFollowing(err)
 	}
 	n.runner, err = projections.NewRunner(ctx, projections.Config{

@@ -22,13 +22,14 @@ import (
 // recordsFolder is where access records are known, in the data directory.
 const recordsFolder = "records"
 
-// recordsAhead bounds, in bytes, what is read ahead of being applied, and what is applied at once: so many that a store that
-// is behind writes whole tables.
+// recordsAhead bounds, in bytes, what is read ahead of being applied, and what is applied at once, where there is memory: so many that a
+// store that is behind writes whole tables.
 const recordsAhead = 32 << 20
 
 // records keeps what is known of access records up with the log.
 type records struct {
 	store *access.Store
+	ahead int64 // bytes, as of recordsAhead
 
 	passed     func(uses.Position) bool // whether an operator let a message pass; set before it follows
 	incomplete func() bool              // whether the log has lost any
@@ -230,10 +231,9 @@ func (r *records) tell(err error) {
 func (n *Node) openRecords(ctx context.Context) error {
 	dir := filepath.Join(n.config.Data, recordsFolder)
 	n.logRecords = view.LogHealth(n.config.Logger)
-	store, err := access.Open(dir, n.identity(), projections.Options{
-		CacheBytes: 96 << 20, MemTableBytes: 16 << 20, Files: n.files.store, Full: func() { n.awaitSpace(ctx) },
-		Health: n.recordsHealth,
-	})
+	o := n.memory.records
+	o.Files, o.Full, o.Health = n.files.store, func() { n.awaitSpace(ctx) }, n.recordsHealth
+	store, err := access.Open(dir, n.identity(), o)
 	var other *projections.IdentityError
 	switch {
 	case errors.As(err, &other):
@@ -241,7 +241,7 @@ func (n *Node) openRecords(ctx context.Context) error {
 	case err != nil:
 		return refuse(GuardStore, err, "the access records cannot be read: remove %s, and they are read from the log again", dir)
 	}
-	n.records.store = store
+	n.records.store, n.records.ahead = store, n.memory.ahead
 	n.records.incomplete = func() bool { return len(n.journal.Damages()) > 0 }
 	last, err := n.journal.LastUse(ctx)
 	n.records.begun.Store(uint64(last))
@@ -310,7 +310,7 @@ func (r *records) follow(ctx context.Context, log uses.Log) error {
 	if r.sound() != nil {
 		r.tell(nil)
 	}
-	ahead := readAhead(ctx, log, r.store.Position())
+	ahead := readAhead(ctx, log, r.store.Position(), r.ahead)
 	for {
 		batch, err := ahead.all()
 		if err != nil {

@@ -23,7 +23,7 @@ type surplus struct {
 	mu     sync.Mutex
 	keys   map[events.AccessKeyID]*tally
 	past   []access.Record // summaries of seconds that are over, maxPast at most
-	closed bool // everything was taken, and nobody comes for more
+	closed bool            // everything was taken, and nobody comes for more
 }
 
 // maxPast is how many summaries may wait while nothing can be put in line. Then a key's next one stands for more than a second.

@@ -45,10 +45,10 @@ func Parts() []projections.Part {
 }
 
 // OpenStore opens the projections' store and has what it notices about itself
-// logged. full is called when a write finds the disk full, which is then tried
-// once more. files is how many tables it holds open at most; as many as such a store does if zero.
-func OpenStore(dir string, log *slog.Logger, full func(), files int) (*projections.Store, error) {
-	return projections.Open(dir, projections.Options{Full: full, Files: files, Health: LogHealth(log)})
+// logged.
+func OpenStore(dir string, log *slog.Logger, o projections.Options) (*projections.Store, error) {
+	o.Health = LogHealth(log)
+	return projections.Open(dir, o)
 }
 
 // LogHealth logs what a store notices about itself, of each kind once a second: what fails in the background is tried again at
