@@ -148,7 +148,7 @@ const maxCursor = 128
 // blamed is err, and where it is about the place that the cursor file holds, says so.
 func (t *tailing) blamed(err error) error {
 	f := *failureOf(err)
-	if t.kept == "" || t.query.Get("from") != t.kept || !slices.Contains([]string{"cursor.invalid", "events.ahead", "events.expired"}, f.Code) {
+	if t.kept == "" || t.query.Get("from") != t.kept || !slices.Contains([]string{"cursor.invalid", "events.ahead", "events.expired", "events.replaced"}, f.Code) {
 		return err
 	}
 	f.raw, f.Detail = nil, fmt.Sprintf("the place in %s (--cursor-file): %s", t.CursorFile, f.Detail)

@@ -224,6 +224,8 @@ func refusedReader(r *feed.RefusedError) *Problem {
 		return problem(http.StatusUnprocessableEntity, "events.ahead", r.Detail)
 	case feed.Expired:
 		return problem(http.StatusGone, "events.expired", r.Detail)
+	case feed.Replaced:
+		return problem(http.StatusGone, "events.replaced", r.Detail)
 	case feed.Unreadable:
 		return problem(http.StatusServiceUnavailable, "events.unreadable", r.Detail)
 	case feed.Crowded:

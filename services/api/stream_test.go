@@ -168,7 +168,7 @@ func TestSlowReader(t *testing.T) {
 			n++
 		}
 	}
-	if lines.Err() != nil || last.End == nil || *last.End != feed.EndSlow || last.Cursor != fmt.Sprintf("1-%d.0-1.0", n+1) {
+	if lines.Err() != nil || last.End == nil || *last.End != feed.EndSlow || !strings.HasPrefix(last.Cursor, fmt.Sprintf("1-%d.0.", n+1)) {
 		t.Errorf("after %d events: got %+v, %v", n, last, lines.Err())
 	}
 	d.wait("whoever is slow")
@@ -203,7 +203,7 @@ func (d *feedDoor) quiet(t *testing.T, major int) {
 	if _, err := d.ledger.Append(t.Context(), decision); err != nil {
 		t.Fatal(err)
 	}
-	for lines.Scan() && lines.Text() != "id: 1-3.0-1.0" {
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "id: 1-3.0.") {
 	}
 	if !lines.Scan() || lines.Text() != "event: "+events.TypeOf(decision.Events[0].Event) {
 		t.Errorf("got %q, %v", lines.Text(), lines.Err())

@@ -62,8 +62,12 @@ func (r *Reader) begin(ctx context.Context) error {
 	if !r.Until.IsZero() && !r.Until.After(s.floor) {
 		return refuse(Expired, "events until %s are not told any more; the earliest are of %s", rfc(r.Until), rfc(s.floor))
 	}
-	if err := s.find(ctx, r.From); err != nil || !r.past() {
+	if err := s.find(ctx, r.From); err != nil {
 		return err
+	}
+	s.mark(ctx)
+	if !r.past() {
+		return nil
 	}
 	return s.end(ctx)
 }
@@ -230,14 +234,19 @@ func unreadable(err error) bool {
 // records are those of a message of USED before its end. The error is errTrimmed, one that
 // is unreadable, or a fault.
 func (s *start) records(ctx context.Context, p uint64) ([]access.Record, error) {
-	m, err := s.feed.Uses.UsesAt(ctx, access.Position(p))
-	if errors.Is(err, events.ErrNone) {
-		return nil, s.gone(ctx, p)
-	}
+	m, err := s.use(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	return access.Parse(nil, m.Data)
+}
+
+func (s *start) use(ctx context.Context, p uint64) (access.Message, error) {
+	m, err := s.feed.Uses.UsesAt(ctx, access.Position(p))
+	if errors.Is(err, events.ErrNone) {
+		err = s.gone(ctx, p)
+	}
+	return m, err
 }
 
 // gone is why there is no message p. The front is asked for after the message, so
@@ -263,14 +272,19 @@ func latest(records []access.Record) (t time.Time) {
 }
 
 func (s *start) decode(ctx context.Context, p uint64) (events.Record, error) {
-	m, err := s.feed.Ledger.At(ctx, events.Position(p))
-	if errors.Is(err, events.ErrNone) {
-		return events.Record{}, fmt.Errorf("%w: position %d of LEDGER", events.ErrLost, p)
-	}
+	m, err := s.message(ctx, p)
 	if err != nil {
 		return events.Record{}, err
 	}
 	return events.Decode(m)
+}
+
+func (s *start) message(ctx context.Context, p uint64) (events.Message, error) {
+	m, err := s.feed.Ledger.At(ctx, events.Position(p))
+	if errors.Is(err, events.ErrNone) {
+		err = fmt.Errorf("%w: position %d of LEDGER", events.ErrLost, p)
+	}
+	return m, err
 }
 
 // check holds a cursor to the streams that are wanted. The other place is carried
@@ -289,6 +303,9 @@ func (s *start) check(ctx context.Context) error {
 
 func (s *start) checkLedger(ctx context.Context) error {
 	here, err := checkEnd("LEDGER", s.at.Ledger, s.until.Ledger)
+	if err == nil {
+		err = checkMark("LEDGER", s.at.Ledger, s.ledgerMark(ctx))
+	}
 	if err != nil || !here {
 		return err
 	}
@@ -304,6 +321,9 @@ func (s *start) checkLedger(ctx context.Context) error {
 
 func (s *start) checkUsed(ctx context.Context) error {
 	here, err := checkEnd("USED", s.at.Used, s.until.Used)
+	if err == nil {
+		err = checkMark("USED", s.at.Used, s.usedMark(ctx))
+	}
 	if err != nil || !here {
 		return err
 	}

@@ -266,12 +266,12 @@ func endOf(err error) *End {
 
 // ledger tells the events of a message of LEDGER that are wanted.
 func (r *Reader) ledger(m events.Message, yield func(Item) bool) *End {
-	position := uint64(m.Position)
+	position, mark := uint64(m.Position), markOf(m.Data)
 	if position != r.at.Ledger.Message {
 		return &EndUnreadable // nothing of LEDGER is ever missing
 	}
 	if s, err := events.ParseSubject(m.Subject); err == nil && !r.Filter.subject(s) {
-		r.at.Ledger = Point{Message: position + 1}
+		r.at.Ledger = Point{position + 1, 0, mark}
 		return nil
 	}
 	rec, err := events.Decode(m)
@@ -280,7 +280,7 @@ func (r *Reader) ledger(m events.Message, yield func(Item) bool) *End {
 	}
 	from, owner := r.at.Ledger.Index, rec.Owner()
 	for i := from; i < len(rec.Events); i++ {
-		r.at.Ledger = after(position, i, len(rec.Events))
+		r.at.Ledger = after(position, i, len(rec.Events), mark)
 		if !r.Filter.event(owner, rec.Events[i].Event) || !r.wanted(rec.Meta.Time) {
 			continue
 		}
@@ -292,7 +292,7 @@ func (r *Reader) ledger(m events.Message, yield func(Item) bool) *End {
 			return end
 		}
 	}
-	r.at.Ledger = Point{Message: position + 1}
+	r.at.Ledger = Point{position + 1, 0, mark}
 	return nil
 }
 
@@ -336,9 +336,10 @@ func (r *Reader) used(ctx context.Context, m access.Message, yield func(Item) bo
 	} else if err != nil {
 		r.records = r.records[:0]
 	}
+	mark := markOf(m.Data)
 	for i := r.at.Used.Index; i < len(r.records); i++ {
 		rec := &r.records[i]
-		r.at.Used = after(position, i, len(r.records))
+		r.at.Used = after(position, i, len(r.records), mark)
 		if !r.Filter.record(rec) || !r.wanted(rec.Time) {
 			continue
 		}
@@ -350,6 +351,6 @@ func (r *Reader) used(ctx context.Context, m access.Message, yield func(Item) bo
 			return end
 		}
 	}
-	r.at.Used = Point{Message: position + 1}
+	r.at.Used = Point{position + 1, 0, mark}
 	return nil
 }

@@ -11,6 +11,7 @@ const (
 	Ahead     Reason = "ahead"     // a place that the log has not reached
 	Expired   Reason = "expired"   // a place further back than events are told
 	Crowded   Reason = "crowded"   // too many read already
+	Replaced  Reason = "replaced"  // a place in another log than this one
 	// Unreadable is a place that the log holds and cannot be read.
 	Unreadable Reason = "unreadable"
 )

@@ -232,3 +232,9 @@ func hear(t testing.TB, i feed.Item) told {
 func (e told) short() string {
 	return fmt.Sprint(e.kind[len(events.TypePrefix):len(e.kind)-3], " ", e.About)
 }
+
+// unmarked is a cursor's text without its marks.
+func unmarked(c feed.Cursor) string {
+	c.Ledger.Mark, c.Used.Mark = 0, 0
+	return c.String()
+}
