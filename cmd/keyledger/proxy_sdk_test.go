@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -82,6 +84,11 @@ func inFront(t *testing.T, p proxy) {
 	at.aws(k, "", "", "s3api", "put-object", "--bucket", "photos", "--key", "a picture.png", "--body", file)
 	w.namesClient(k, "127.0.0.1")
 	w.hidesForged(p, k, front, "", func() http.Header { return seen })
+	seen = nil
+	w.asksOtherHost(k, front)
+	if seen != nil {
+		t.Errorf("the service saw a request for another host: %v", seen)
+	}
 	w.keyledger("aws.json", "key", "restrict", k.id)
 	w.hidesForged(p, k, front, "true", func() http.Header { return seen })
 	at.aws(k, "", "", "s3api", "head-bucket", "--bucket", "photos")
@@ -121,6 +128,28 @@ func (w *world) namesClient(k pair, address string) {
 	})
 }
 
+// asksOtherHost sends a request signed for the proxy's host with a target that names another, by which a
+// proxy may choose what it serves.
+func (w *world) asksOtherHost(k pair, front string) {
+	w.t.Helper()
+	req, err := http.NewRequest("GET", front+"/photos", nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	aws.Sign(req, nil, k.id, k.secret, "photos", "local", time.Now())
+	conn, err := net.Dial("tcp", req.URL.Host)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	var head bytes.Buffer
+	_ = req.Header.Write(&head)
+	_, _ = fmt.Fprintf(conn, "GET http://other.example/photos HTTP/1.1\r\nHost: %s\r\n%s\r\n", req.URL.Host, head.String())
+	if _, err := http.ReadResponse(bufio.NewReader(conn), req); err != nil { // its status may be 200, of no service at all
+		w.t.Fatal(err)
+	}
+}
+
 // hidesForged holds that a service behind the proxy sees no identity but that of
 // the key, whatever a genuine client claims besides, and records no address it claims.
 func (w *world) hidesForged(p proxy, k pair, front, restricted string, seen func() http.Header) {
@@ -131,7 +160,7 @@ func (w *world) hidesForged(p proxy, k pair, front, restricted string, seen func
 	}
 	aws.Sign(req, nil, k.id, k.secret, "photos", "local", time.Now())
 	for name, value := range map[string]string{
-		"X-Keyledger-Key-Id": "none", "X-Keyledger-User-Id": "1", "X-Keyledger-Position": "1", "X-Keyledger-Scheme": "none", "X-Keyledger-Restricted": "none", "X-Forwarded-For": "203.0.113.1", "X-Real-IP": "203.0.113.1",
+		"X-Keyledger-Key-Id": "none", "X-Keyledger-User-Id": "1", "X-Keyledger-Position": "1", "X-Keyledger-Scheme": "none", "X-Keyledger-Restricted": "none", "X-Keyledger-Reason": "none", "X-Keyledger-Request-Id": "none", "X-Keyledger-Service": "none", "X-Keyledger-Action": "none", "X-Forwarded-For": "203.0.113.1", "X-Real-IP": "203.0.113.1",
 		"X_Keyledger_Key_Id": "none", "X-Keyledger_User-Id": "1", "Connection": "x-keyledger-key-id, X-Keyledger-User-Id, X-Keyledger-Account-Id, X-Keyledger-Restricted",
 	} {
 		req.Header[name] = []string{value}
