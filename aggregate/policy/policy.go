@@ -61,7 +61,6 @@ func merge(p *events.Policy, overrides json.RawMessage) error {
 		return nil
 	}
 	d := json.NewDecoder(bytes.NewReader(overrides))
-	d.DisallowUnknownFields()
 	if err := d.Decode(p); err != nil {
 		return explain(err)
 	}
@@ -92,7 +91,7 @@ func speltAs(given, known map[string]any, under string) error {
 		value := given[name]
 		like, ok := known[name]
 		if !ok {
-			return errors.New("unknown field " + strconv.Quote(under+name))
+			return errors.New("unknown field " + strconv.Quote(under+name) + "; want " + under + strings.Join(slices.Sorted(maps.Keys(known)), ", "+under))
 		}
 		if value == nil {
 			return errors.New(under + name + " cannot be null; leave it out to keep the preset's")

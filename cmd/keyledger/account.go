@@ -39,7 +39,7 @@ var accountDetails = slices.Concat(accountColumns, policyColumns)
 // shaping holds the flags that shape a policy.
 type shaping struct {
 	Preset        string   `predictor:"presets" placeholder:"PRESET" help:"${preset_help}"`
-	Override      []string `sep:"none" xor:"overrides" placeholder:"FIELD=VALUE" help:"What differs from the preset, e.g. quota.max=5; may be repeated. A value is JSON, or else a text."`
+	Override      []string `sep:"none" xor:"overrides" placeholder:"FIELD=VALUE" help:"What differs from the preset, e.g. quota.max=5 or delete.min_idle_mode=block (docs/policies.md has the fields); may be repeated. A value is JSON, or else a text."`
 	OverridesFile string   `name:"overrides-file" xor:"overrides" placeholder:"FILE" help:"JSON file of what differs from the preset."`
 }
 

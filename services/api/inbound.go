@@ -223,7 +223,11 @@ func complete(c dialect.Claim) bool {
 // not genuine gets the same answer whatever is wrong with its key.
 func (s *server) inboundNative(r *http.Request, wire *dialect.Request, d verify.Decision, id events.RequestID) (inbound, *Problem) {
 	if !d.Allowed {
-		return inbound{}, refusedProblem(d)
+		p := refusedProblem(d)
+		if p.Code == codeUnsigned && verifications[s.operation(r)] {
+			p.Detail += "; a gateway sends its token, Authorization: Bearer klgw_..."
+		}
+		return inbound{}, p
 	}
 	named, p := requestID(r)
 	if p != nil {

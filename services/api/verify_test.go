@@ -358,6 +358,9 @@ func TestVerifyForGateways(t *testing.T) {
 	refused(t, ask("klgw_"+strings.Repeat("0", 36), good), 401, "gateway_token.required")
 	refused(t, k.send(t, call{method: "GET", path: "/v1/caller", unsigned: true, after: header("Authorization", "Bearer "+everywhere)}), 401, "signature.required")
 	refused(t, k.send(t, call{method: "POST", path: "/v1/users", body: `{"name":"x"}`, unsigned: true, after: header("Authorization", "Bearer "+everywhere)}), 401, "signature.required")
+	if p := k.send(t, call{method: "POST", path: "/v1/verify", body: `{}`, unsigned: true}); p.status != 401 || !strings.Contains(string(p.body), "Authorization: Bearer klgw_") {
+		t.Errorf("without a token: got %d %s, want to be told of it", p.status, p.body)
+	}
 	list := decode[page[struct {
 		ID string `json:"token_id"`
 	}]](t, a.get(t, "/v1/gateway-tokens").ok(t, 200)).Items
