@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/keyledger/keyledger/services/durable"
 )
@@ -79,9 +80,10 @@ func csvFile(userName, accessKeyID string, s secret) ([]byte, error) {
 }
 
 // inert puts an apostrophe before a text that a spreadsheet would take for a
-// formula.
+// formula: by its first character, by the first behind spaces, or by one of full width.
 func inert(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
+	first, _ := utf8.DecodeRuneInString(strings.TrimLeft(text, " \n\u00a0\u3000\ufeff"))
+	if strings.ContainsRune("=+-@\t\r＝＋－＠", first) {
 		return "'" + text
 	}
 	return text

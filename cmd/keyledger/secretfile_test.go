@@ -88,3 +88,16 @@ func TestASecretIsPrintedWhenItsFileCannotBeWritten(t *testing.T) {
 		t.Errorf("got %v, stdout %q, stderr %q", err, &out, &errs)
 	}
 }
+
+// TestInert has no spreadsheet take what a stranger wrote for a formula.
+func TestInert(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "curl/8.5": "curl/8.5", "a=1": "a=1", " ": " ", "\u00e4": "\u00e4",
+		"=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)", "\t=1": "'\t=1", "\r1": "'\r1",
+		" =1+1": "' =1+1", "\ufeff=1+1": "'\ufeff=1+1", "\uff1d1+1": "'\uff1d1+1", "\u3000\uff20A": "'\u3000\uff20A",
+	} {
+		if got := inert(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}

@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -49,15 +50,33 @@ func New(ctx context.Context, endpoint, version string, log *slog.Logger) (*Trac
 	if err != nil {
 		return nil, fmt.Errorf("trace: %w", err)
 	}
-	warn := func(what string) {
-		otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn(what, "error", err) }))
+	warn := func(what string, every time.Duration) {
+		otel.SetErrorHandler(seldom(every, func(err error) { log.Warn(what, "error", err) }))
 	}
-	warn("a variable of the environment that says how to trace (OTEL_...) will not do; its default is taken")
+	warn("a variable of the environment that says how to trace (OTEL_...) will not do; its default is taken", 0)
 	provider := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(resource.NewSchemaless(
 		attribute.String("service.name", "keyledger"), attribute.String("service.version", version),
 	)))
-	warn("spans were not delivered")
+	warn("spans were not delivered", undeliveredEvery)
 	return &Tracer{provider, provider.Tracer("github.com/keyledger/keyledger")}, nil
+}
+
+// undeliveredEvery is how often at most it is said that spans were not delivered: a busy server fails to many times a second.
+const undeliveredEvery = 10 * time.Second
+
+// seldom tells of an error once in a while, and of none in between.
+func seldom(every time.Duration, tell func(error)) otel.ErrorHandlerFunc {
+	var mu sync.Mutex
+	var said time.Time
+	return func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !said.IsZero() && time.Since(said) < every {
+			return
+		}
+		said = time.Now()
+		tell(err)
+	}
 }
 
 // Endpoint says what is wrong with an endpoint; nil if nothing is.

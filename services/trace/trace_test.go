@@ -3,11 +3,13 @@ package trace_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/keyledger/keyledger/services/trace"
 )
@@ -46,6 +48,21 @@ func TestEndpoint(t *testing.T) {
 		err := trace.Endpoint(endpoint)
 		if (err == nil) != good || err != nil && (!strings.Contains(err.Error(), "such as http://localhost:4318") || strings.Contains(err.Error(), "hunter2")) {
 			t.Errorf("%s: got %v", endpoint, err)
+		}
+	}
+}
+
+// TestSeldom has a receiver that is away be told of once in a while, not with every batch of spans.
+func TestSeldom(t *testing.T) {
+	told := 0
+	for every, want := range map[time.Duration]int{0: 3, time.Hour: 1} {
+		told = 0
+		handle := trace.Seldom(every, func(error) { told++ })
+		for range 3 {
+			handle(errors.New("away"))
+		}
+		if told != want {
+			t.Errorf("every %v: told %d times of 3, want %d", every, told, want)
 		}
 	}
 }

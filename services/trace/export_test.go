@@ -1,0 +1,4 @@
+package trace
+
+// Seldom is seldom.
+var Seldom = seldom
