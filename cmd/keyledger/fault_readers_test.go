@@ -195,6 +195,7 @@ func tailConsumer(t *testing.T, binary, dir, endpoint string) *consumer {
 			if err != nil {
 				t.Fatal(err)
 			}
+			c.Ledger.Mark, c.Used.Mark = 0, 0
 			return [2]string{c.Ledger.String(), c.Used.String()}
 		},
 		ids: func(line string) (int, string) {
